@@ -1,0 +1,19 @@
+//! Whether the storage answers, as a port.
+
+use async_trait::async_trait;
+
+use crate::task::RepositoryError;
+
+/// Asks the storage how it is.
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait StorageHealth: Send + Sync {
+    /// Runs one trivial query.
+    ///
+    /// # Errors
+    /// Whatever kept the query from succeeding; it MUST answer within the adapter's own time limits.
+    async fn check(&self) -> Result<(), RepositoryError>;
+
+    /// Whether the most recent use of the storage by this process failed to reach it. MUST NOT touch the storage.
+    fn is_degraded(&self) -> bool;
+}

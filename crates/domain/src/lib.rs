@@ -1,0 +1,30 @@
+//! What a task is, which rules it obeys, and the ports through which the outside reaches it.
+//!
+//! This crate knows no HTTP, no SQL, no wire format, no clock and no source of randomness. Everything it needs
+//! from the outside is a **port**: a trait with its promises written down, implemented by an adapter crate and by
+//! a double in `testing`.
+//!
+//! | Room | What lives there |
+//! |---|---|
+//! | [`identity`] | who is asking: [`identity::Owner`], [`identity::Caller`], the port [`identity::TokenVerifier`] |
+//! | [`task`] | the task, one file per value object, the port [`task::TaskRepository`], the use cases in [`task::TaskService`] |
+//! | [`clock`], [`ids`], [`health`] | the small ports: time, fresh ids, whether the storage answers |
+//! | `testing` (feature `testing`) | builders, a fixed clock, the in-memory repository, mocks, and the contract every repository passes |
+//!
+//! # Adding a port
+//!
+//! 1. Write the trait in the folder of its noun. Each promise is a sentence with MUST in its documentation.
+//! 2. Give it `#[cfg_attr(feature = "testing", mockall::automock)]`; if it has behaviour worth faking, add the fake
+//!    to `testing` and write the contract as plain functions over `&dyn Port`.
+//! 3. Implement it in an adapter crate and name that adapter in the wiring of the binary, nowhere else.
+
+pub mod clock;
+pub mod health;
+pub mod identity;
+pub mod ids;
+pub mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+/// The underlying failure behind one of our errors: for the log, never for a client.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;

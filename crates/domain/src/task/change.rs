@@ -1,0 +1,47 @@
+use super::{Description, Status, Title};
+
+/// What happens to one field.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Edit<T> {
+    /// It stays as it is in the storage at the moment of the change.
+    #[default]
+    Keep,
+    /// It becomes this.
+    Set(T),
+}
+
+impl<T> Edit<T> {
+    /// The new value, unless the field is kept.
+    #[must_use]
+    pub fn as_set(&self) -> Option<&T> {
+        match self {
+            Self::Keep => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+
+    pub(super) fn apply_to(self, field: &mut T) {
+        if let Self::Set(value) = self {
+            *field = value;
+        }
+    }
+}
+
+/// A change to a task: only the fields that were asked for, so that no change ever resets a field it did not carry.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TaskChange {
+    /// The title.
+    pub title: Edit<Title>,
+    /// The description; `Set(None)` clears it.
+    pub description: Edit<Option<Description>>,
+    /// The status.
+    pub status: Edit<Status>,
+}
+
+impl TaskChange {
+    /// Whether nothing at all was asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

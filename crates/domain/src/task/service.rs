@@ -1,0 +1,203 @@
+use std::sync::Arc;
+
+use super::{
+    Expected, IdempotencyKey, Inserted, NewTask, Page, Task, TaskChange, TaskError, TaskId, TaskQuery,
+    TaskRepository,
+};
+use crate::clock::Clock;
+use crate::identity::Caller;
+use crate::ids::TaskIds;
+
+/// The use cases: what a caller can do with tasks. Each touches the caller's own tasks and no others.
+#[derive(Clone)]
+pub struct TaskService {
+    repository: Arc<dyn TaskRepository>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn TaskIds>,
+}
+
+/// What became of a creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The task, as it is now.
+    pub task: Task,
+    /// Whether an earlier request with the same idempotency key made it.
+    pub replayed: bool,
+}
+
+impl TaskService {
+    /// Use cases over these ports.
+    #[must_use]
+    pub fn new(repository: Arc<dyn TaskRepository>, clock: Arc<dyn Clock>, ids: Arc<dyn TaskIds>) -> Self {
+        Self {
+            repository,
+            clock,
+            ids,
+        }
+    }
+
+    /// Creates a task for the caller.
+    ///
+    /// # Errors
+    /// [`TaskError::IdempotencyKeyReused`] if the key stands for another creation of this caller.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        new: NewTask,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Created, TaskError> {
+        let id = self.ids.next(self.clock.now());
+        let task = Task::create(id, caller.owner.clone(), new);
+        Ok(match self.repository.insert(&task, key).await? {
+            Inserted::New => Created {
+                task,
+                replayed: false,
+            },
+            Inserted::Replayed(task) => Created { task, replayed: true },
+        })
+    }
+
+    /// One task of the caller.
+    ///
+    /// # Errors
+    /// [`TaskError::NotFound`] if the caller has no such task.
+    pub async fn get(&self, caller: &Caller, id: TaskId) -> Result<Task, TaskError> {
+        self.repository
+            .find(&caller.owner, id)
+            .await?
+            .ok_or(TaskError::NotFound)
+    }
+
+    /// A page of the caller's tasks, newest first.
+    ///
+    /// # Errors
+    /// [`TaskError::Storage`] only: a caller without tasks gets an empty page.
+    pub async fn list(&self, caller: &Caller, query: &TaskQuery) -> Result<Page<Task>, TaskError> {
+        Ok(self.repository.list(&caller.owner, query).await?)
+    }
+
+    /// Changes a task of the caller and answers it as it is afterwards.
+    ///
+    /// # Errors
+    /// [`TaskError::NotFound`] if the caller has no such task, [`TaskError::VersionMismatch`] if it is at none of
+    /// the expected versions.
+    pub async fn update(
+        &self,
+        caller: &Caller,
+        id: TaskId,
+        change: &TaskChange,
+        expected: &Expected,
+    ) -> Result<Task, TaskError> {
+        Ok(self
+            .repository
+            .update(&caller.owner, id, change, expected, self.clock.now())
+            .await?)
+    }
+
+    /// Removes a task of the caller for good.
+    ///
+    /// # Errors
+    /// As [`TaskService::update`].
+    pub async fn delete(&self, caller: &Caller, id: TaskId, expected: &Expected) -> Result<(), TaskError> {
+        Ok(self.repository.delete(&caller.owner, id, expected).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{Edit, MockTaskRepository, RepositoryError, Status, Title, Version};
+    use crate::testing::{
+        CountingTaskIds, FixedClock, InMemoryTaskRepository, a_caller, a_caller_named, noon,
+    };
+
+    fn service() -> TaskService {
+        over(InMemoryTaskRepository::default())
+    }
+
+    fn over(repository: impl TaskRepository + 'static) -> TaskService {
+        TaskService::new(
+            Arc::new(repository),
+            Arc::new(FixedClock::at(noon())),
+            Arc::new(CountingTaskIds::default()),
+        )
+    }
+
+    fn milk() -> NewTask {
+        NewTask {
+            title: Title::parse("Buy milk").unwrap(),
+            description: None,
+            status: Status::Pending,
+        }
+    }
+
+    fn complete() -> TaskChange {
+        TaskChange {
+            status: Edit::Set(Status::Completed),
+            ..TaskChange::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_created_task_belongs_to_the_caller_and_can_be_read() {
+        let service = service();
+        let Created { task, replayed } = service.create(&a_caller(), milk(), None).await.unwrap();
+        assert!(!replayed);
+        assert_eq!(task.owner(), &a_caller().owner);
+        assert_eq!(task.parts().created_at, noon());
+        assert_eq!(service.get(&a_caller(), task.id()).await.unwrap(), task);
+    }
+
+    #[tokio::test]
+    async fn a_stranger_finds_updates_and_deletes_nothing() {
+        let service = service();
+        let id = service.create(&a_caller(), milk(), None).await.unwrap().task.id();
+        let stranger = a_caller_named("somebody else");
+        assert!(matches!(
+            service.get(&stranger, id).await,
+            Err(TaskError::NotFound)
+        ));
+        let update = service.update(&stranger, id, &complete(), &Expected::Any).await;
+        assert!(matches!(update, Err(TaskError::NotFound)));
+        let delete = service.delete(&stranger, id, &Expected::Any).await;
+        assert!(matches!(delete, Err(TaskError::NotFound)));
+        assert!(
+            service
+                .list(&stranger, &TaskQuery::default())
+                .await
+                .unwrap()
+                .items
+                .is_empty()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_stale_version_is_a_mismatch_that_names_the_current_one() {
+        let service = service();
+        let id = service.create(&a_caller(), milk(), None).await.unwrap().task.id();
+        service
+            .update(&a_caller(), id, &complete(), &Expected::Any)
+            .await
+            .unwrap();
+        let stale = Expected::OneOf(vec![Version::FIRST]);
+        let error = service.delete(&a_caller(), id, &stale).await.unwrap_err();
+        let TaskError::VersionMismatch { current } = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(current, Version::FIRST.next());
+    }
+
+    #[tokio::test]
+    async fn a_dead_storage_never_looks_like_not_found() {
+        let mut repository = MockTaskRepository::new();
+        repository
+            .expect_find()
+            .returning(|_, _| Err(RepositoryError::Unavailable("gone".into())));
+        let id = crate::testing::an_id_at(noon());
+        let error = over(repository).get(&a_caller(), id).await.unwrap_err();
+        assert!(matches!(
+            error,
+            TaskError::Storage(RepositoryError::Unavailable(_))
+        ));
+    }
+}

@@ -1,0 +1,112 @@
+use thiserror::Error;
+
+/// What is to be done, in a line: 1 to 255 Unicode scalar values, not blank, without control characters; kept
+/// exactly as it was given.
+///
+/// Scalar values are what JSON Schema's `maxLength` and PostgreSQL's `char_length` count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Title(String);
+
+impl Title {
+    /// The longest title, in Unicode scalar values.
+    pub const MAX_CHARS: usize = 255;
+
+    /// Reads a title.
+    ///
+    /// # Errors
+    /// The rule that the text breaks.
+    pub fn parse(text: impl Into<String>) -> Result<Self, TitleError> {
+        let text = text.into();
+        let length = text.chars().count();
+        if length > Self::MAX_CHARS {
+            return Err(TitleError::TooLong { length });
+        }
+        if text.chars().any(char::is_control) {
+            return Err(TitleError::ControlCharacter);
+        }
+        if text.chars().all(char::is_whitespace) {
+            return Err(TitleError::Blank);
+        }
+        Ok(Self(text))
+    }
+
+    /// The text as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, to take away.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// Why a text is no title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TitleError {
+    /// Empty, or nothing but white space (Unicode `White_Space`).
+    #[error("the title is blank")]
+    Blank,
+    /// Longer than [`Title::MAX_CHARS`].
+    #[error("the title has {length} characters, more than {}", Title::MAX_CHARS)]
+    TooLong {
+        /// How long it is, in Unicode scalar values.
+        length: usize,
+    },
+    /// Contains a control character (Unicode general category `Cc`), line breaks included.
+    #[error("the title contains a control character")]
+    ControlCharacter,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_title_has_at_most_255_characters_however_many_bytes_they_take() {
+        assert!(Title::parse("é".repeat(255)).is_ok());
+        assert!(Title::parse("😀".repeat(255)).is_ok());
+        assert_eq!(
+            Title::parse("é".repeat(256)),
+            Err(TitleError::TooLong { length: 256 })
+        );
+    }
+
+    #[test]
+    fn a_blank_title_is_refused() {
+        for blank in ["", " ", "\u{3000}\u{a0}", "\u{2003}"] {
+            assert_eq!(Title::parse(blank), Err(TitleError::Blank), "{blank:?}");
+        }
+    }
+
+    #[test]
+    fn control_characters_are_refused_before_blankness() {
+        for text in ["\n", "a\tb", "a\0", "\u{7f}", "x\u{85}"] {
+            assert_eq!(Title::parse(text), Err(TitleError::ControlCharacter), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn invisible_but_printable_characters_are_the_users_business() {
+        assert!(Title::parse("\u{200b}").is_ok());
+        assert!(Title::parse("مرحبا\u{202e}").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_title_is_kept_exactly(text in any::<String>()) {
+            if let Ok(title) = Title::parse(text.clone()) {
+                prop_assert_eq!(title.as_str(), text);
+            }
+        }
+
+        #[test]
+        fn a_title_of_visible_characters_within_the_limit_is_accepted(text in "[!-~é-ÿ]{1,255}") {
+            prop_assert!(Title::parse(text).is_ok());
+        }
+    }
+}
