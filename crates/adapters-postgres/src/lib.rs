@@ -1,1 +1,107 @@
-//! adapters-postgres
+//! Keeps tasks in PostgreSQL.
+//!
+//! ```text
+//! DatabaseUrl ── parse, normalise          once, at start
+//! PostgresDatabase ── probe, migrate       once per process
+//!   └─ worker() ── Lanes                   once per worker thread, on that thread
+//!        ├─ read lane: one shared connection; statements are pipelined on it
+//!        └─ work lane: a pool; a connection is borrowed for the whole operation
+//! PostgresTaskRepository ── one statement per operation, run by Lanes::run
+//! ```
+//!
+//! Why two lanes: with durable commits the statements of one connection commit one after another, so a read on a
+//! connection that also writes waits for other people's commits. Reads that an index bounds share one connection per
+//! worker and never wait for a lock or a commit; everything else has a connection to itself.
+//!
+//! Where to find what: [`DatabaseUrl`] in `url.rs`, connecting and TLS in `connect.rs`, pools and time limits in
+//! `lanes.rs`, what a failure means in `error.rs`, the statements in `tasks.rs` and `statements.rs`, the tables in
+//! `schema.rs`, migrations in `migrations.rs`.
+
+mod connect;
+mod error;
+mod lanes;
+mod migrations;
+mod schema;
+mod statements;
+mod tasks;
+mod url;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use connect::{ConnectError, ServerInfo};
+pub use migrations::MigrateError;
+pub use tasks::PostgresTaskRepository;
+pub use url::{DatabaseUrl, InvalidDatabaseUrl};
+
+use connect::Connector;
+use lanes::{Lanes, Process};
+
+/// How to use the database.
+#[derive(Debug, Clone)]
+pub struct PostgresSettings {
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// Where migrations run, if not there: the direct address behind a pooler.
+    pub migration_url: Option<DatabaseUrl>,
+    /// How long establishing a connection may take, from the first packet to the last of authentication. `None`
+    /// is 2.5 s, and 10 s towards Neon, which may be asleep.
+    pub connect_timeout: Option<Duration>,
+    /// How long an operation may wait for a connection.
+    pub acquire_timeout: Duration,
+    /// The most connections of one worker's work lane. Its read lane has one more.
+    pub work_lane_size: u32,
+    /// The most operations of this process that may use or wait for the database at once.
+    pub max_in_flight: usize,
+}
+
+/// The database of this process. Each worker takes its own connections with [`PostgresDatabase::worker`].
+#[derive(Clone)]
+pub struct PostgresDatabase {
+    connector: Arc<Connector>,
+    migration_connector: Arc<Connector>,
+    settings: Arc<PostgresSettings>,
+    process: Arc<Process>,
+}
+
+impl PostgresDatabase {
+    /// Prepares to use the database; does not connect yet.
+    #[must_use]
+    pub fn new(settings: PostgresSettings) -> Self {
+        let connector = |url: &DatabaseUrl| Arc::new(Connector::new(url, settings.connect_timeout));
+        let main = connector(&settings.url);
+        Self {
+            migration_connector: settings
+                .migration_url
+                .as_ref()
+                .map_or_else(|| Arc::clone(&main), connector),
+            connector: main,
+            process: Arc::new(Process::new(settings.max_in_flight)),
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// Connects once, runs a query and tells what answered.
+    ///
+    /// # Errors
+    /// [`ConnectError::is_refusal`] tells whether trying again can help.
+    pub async fn probe(&self) -> Result<ServerInfo, ConnectError> {
+        self.connector.probe().await
+    }
+
+    /// Brings the schema up to date, and answers the names of the migrations that ran. Several processes may do so
+    /// at once: one of them works, the others wait. Needs a multi-threaded tokio runtime.
+    ///
+    /// # Errors
+    /// The database is out of reach or a migration failed; nothing is half done then.
+    pub async fn migrate(&self) -> Result<Vec<String>, MigrateError> {
+        migrations::run(&self.migration_connector).await
+    }
+
+    /// The repository of one worker thread. Its connections live on the runtime that calls this; nothing connects
+    /// before the first operation.
+    #[must_use]
+    pub fn worker(&self) -> PostgresTaskRepository {
+        PostgresTaskRepository::new(Lanes::new(&self.connector, &self.settings, &self.process))
+    }
+}

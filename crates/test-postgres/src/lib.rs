@@ -1,1 +1,171 @@
-//! test-postgres
+//! A throwaway PostgreSQL for tests: one cluster per test process, one database per test.
+//!
+//! ```no_run
+//! # async fn example() {
+//! let database = test_postgres::fresh_database().await;
+//! println!("an empty database waits at {}", database.url());
+//! # }
+//! ```
+//!
+//! Where the server comes from, in this order:
+//!
+//! 1. `TEST_DATABASE_URL`: a running server on which this user may create databases; each is dropped after its test.
+//! 2. A cluster of our own, made by `initdb` in a temporary directory and reachable through a Unix socket only. It
+//!    goes away with the test process, however that ends. The programs are looked for in `PG_BIN`, on `PATH`, and
+//!    in `/usr/lib/postgresql/*/bin`, newest first.
+//!
+//! With neither, the test fails with one sentence that says what to install. As root the server runs as an
+//! unprivileged user, because PostgreSQL refuses to run as root.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in tests a broken set-up should panic"
+)]
+
+mod cluster;
+mod programs;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+pub use cluster::{Cluster, ClusterOptions, StopMode};
+
+/// An empty database on the server that all tests of this process share.
+///
+/// # Panics
+/// There is no PostgreSQL to be had; the message says what to do.
+pub async fn fresh_database() -> TestDatabase {
+    match std::env::var_os("TEST_DATABASE_URL") {
+        Some(url) => {
+            let url = url.into_string().expect("TEST_DATABASE_URL is not Unicode");
+            TestDatabase::create_on(&url, true).await
+        }
+        None => shared_cluster().fresh_database().await,
+    }
+}
+
+fn shared_cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| Cluster::start(&ClusterOptions::default()))
+}
+
+/// An empty database of one test.
+#[derive(Debug)]
+pub struct TestDatabase {
+    url: String,
+    name: String,
+    // Set when somebody else's server must be left as it was found.
+    drop_on: Option<String>,
+}
+
+impl TestDatabase {
+    async fn create_on(server: &str, drop_after: bool) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!(
+            "test_{}_{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let admin = connect_patiently(server).await;
+        admin
+            .batch_execute(&format!("CREATE DATABASE {name}"))
+            .await
+            .expect("creating a test database");
+        Self {
+            url: with_database(server, &name),
+            name,
+            drop_on: drop_after.then(|| server.to_owned()),
+        }
+    }
+
+    /// Where the database is, as a `postgresql://` URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A connection of the test's own, past everything that is under test.
+    ///
+    /// # Panics
+    /// The server does not answer.
+    pub async fn client(&self) -> tokio_postgres::Client {
+        connect_patiently(&self.url).await
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Some(server) = self.drop_on.take() else { return };
+        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        // The test's own runtime may be gone or busy: a thread with a runtime of its own always works.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(async {
+                let admin = connect_patiently(&server).await;
+                admin
+                    .batch_execute(&statement)
+                    .await
+                    .map_err(std::io::Error::other)
+            })
+        });
+        if !matches!(dropped.join(), Ok(Ok(()))) && !std::thread::panicking() {
+            panic!("the test database {} could not be dropped", self.name);
+        }
+    }
+}
+
+/// Connects, waiting for a server that is still starting.
+async fn connect_patiently(url: &str) -> tokio_postgres::Client {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match tokio_postgres::connect(url, tokio_postgres::NoTls).await {
+            Ok((client, connection)) => {
+                tokio::spawn(connection);
+                return client;
+            }
+            Err(error) if Instant::now() > deadline => panic!("the test server does not answer: {error}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// The same URL with another database, its query kept.
+fn with_database(server: &str, name: &str) -> String {
+    let (address, query) = match server.split_once('?') {
+        Some((address, query)) => (address, format!("?{query}")),
+        None => (server, String::new()),
+    };
+    let authority_end = address
+        .find("://")
+        .map(|scheme| scheme + 3)
+        .and_then(|start| address.get(start..)?.find('/').map(|slash| start + slash))
+        .unwrap_or(address.len());
+    let authority = address.get(..authority_end).unwrap_or(address);
+    format!("{authority}/{name}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_database;
+
+    #[test]
+    fn only_the_database_of_a_url_is_replaced() {
+        for (server, wanted) in [
+            (
+                "postgresql://u:p@h:5/old?sslmode=disable",
+                "postgresql://u:p@h:5/new?sslmode=disable",
+            ),
+            ("postgresql://u@h", "postgresql://u@h/new"),
+            (
+                "postgresql://u@%2Ftmp%2Fx/postgres",
+                "postgresql://u@%2Ftmp%2Fx/new",
+            ),
+        ] {
+            assert_eq!(with_database(server, "new"), wanted);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Establishing connections: TLS, time limits, start-up options, and knowing when a connection has ended.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use diesel_async::AsyncPgConnection;
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::url::DatabaseUrl;
+
+/// How long establishing may take unless the settings say otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// The same towards a server that may be asleep.
+const WAKE_UP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Makes connections to one database.
+pub(crate) struct Connector {
+    url: DatabaseUrl,
+    tls: Option<MakeRustlsConnect>,
+    timeout: Duration,
+    // Set once a pooler has refused our start-up options; it would refuse them every time.
+    options_are_refused: AtomicBool,
+}
+
+/// What the server does to statements of a connection that take too long; our own limits come on top.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServerLimits {
+    pub(crate) statement_timeout: Duration,
+    pub(crate) lock_timeout: Option<Duration>,
+}
+
+impl ServerLimits {
+    fn as_options(self) -> String {
+        let mut options = format!("-c statement_timeout={}", self.statement_timeout.as_millis());
+        if let Some(limit) = self.lock_timeout {
+            options.push_str(&format!(" -c lock_timeout={}", limit.as_millis()));
+        }
+        options
+    }
+}
+
+/// A connection, and what is known about its health.
+pub(crate) struct Handle {
+    connection: AsyncPgConnection,
+    health: Arc<Health>,
+}
+
+#[derive(Default)]
+struct Health {
+    is_bad: AtomicBool,
+    ended: OnceLock<Option<tokio_postgres::Error>>,
+}
+
+impl Handle {
+    /// For one statement at a time or for several, which are then pipelined. Never for a transaction.
+    pub(crate) fn connection(&self) -> &AsyncPgConnection {
+        &self.connection
+    }
+
+    /// For a transaction, which needs the connection to itself.
+    pub(crate) fn into_connection(self) -> AsyncPgConnection {
+        self.connection
+    }
+
+    /// Makes sure that nobody gets this connection again: what is still under way on it is anyone's guess.
+    pub(crate) fn mark_bad(&self) {
+        self.health.is_bad.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection is good for nothing. Costs no round trip.
+    pub(crate) fn is_bad(&self) -> bool {
+        self.health.is_bad.load(Ordering::Relaxed) || self.health.ended.get().is_some()
+    }
+
+    /// Why the connection ended, if it has and if the server said so.
+    pub(crate) fn end(&self) -> Option<&tokio_postgres::Error> {
+        self.health.ended.get()?.as_ref()
+    }
+}
+
+impl Connector {
+    pub(crate) fn new(url: &DatabaseUrl, connect_timeout: Option<Duration>) -> Self {
+        let default = if url.may_be_asleep() {
+            WAKE_UP_TIMEOUT
+        } else {
+            CONNECT_TIMEOUT
+        };
+        Self {
+            tls: url.uses_tls().then(|| MakeRustlsConnect::new(tls_config())),
+            url: url.clone(),
+            timeout: connect_timeout.unwrap_or(default),
+            options_are_refused: AtomicBool::new(false),
+        }
+    }
+
+    /// A connection for the lanes. Its task runs on the runtime that calls this.
+    pub(crate) async fn connect(&self, limits: ServerLimits) -> Result<Handle, ConnectError> {
+        if !self.options_are_refused.load(Ordering::Relaxed) {
+            let mut config = self.url.config().clone();
+            let own = limits.as_options();
+            let options = config
+                .get_options()
+                .map_or_else(|| own.clone(), |given| format!("{given} {own}"));
+            config.options(options);
+            match self.establish(&config).await {
+                Err(error) if error.is_about_options() => self.remember_refused_options(),
+                answer => return answer,
+            }
+        }
+        self.establish(self.url.config()).await
+    }
+
+    /// A connection without limits, for work at start-up.
+    pub(crate) async fn connect_without_limits(&self) -> Result<Handle, ConnectError> {
+        self.establish(self.url.config()).await
+    }
+
+    /// Connects, asks the server who it is, and hangs up.
+    pub(crate) async fn probe(&self) -> Result<ServerInfo, ConnectError> {
+        let (client, _health) = self.open(self.url.config()).await?;
+        let query = client.simple_query("SELECT current_setting('server_version')");
+        let rows = timeout(self.timeout, query)
+            .await
+            .map_err(|_| ConnectError::TimedOut(self.timeout))??;
+        let version = rows.iter().find_map(|row| match row {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        Ok(ServerInfo {
+            hosts: self.url.hosts(),
+            database: self.url.database().to_owned(),
+            version: version.unwrap_or_else(|| "unknown".to_owned()),
+            tls: self.url.uses_tls(),
+        })
+    }
+
+    async fn establish(&self, config: &Config) -> Result<Handle, ConnectError> {
+        let establish = async {
+            let (client, health) = self.open(config).await?;
+            let connection = AsyncPgConnection::try_from(client)
+                .await
+                .map_err(ConnectError::Setup)?;
+            Ok(Handle { connection, health })
+        };
+        timeout(self.timeout, establish)
+            .await
+            .unwrap_or(Err(ConnectError::TimedOut(self.timeout)))
+    }
+
+    async fn open(&self, config: &Config) -> Result<(Client, Arc<Health>), ConnectError> {
+        let open = async {
+            match &self.tls {
+                Some(tls) => {
+                    let (client, connection) = config.connect(tls.clone()).await?;
+                    Ok((client, watch(connection)))
+                }
+                None => {
+                    let (client, connection) = config.connect(NoTls).await?;
+                    Ok((client, watch(connection)))
+                }
+            }
+        };
+        timeout(self.timeout, open)
+            .await
+            .unwrap_or(Err(ConnectError::TimedOut(self.timeout)))
+    }
+
+    fn remember_refused_options(&self) {
+        if !self.options_are_refused.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the database does not take start-up options, as poolers do not: set the limits on the role instead \
+                 (ALTER ROLE ... SET statement_timeout = '4500ms', lock_timeout = '2s')"
+            );
+        }
+    }
+}
+
+/// Runs a connection until it ends, and remembers why it did.
+fn watch(
+    connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+) -> Arc<Health> {
+    let health = Arc::new(Health::default());
+    let ended = Arc::clone(&health);
+    tokio::spawn(async move {
+        let end = connection.await.err();
+        let _ = ended.ended.set(end);
+    });
+    health
+}
+
+/// Verifies certificates against the public roots and the machine's own (`SSL_CERT_FILE` and `SSL_CERT_DIR` count).
+fn tls_config() -> ClientConfig {
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::warn!(%error, "some of the machine's root certificates could not be read");
+    }
+    roots.add_parsable_certificates(native.certs);
+    ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// What answered at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// The hosts of the URL.
+    pub hosts: String,
+    /// The database of the URL.
+    pub database: String,
+    /// The server's version, as it says.
+    pub version: String,
+    /// Whether the connection is encrypted and the server's certificate was verified.
+    pub tls: bool,
+}
+
+/// Why no connection could be established. Shows no credentials.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// It took too long, from the first packet to the last of authentication.
+    #[error("connecting took longer than {0:?}")]
+    TimedOut(Duration),
+    /// The network, TLS or the server said no.
+    #[error("{}", described(.0))]
+    Failed(#[from] tokio_postgres::Error),
+    /// The first statements on the connection failed.
+    #[error("setting up the connection failed: {0}")]
+    Setup(diesel::ConnectionError),
+}
+
+impl ConnectError {
+    /// Whether the server refused us for good: a wrong password, or a role or database that does not exist.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.sqlstate().is_some_and(|code| {
+            [
+                SqlState::INVALID_PASSWORD,
+                SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+                SqlState::INVALID_CATALOG_NAME,
+            ]
+            .contains(code)
+        })
+    }
+
+    fn sqlstate(&self) -> Option<&SqlState> {
+        match self {
+            Self::Failed(error) => error.code(),
+            Self::TimedOut(_) | Self::Setup(_) => None,
+        }
+    }
+
+    /// PgBouncer says `unsupported startup parameter: …` or `unsupported startup parameter in options: …`.
+    fn is_about_options(&self) -> bool {
+        match self {
+            Self::Failed(error) => error
+                .as_db_error()
+                .is_some_and(|error| error.message().contains("unsupported startup parameter")),
+            Self::TimedOut(_) | Self::Setup(_) => false,
+        }
+    }
+}
+
+fn described(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(server) => format!("SQLSTATE {}: {}", server.code().code(), server.message()),
+        None => std::error::Error::source(error)
+            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+    }
+}

@@ -1,0 +1,275 @@
+//! The two lanes of a worker, and the one place that runs a statement: a place in the line, a connection, a time
+//! limit, and what a failure means.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bb8::{ManageConnection, Pool, PooledConnection, QueueStrategy, RunError};
+use diesel::QueryResult;
+use domain::task::RepositoryError;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::PostgresSettings;
+use crate::connect::{ConnectError, Connector, Handle, ServerLimits};
+use crate::error::{GaveUp, StatementError};
+
+/// Which connection a statement travels on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Shared with other statements. Only single statements without locks whose cost an index bounds.
+    Read,
+    /// Borrowed for the whole operation. Everything else.
+    Work,
+}
+
+impl Lane {
+    /// How long a statement may take before we give up on it and on its connection.
+    fn statement_timeout(self) -> Duration {
+        match self {
+            Self::Read => Duration::from_millis(2_500),
+            Self::Work => Duration::from_secs(5),
+        }
+    }
+
+    /// What the server is told, a little less: then it speaks first, and the connection stays sound.
+    fn server_limits(self) -> ServerLimits {
+        match self {
+            Self::Read => ServerLimits {
+                statement_timeout: Duration::from_secs(2),
+                lock_timeout: None,
+            },
+            Self::Work => ServerLimits {
+                statement_timeout: Duration::from_millis(4_500),
+                lock_timeout: Some(Duration::from_secs(2)),
+            },
+        }
+    }
+}
+
+/// What all workers of the process share.
+pub(crate) struct Process {
+    places: Semaphore,
+    is_degraded: AtomicBool,
+}
+
+impl Process {
+    pub(crate) fn new(max_in_flight: usize) -> Self {
+        Self {
+            places: Semaphore::new(max_in_flight.min(Semaphore::MAX_PERMITS)),
+            is_degraded: AtomicBool::new(false),
+        }
+    }
+}
+
+/// The connections of one worker.
+pub(crate) struct Lanes {
+    read: LanePool,
+    work: LanePool,
+    process: Arc<Process>,
+}
+
+impl Lanes {
+    pub(crate) fn new(
+        connector: &Arc<Connector>,
+        settings: &PostgresSettings,
+        process: &Arc<Process>,
+    ) -> Self {
+        let pool = |lane, size| LanePool::new(Arc::clone(connector), lane, size, settings.acquire_timeout);
+        Self {
+            // One: a connection that is handed back at once never makes the pool open a second.
+            read: pool(Lane::Read, 1),
+            work: pool(Lane::Work, settings.work_lane_size.max(1)),
+            process: Arc::clone(process),
+        }
+    }
+
+    /// Runs one statement and reads its answer to the end.
+    pub(crate) async fn run<T, F>(
+        &self,
+        lane: Lane,
+        statement: impl FnOnce(Arc<Handle>) -> F,
+    ) -> Result<T, RepositoryError>
+    where
+        F: Future<Output = QueryResult<T>> + Send,
+    {
+        let Ok(_place) = self.process.places.try_acquire() else {
+            return Err(RepositoryError::Busy);
+        };
+        let answer = match lane {
+            Lane::Read => match self.read.acquire().await {
+                Ok(borrowed) => {
+                    let shared = Arc::clone(&*borrowed);
+                    drop(borrowed);
+                    run_on(&shared, lane, statement).await
+                }
+                Err(error) => Err(error),
+            },
+            Lane::Work => match self.work.acquire().await {
+                Ok(borrowed) => run_on(&borrowed, lane, statement).await,
+                Err(error) => Err(error),
+            },
+        };
+        self.note(&answer);
+        answer
+    }
+
+    /// Whether the most recent operation of this process failed to reach the database.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.process.is_degraded.load(Ordering::Relaxed)
+    }
+
+    fn note<T>(&self, answer: &Result<T, RepositoryError>) {
+        let is_degraded = match answer {
+            Err(RepositoryError::Unavailable(_) | RepositoryError::TimedOut(_)) => true,
+            Err(RepositoryError::Busy) => return,
+            Ok(_) | Err(_) => false,
+        };
+        self.process.is_degraded.store(is_degraded, Ordering::Relaxed);
+    }
+}
+
+async fn run_on<T, F>(
+    handle: &Arc<Handle>,
+    lane: Lane,
+    statement: impl FnOnce(Arc<Handle>) -> F,
+) -> Result<T, RepositoryError>
+where
+    F: Future<Output = QueryResult<T>> + Send,
+{
+    let limit = lane.statement_timeout();
+    let started = Instant::now();
+    match timeout(limit, statement(Arc::clone(handle))).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => {
+            let took_as_long_as_allowed = started.elapsed() >= lane.server_limits().statement_timeout;
+            let error = StatementError::new(&error, handle.end(), took_as_long_as_allowed);
+            if error.spoils_the_connection() {
+                handle.mark_bad();
+            }
+            Err(error.into())
+        }
+        Err(_) => {
+            handle.mark_bad();
+            Err(RepositoryError::TimedOut(Box::new(GaveUp(limit))))
+        }
+    }
+}
+
+/// A pool, and the patience of those who wait for it.
+struct LanePool {
+    pool: Pool<Manager>,
+    last_failure: Arc<LastFailure>,
+    patience: Duration,
+}
+
+impl LanePool {
+    fn new(connector: Arc<Connector>, lane: Lane, size: u32, patience: Duration) -> Self {
+        let last_failure = Arc::new(LastFailure::default());
+        let manager = Manager {
+            connector,
+            lane,
+            last_failure: Arc::clone(&last_failure),
+        };
+        let pool = Pool::builder()
+            .max_size(size)
+            // An open connection keeps nobody awake, but a pool that refills itself would.
+            .min_idle(None)
+            .idle_timeout(Duration::from_secs(240))
+            .max_lifetime(Duration::from_secs(30 * 60))
+            // A quiet load keeps few connections busy and lets the others go.
+            .queue_strategy(QueueStrategy::Lifo)
+            .test_on_check_out(true)
+            // A failed attempt wakes nobody in bb8, and its own retries back off for too long: we ask again in
+            // short turns instead.
+            .retry_connection(false)
+            .connection_timeout(Duration::from_millis(300))
+            .build_unchecked(manager);
+        Self {
+            pool,
+            last_failure,
+            patience,
+        }
+    }
+
+    /// Waits for a connection, through any number of failed attempts to make one.
+    async fn acquire(&self) -> Result<PooledConnection<'_, Manager>, RepositoryError> {
+        let started = Instant::now();
+        loop {
+            match self.pool.get().await {
+                Ok(borrowed) => return Ok(borrowed),
+                Err(_) if started.elapsed() >= self.patience => {
+                    return Err(self.error_of_waiting_since(started));
+                }
+                Err(RunError::TimedOut) => {}
+                // An idle connection had ended meanwhile; the pool has dropped it.
+                Err(RunError::User(_)) => sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    /// Nobody handed us a connection: because none could be made, or because all were in use.
+    fn error_of_waiting_since(&self, started: Instant) -> RepositoryError {
+        match self.last_failure.since(started) {
+            Some(failure) => RepositoryError::Unavailable(failure.into()),
+            None => RepositoryError::Busy,
+        }
+    }
+}
+
+/// The most recent failure to connect, as text, until a connection is made.
+#[derive(Default)]
+struct LastFailure(Mutex<Option<(Instant, String)>>);
+
+impl LastFailure {
+    fn set(&self, failure: Option<&ConnectError>) {
+        let failure = failure.map(|failure| (Instant::now(), failure.to_string()));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    fn since(&self, started: Instant) -> Option<String> {
+        let failure = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failure
+            .as_ref()
+            .filter(|(at, _)| *at >= started)
+            .map(|(_, text)| text.clone())
+    }
+}
+
+/// Makes and judges connections for bb8, without ever asking the server.
+struct Manager {
+    connector: Arc<Connector>,
+    lane: Lane,
+    last_failure: Arc<LastFailure>,
+}
+
+impl ManageConnection for Manager {
+    type Connection = Arc<Handle>;
+    type Error = Ended;
+
+    async fn connect(&self) -> Result<Self::Connection, Self::Error> {
+        match self.connector.connect(self.lane.server_limits()).await {
+            Ok(handle) => {
+                self.last_failure.set(None);
+                Ok(Arc::new(handle))
+            }
+            Err(error) => {
+                self.last_failure.set(Some(&error));
+                Err(Ended)
+            }
+        }
+    }
+
+    async fn is_valid(&self, handle: &mut Self::Connection) -> Result<(), Self::Error> {
+        if handle.is_bad() { Err(Ended) } else { Ok(()) }
+    }
+
+    fn has_broken(&self, handle: &mut Self::Connection) -> bool {
+        handle.is_bad()
+    }
+}
+
+/// There is no usable connection; why is kept in [`LastFailure`].
+#[derive(Debug)]
+struct Ended;

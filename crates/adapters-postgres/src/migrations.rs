@@ -1,0 +1,71 @@
+//! Bringing the schema up to date.
+
+use diesel::QueryResult;
+use diesel_async::{
+    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, TransactionManager,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use thiserror::Error;
+
+use crate::connect::{ConnectError, Connector};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// Names our lock among the advisory locks of the database: the ASCII text `task-api`.
+const LOCK: i64 = 0x7461_736b_2d61_7069;
+
+type Transactions = <AsyncPgConnection as AsyncConnection>::TransactionManager;
+
+/// Runs what is pending, all of it or nothing, and answers the names.
+///
+/// diesel's harness takes no lock and commits each migration alone. Begun inside our transaction its migrations
+/// become savepoints, and its own table is made under the lock too. A lock of the transaction, unlike one of the
+/// session, also works through a transaction pooler.
+pub(crate) async fn run(connector: &Connector) -> Result<Vec<String>, MigrateError> {
+    let mut connection = connector.connect_without_limits().await?.into_connection();
+    Transactions::begin_transaction(&mut connection).await?;
+    lock(&mut connection).await?;
+    let (mut connection, outcome) = run_pending(connection);
+    match outcome {
+        Ok(names) => {
+            Transactions::commit_transaction(&mut connection).await?;
+            Ok(names)
+        }
+        Err(error) => {
+            // The connection is dropped next, so the server rolls back whatever this cannot.
+            let _ = Transactions::rollback_transaction(&mut connection).await;
+            Err(error)
+        }
+    }
+}
+
+async fn lock(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+        .bind::<diesel::sql_types::BigInt, _>(LOCK)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+fn run_pending(connection: AsyncPgConnection) -> (AsyncPgConnection, Result<Vec<String>, MigrateError>) {
+    let mut harness = AsyncMigrationHarness::new(connection);
+    let outcome = harness
+        .run_pending_migrations(MIGRATIONS)
+        .map(|versions| versions.iter().map(ToString::to_string).collect())
+        .map_err(MigrateError::Failed);
+    (harness.into_inner(), outcome)
+}
+
+/// Why the schema was not brought up to date. The transaction was rolled back.
+#[derive(Debug, Error)]
+pub enum MigrateError {
+    /// There was no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The transaction around the migrations failed.
+    #[error("the transaction around the migrations failed: {0}")]
+    Transaction(#[from] diesel::result::Error),
+    /// A migration failed.
+    #[error("a migration failed: {0}")]
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+}
