@@ -1,1 +1,213 @@
-//! adapters-sqlite
+//! Keeps tasks in one SQLite file: the adapter for a machine without a database server.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use adapters_sqlite::{SqliteDatabase, SqliteSettings};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let database = SqliteDatabase::open(Path::new("tasks.db"), SqliteSettings::default())?;
+//! let applied = database.migrate()?;
+//! let tasks = database.tasks(); // cheap to clone; a `TaskRepository` and a `StorageHealth`
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How a call travels
+//!
+//! ```text
+//! SqliteTaskRepository ──> Lanes ──> Queue ──> the writer         one connection, group commit
+//!                                └─> Queue ──> a few readers      a connection each, one call at a time
+//! ```
+//!
+//! A call becomes a *job*: a closure over the connection, and a channel for its answer. It joins the line of its
+//! lane, or is turned away with `Busy` if the line is full, and waits for the answer up to a time limit. Nothing ever
+//! blocks the threads of the async runtime.
+//!
+//! * **Writes** are done by one thread, because SQLite has one writer at a time. Those that arrive while a commit
+//!   runs share the next one, each in a savepoint of its own, so that one sync of the disk pays for up to 64 of them.
+//!   A write is answered after that sync: what was acknowledged survives a crash and a power cut.
+//! * **Reads** see the last commit (write-ahead logging) and never wait for a write.
+//!
+//! Other processes may use the same file; their locks are waited for, and in the end answered with `TimedOut`.
+//!
+//! # Where things are
+//!
+//! | File | What lives there |
+//! |---|---|
+//! | `tasks.rs`, `tasks/` | the port, its statements, and the way from rows to tasks and back |
+//! | `schema.rs` | the tables as diesel sees them; the truth is in `migrations/sqlite` |
+//! | `error.rs` | the one way from diesel's errors to the port's |
+//! | `connection.rs`, `migrations.rs` | the file, its connections, its migrations |
+//! | `lanes.rs`, `queue.rs`, `job.rs`, `writer.rs`, `readers.rs` | the way of a call; they know nothing of tasks |
+//!
+//! # Adding a statement
+//!
+//! Its text must be fixed, so that diesel prepares it once per connection: the test `statements.rs` fails otherwise.
+//! Its `WHERE` starts with the owner. If it reads before it writes, both belong into one job of the write lane.
+
+mod connection;
+mod error;
+mod job;
+mod lanes;
+mod migrations;
+mod queue;
+mod readers;
+mod schema;
+mod tasks;
+mod writer;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+pub use crate::connection::OpenError;
+pub use crate::migrations::MigrateError;
+pub use crate::tasks::SqliteTaskRepository;
+
+use crate::connection::DatabaseFile;
+use crate::lanes::Lanes;
+use crate::writer::Writer;
+
+/// The limits of a database. The defaults suit a small server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SqliteSettings {
+    /// How many threads read; at least one does. By default one per core, but 2 to 4.
+    pub readers: usize,
+    /// How many calls may wait in each lane; the next one is answered with `Busy`. 512 by default.
+    pub queue: usize,
+    /// How long SQLite waits for the lock of another process. 2 seconds by default.
+    pub busy_timeout: Duration,
+    /// How long a call waits for its answer before it is answered with `TimedOut`; a call that has not begun by then
+    /// is not done. 5 seconds by default.
+    pub call_timeout: Duration,
+}
+
+impl Default for SqliteSettings {
+    fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            readers: cores.clamp(2, 4),
+            queue: 512,
+            busy_timeout: Duration::from_secs(2),
+            call_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// An open database: the file, its connections and the threads that own them. One per process is enough.
+///
+/// Dropping it is closing it.
+pub struct SqliteDatabase {
+    file: DatabaseFile,
+    version: String,
+    lanes: Arc<Lanes>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl SqliteDatabase {
+    /// Opens the file, or creates it with mode 0600, and starts the threads. Blocks while it does.
+    ///
+    /// # Errors
+    /// The path names no file or lies in no folder, or the file cannot be used as a database.
+    pub fn open(path: &Path, settings: SqliteSettings) -> Result<Self, OpenError> {
+        let file = DatabaseFile::find_or_create(path, settings.busy_timeout)?;
+        let (writer, readers, version) =
+            connect(&file, settings.readers).map_err(|error| file.unusable(error))?;
+        let mut database = Self {
+            file,
+            version,
+            lanes: Arc::new(Lanes::new(settings.queue, settings.call_timeout)),
+            threads: Vec::new(),
+        };
+        database.start(writer, readers).map_err(OpenError::Thread)?;
+        Ok(database)
+    }
+
+    fn start(&mut self, writer: Writer, readers: Vec<SqliteConnection>) -> std::io::Result<()> {
+        let worker = self.lanes.writes.worker();
+        let named = |name: &str| thread::Builder::new().name(name.to_owned());
+        self.threads
+            .push(named("sqlite-writer").spawn(move || writer.serve(&worker))?);
+        for reader in readers {
+            let worker = self.lanes.reads.worker();
+            self.threads
+                .push(named("sqlite-reader").spawn(move || readers::serve(&worker, reader))?);
+        }
+        Ok(())
+    }
+
+    /// Runs the migrations that have not run yet, all in one transaction, and answers their names, oldest first.
+    /// Several processes may do so at once: one of them migrates, the others wait for it. Blocks while it does.
+    ///
+    /// # Errors
+    /// A migration failed, or another process holds the file for more than 30 seconds; nothing has changed then.
+    pub fn migrate(&self) -> Result<Vec<String>, MigrateError> {
+        migrations::migrate(&self.file)
+    }
+
+    /// The repository of tasks in this database. It answers `Unavailable` once the database is closed.
+    ///
+    /// Its calls need a tokio runtime with time.
+    #[must_use]
+    pub fn tasks(&self) -> SqliteTaskRepository {
+        SqliteTaskRepository::new(Arc::clone(&self.lanes))
+    }
+
+    /// The version of SQLite.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Accepts no more calls, finishes those that wait, and closes the file. Blocks while it does.
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for SqliteDatabase {
+    fn drop(&mut self) {
+        self.lanes.writes.close();
+        self.lanes.reads.close();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the SQLite database had panicked");
+            }
+        }
+    }
+}
+
+impl fmt::Display for SqliteDatabase {
+    /// For a line in the log: `SQLite 3.53.2 in /data/tasks.db`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SQLite {} in {}", self.version, self.file.path().display())
+    }
+}
+
+impl fmt::Debug for SqliteDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteDatabase")
+            .field("path", &self.file.path())
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Every connection that the threads will need, and the version of SQLite.
+fn connect(file: &DatabaseFile, readers: usize) -> QueryResult<(Writer, Vec<SqliteConnection>, String)> {
+    let writer = Writer::open(file.clone())?;
+    let mut reader = file.connect_to_read()?;
+    let version = sql::<Text>("SELECT sqlite_version()").get_result(&mut reader)?;
+    let mut connections = vec![reader];
+    for _ in 1..readers {
+        connections.push(file.connect_to_read()?);
+    }
+    Ok((writer, connections, version))
+}

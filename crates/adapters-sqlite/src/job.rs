@@ -1,0 +1,135 @@
+//! A piece of work on its way to a thread with a connection, and its answer on the way back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use domain::task::RepositoryError;
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use crate::error::{JobError, SharedError, repository_error};
+
+/// What a thread sees of a piece of work, whatever its answer is.
+///
+/// Doing and answering are two steps, because a write is answered only after the commit that it shares with others.
+pub(crate) trait Job: Send {
+    /// Whether the caller still waits.
+    fn is_wanted(&self) -> bool;
+
+    /// Does the work and keeps the answer.
+    fn run(&mut self, connection: &mut SqliteConnection) -> Ran;
+
+    /// Gives the kept answer to the caller.
+    fn answer(self: Box<Self>);
+
+    /// Gives the caller this error in place of any answer.
+    fn fail(self: Box<Self>, error: &SharedError);
+}
+
+/// How a job went.
+#[derive(Debug)]
+pub(crate) enum Ran {
+    /// Its effects are wanted.
+    Well,
+    /// Its effects are to be undone; the error is there if the database caused it.
+    Badly(Option<SharedError>),
+}
+
+/// What the caller waits for.
+pub(crate) type Answer<T> = oneshot::Receiver<Result<T, RepositoryError>>;
+
+/// Makes a job of some work, and the receiver of its answer.
+pub(crate) fn job<T, W>(work: W) -> (Box<dyn Job>, Answer<T>)
+where
+    T: Send + 'static,
+    W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
+{
+    let (caller, answer) = oneshot::channel();
+    let ticket = Ticket {
+        work: Some(work),
+        kept: None,
+        caller,
+    };
+    (Box::new(ticket), answer)
+}
+
+struct Ticket<W, T> {
+    work: Option<W>,
+    kept: Option<Result<T, RepositoryError>>,
+    caller: oneshot::Sender<Result<T, RepositoryError>>,
+}
+
+impl<W, T> Job for Ticket<W, T>
+where
+    T: Send,
+    W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send,
+{
+    fn is_wanted(&self) -> bool {
+        !self.caller.is_closed()
+    }
+
+    fn run(&mut self, connection: &mut SqliteConnection) -> Ran {
+        let Some(work) = self.work.take() else {
+            return Ran::Badly(None);
+        };
+        // Whatever a panic left half done is undone with the savepoint around the job.
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(connection)));
+        let (answer, ran) = match outcome {
+            Ok(Ok(value)) => (Ok(value), Ran::Well),
+            Ok(Err(JobError::Answer(error))) => (Err(error), Ran::Badly(None)),
+            Ok(Err(JobError::Database(error))) => {
+                let error = Arc::new(error);
+                (Err(repository_error(&error)), Ran::Badly(Some(error)))
+            }
+            Err(_panic) => {
+                let error = RepositoryError::Unexpected(Box::new(Panicked));
+                (Err(error), Ran::Badly(None))
+            }
+        };
+        self.kept = Some(answer);
+        ran
+    }
+
+    fn answer(self: Box<Self>) {
+        if let Some(answer) = self.kept {
+            // A caller who has stopped waiting misses nothing.
+            drop(self.caller.send(answer));
+        }
+    }
+
+    fn fail(self: Box<Self>, error: &SharedError) {
+        drop(self.caller.send(Err(repository_error(error))));
+    }
+}
+
+/// What the log says of a panic; the panic itself was printed where it happened.
+#[derive(Debug, Error)]
+#[error("a job of the database panicked")]
+struct Panicked;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_answer() {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        let (mut job, mut answer) = job::<(), _>(|_| panic!("a bug"));
+        assert!(matches!(job.run(&mut connection), Ran::Badly(None)));
+        job.answer();
+        let answer = answer.try_recv().unwrap();
+        assert!(
+            matches!(answer, Err(RepositoryError::Unexpected(_))),
+            "{answer:?}"
+        );
+    }
+
+    #[test]
+    fn a_job_is_wanted_as_long_as_somebody_waits() {
+        let (job, answer) = job(|_| Ok(()));
+        assert!(job.is_wanted());
+        drop(answer);
+        assert!(!job.is_wanted());
+    }
+}

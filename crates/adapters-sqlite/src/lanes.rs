@@ -1,0 +1,95 @@
+//! The two ways to the database, one for reads and one for writes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use diesel::prelude::*;
+use domain::task::RepositoryError;
+
+use crate::error::JobError;
+use crate::job::job;
+use crate::queue::{Closed, Queue};
+
+/// Where repositories hand in their work.
+pub(crate) struct Lanes {
+    pub(crate) writes: Arc<Queue>,
+    pub(crate) reads: Arc<Queue>,
+    call_timeout: Duration,
+    degraded: AtomicBool,
+}
+
+impl Lanes {
+    /// Two lanes with room for that many waiting calls each.
+    pub(crate) fn new(capacity: usize, call_timeout: Duration) -> Self {
+        Self {
+            writes: Queue::with_capacity(capacity),
+            reads: Queue::with_capacity(capacity),
+            call_timeout,
+            degraded: AtomicBool::new(false),
+        }
+    }
+
+    /// Does some work on the connection that writes, in a transaction. A success is answered when it is durable.
+    pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, RepositoryError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
+    {
+        self.call(&self.writes, work).await
+    }
+
+    /// Does some work on one of the connections that read.
+    pub(crate) async fn read<T, W>(&self, work: W) -> Result<T, RepositoryError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
+    {
+        self.call(&self.reads, work).await
+    }
+
+    /// Whether the most recent call did not reach the database.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.degraded.load(Ordering::Relaxed)
+    }
+
+    async fn call<T, W>(&self, queue: &Queue, work: W) -> Result<T, RepositoryError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
+    {
+        let (job, answer) = job(work);
+        let outcome = match queue.push(job) {
+            Err(refused) => Err(refused),
+            Ok(()) => match tokio::time::timeout(self.call_timeout, answer).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_forgotten)) => Err(RepositoryError::Unavailable(Box::new(Closed))),
+                Err(elapsed) => Err(RepositoryError::TimedOut(Box::new(elapsed))),
+            },
+        };
+        self.remember(&outcome);
+        outcome
+    }
+
+    fn remember<T>(&self, outcome: &Result<T, RepositoryError>) {
+        let is_degraded = match outcome {
+            // It did not get as far as the database, so it says nothing about it.
+            Err(RepositoryError::Busy) => return,
+            Err(
+                RepositoryError::TimedOut(_)
+                | RepositoryError::Unavailable(_)
+                | RepositoryError::Unexpected(_),
+            ) => true,
+            Ok(_)
+            | Err(
+                RepositoryError::AlreadyExists
+                | RepositoryError::NotFound
+                | RepositoryError::VersionMismatch { .. }
+                | RepositoryError::IdempotencyKeyReused
+                | RepositoryError::Refused(_)
+                | RepositoryError::Corrupt(_),
+            ) => false,
+        };
+        self.degraded.store(is_degraded, Ordering::Relaxed);
+    }
+}

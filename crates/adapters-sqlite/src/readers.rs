@@ -1,0 +1,17 @@
+//! The threads that read.
+
+use diesel::prelude::*;
+
+use crate::queue::Worker;
+
+/// Serves reads one by one until the line is closed. Under write-ahead logging no read waits for a write.
+pub(crate) fn serve(worker: &Worker, mut connection: SqliteConnection) {
+    while let Some(jobs) = worker.next(1) {
+        for mut job in jobs {
+            if job.is_wanted() {
+                job.run(&mut connection);
+                job.answer();
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The port: which job each call is, and in which lane.
+
+mod row;
+mod statements;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::health::StorageHealth;
+use domain::identity::Owner;
+use domain::task::{
+    Expected, IdempotencyKey, Inserted, Page, RepositoryError, Task, TaskChange, TaskId, TaskQuery,
+    TaskRepository,
+};
+
+use crate::lanes::Lanes;
+
+/// Keeps tasks in the database that it came from. Clones share everything.
+///
+/// Besides what the port promises, every call may answer
+/// * `Busy`, at once, if too many calls wait,
+/// * `TimedOut`, if another process holds the database or the call waited too long,
+/// * `Unavailable`, if the disk is full, broken or write-protected, or the database is closed.
+///
+/// A call whose future is dropped before it began is not done.
+#[derive(Clone)]
+pub struct SqliteTaskRepository {
+    lanes: Arc<Lanes>,
+}
+
+impl SqliteTaskRepository {
+    pub(crate) fn new(lanes: Arc<Lanes>) -> Self {
+        Self { lanes }
+    }
+}
+
+impl fmt::Debug for SqliteTaskRepository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteTaskRepository").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TaskRepository for SqliteTaskRepository {
+    async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, RepositoryError> {
+        let task = task.clone();
+        self.lanes
+            .write(move |connection| statements::insert(connection, &task, key.as_ref()))
+            .await
+    }
+
+    async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
+        let owner = owner.clone();
+        self.lanes
+            .read(move |connection| statements::find(connection, &owner, id))
+            .await
+    }
+
+    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
+        let (owner, query) = (owner.clone(), query.clone());
+        self.lanes
+            .read(move |connection| statements::list(connection, &owner, &query))
+            .await
+    }
+
+    async fn update(
+        &self,
+        owner: &Owner,
+        id: TaskId,
+        change: &TaskChange,
+        expected: &Expected,
+        now: DateTime<Utc>,
+    ) -> Result<Task, RepositoryError> {
+        let (owner, change, expected) = (owner.clone(), change.clone(), expected.clone());
+        self.lanes
+            .write(move |connection| statements::update(connection, &owner, id, &change, &expected, now))
+            .await
+    }
+
+    async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), RepositoryError> {
+        let (owner, expected) = (owner.clone(), expected.clone());
+        self.lanes
+            .write(move |connection| statements::delete(connection, &owner, id, &expected))
+            .await
+    }
+}
+
+#[async_trait]
+impl StorageHealth for SqliteTaskRepository {
+    /// Asks for any row at all: that needs the file, and the table.
+    async fn check(&self) -> Result<(), RepositoryError> {
+        self.lanes.read(statements::probe).await
+    }
+
+    fn is_degraded(&self) -> bool {
+        self.lanes.is_degraded()
+    }
+}

@@ -1,0 +1,189 @@
+//! Between tasks and rows.
+
+#![expect(
+    clippy::ref_option_ref,
+    reason = "diesel's `Insertable` makes such references of optional texts"
+)]
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sqlite::Sqlite;
+use domain::Cause;
+use domain::identity::Owner;
+use domain::task::{
+    Description, IdempotencyKey, RepositoryError, Status, Task, TaskId, TaskParts, Title, Version,
+};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::schema::tasks;
+
+/// A task as it is read. Its owner is not: no statement finds a row without knowing whose it is.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = tasks, check_for_backend(Sqlite))]
+pub(super) struct TaskRow {
+    id: Vec<u8>,
+    created_at: i64,
+    updated_at: i64,
+    version: i64,
+    status: String,
+    title: String,
+    description: Option<String>,
+}
+
+impl TaskRow {
+    /// The task of this row.
+    ///
+    /// # Errors
+    /// `Corrupt`: the row breaks a rule of the domain, so somebody else wrote it.
+    pub(super) fn into_task(self, owner: &Owner) -> Result<Task, RepositoryError> {
+        self.into_parts(owner)
+            .and_then(|parts| Ok(Task::restore(parts)?))
+            .map_err(RepositoryError::Corrupt)
+    }
+
+    fn into_parts(self, owner: &Owner) -> Result<TaskParts, Cause> {
+        let uuid = Uuid::from_slice(&self.id).map_err(in_column("id"))?;
+        let description = self.description.map(Description::parse).transpose();
+        let version = i32::try_from(self.version).map_err(in_column("version"))?;
+        Ok(TaskParts {
+            id: TaskId::from_uuid(uuid).map_err(in_column("id"))?,
+            owner: owner.clone(),
+            title: Title::parse(self.title).map_err(in_column("title"))?,
+            description: description.map_err(in_column("description"))?,
+            status: Status::parse(&self.status).map_err(in_column("status"))?,
+            version: Version::new(version).map_err(in_column("version"))?,
+            created_at: time_of(self.created_at).map_err(in_column("created_at"))?,
+            updated_at: time_of(self.updated_at).map_err(in_column("updated_at"))?,
+        })
+    }
+}
+
+/// A value that breaks the rules of its column.
+#[derive(Debug, Error)]
+#[error("a row of tasks has an impossible {column}")]
+struct ImpossibleValue {
+    column: &'static str,
+    source: Cause,
+}
+
+fn in_column<E: Into<Cause>>(column: &'static str) -> impl FnOnce(E) -> ImpossibleValue {
+    move |source| ImpossibleValue {
+        column,
+        source: source.into(),
+    }
+}
+
+#[derive(Debug, Error)]
+#[error("the time is out of range")]
+struct TimeOutOfRange;
+
+fn time_of(microseconds: i64) -> Result<DateTime<Utc>, TimeOutOfRange> {
+    DateTime::from_timestamp_micros(microseconds).ok_or(TimeOutOfRange)
+}
+
+/// A task as it is stored.
+// `treat_none_as_default_value`: with it every combination of absent values would be a statement of its own.
+#[derive(Insertable)]
+#[diesel(table_name = tasks, treat_none_as_default_value = false)]
+pub(super) struct NewTaskRow<'a> {
+    pub(super) user_id: &'a str,
+    pub(super) id: [u8; 16],
+    pub(super) created_at: i64,
+    pub(super) updated_at: i64,
+    pub(super) version: i64,
+    pub(super) status: &'static str,
+    pub(super) title: &'a str,
+    pub(super) description: Option<&'a str>,
+    idempotency_key: Option<&'a str>,
+    idempotency_fingerprint: Option<[u8; 32]>,
+}
+
+impl<'a> NewTaskRow<'a> {
+    /// The row of this task, made with this key.
+    pub(super) fn of(task: &'a Task, key: Option<&'a IdempotencyKey>) -> Self {
+        // Without `..`: a new fact does not compile until it has its column.
+        let TaskParts {
+            id,
+            owner,
+            title,
+            description,
+            status,
+            version,
+            created_at,
+            updated_at,
+        } = task.parts();
+        Self {
+            user_id: owner.as_str(),
+            id: id.as_uuid().into_bytes(),
+            created_at: created_at.timestamp_micros(),
+            updated_at: updated_at.timestamp_micros(),
+            version: version.get().into(),
+            status: status.as_str(),
+            title: title.as_str(),
+            description: description.as_ref().map(Description::as_str),
+            idempotency_key: key.map(IdempotencyKey::as_str),
+            idempotency_fingerprint: key.map(|key| key.fingerprint().0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::testing::{a_task, an_owner};
+
+    use super::*;
+
+    /// The row of a sound task, with one thing about it changed.
+    fn a_row(change: impl FnOnce(&mut TaskRow)) -> TaskRow {
+        let task = a_task(&an_owner(), "title");
+        let stored = NewTaskRow::of(&task, None);
+        let mut row = TaskRow {
+            id: stored.id.to_vec(),
+            created_at: stored.created_at,
+            updated_at: stored.updated_at,
+            version: stored.version,
+            status: stored.status.to_owned(),
+            title: stored.title.to_owned(),
+            description: stored.description.map(str::to_owned),
+        };
+        change(&mut row);
+        row
+    }
+
+    #[test]
+    fn a_row_that_breaks_any_rule_is_corrupt() {
+        assert!(a_row(|_| ()).into_task(&an_owner()).is_ok());
+        let broken = [
+            a_row(|row| row.id.truncate(15)),
+            a_row(|row| row.id = Uuid::nil().into_bytes().to_vec()),
+            a_row(|row| row.created_at += 1000),
+            a_row(|row| row.created_at = i64::MAX),
+            a_row(|row| row.updated_at = row.created_at - 1),
+            a_row(|row| row.updated_at = i64::MIN),
+            a_row(|row| row.version = 0),
+            a_row(|row| row.version = 1 << 40),
+            a_row(|row| row.status = "done".to_owned()),
+            a_row(|row| row.title = " ".to_owned()),
+            a_row(|row| row.title = "t".repeat(256)),
+            a_row(|row| row.description = Some("a\0b".to_owned())),
+        ];
+        for (number, row) in broken.into_iter().enumerate() {
+            let answer = row.into_task(&an_owner());
+            assert!(
+                matches!(answer, Err(RepositoryError::Corrupt(_))),
+                "row {number}: {answer:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_cause_names_the_column_and_not_the_value() {
+        let answer = a_row(|row| row.status = "secret".to_owned()).into_task(&an_owner());
+        let Err(RepositoryError::Corrupt(cause)) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!(cause.to_string(), "a row of tasks has an impossible status");
+        assert!(!format!("{cause:?}").contains("secret"));
+    }
+}

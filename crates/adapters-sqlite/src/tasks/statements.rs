@@ -1,0 +1,171 @@
+//! What each call does with a connection. Every statement names the owner and has one fixed text.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use diesel::sqlite::Sqlite;
+use domain::identity::Owner;
+use domain::task::{
+    Expected, IdempotencyKey, Inserted, Page, RepositoryError, Task, TaskChange, TaskId, TaskQuery,
+};
+
+use super::row::{NewTaskRow, TaskRow};
+use crate::error::JobError;
+use crate::schema::tasks;
+
+pub(super) fn probe(connection: &mut SqliteConnection) -> Result<(), JobError> {
+    tasks::table
+        .select(tasks::version)
+        .first::<i64>(connection)
+        .optional()?;
+    Ok(())
+}
+
+pub(super) fn find(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    id: TaskId,
+) -> Result<Option<Task>, JobError> {
+    let row = tasks::table
+        .find((owner.as_str(), id.as_uuid().into_bytes()))
+        .select(TaskRow::as_select())
+        .get_result(connection)
+        .optional()?;
+    Ok(row.map(|row| row.into_task(owner)).transpose()?)
+}
+
+pub(super) fn list(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    query: &TaskQuery,
+) -> Result<Page<Task>, JobError> {
+    let TaskQuery { limit, after } = query;
+    let newest_first = tasks::table
+        .filter(tasks::user_id.eq(owner.as_str()))
+        .order(tasks::id.desc())
+        .limit(i64::from(limit.get()) + 1)
+        .select(TaskRow::as_select());
+    let rows = match after {
+        None => newest_first.load(connection)?,
+        Some(cursor) => newest_first
+            .filter(tasks::id.lt(cursor.id.as_uuid().into_bytes()))
+            .load(connection)?,
+    };
+    let tasks: Result<_, _> = rows.into_iter().map(|row| row.into_task(owner)).collect();
+    Ok(Page::of_one_more_than(*limit, tasks?))
+}
+
+pub(super) fn insert(
+    connection: &mut SqliteConnection,
+    task: &Task,
+    key: Option<&IdempotencyKey>,
+) -> Result<Inserted, JobError> {
+    // No conflict target: a taken id and a used key are both to be noticed.
+    let stored = diesel::insert_into(tasks::table)
+        .values(NewTaskRow::of(task, key))
+        .on_conflict_do_nothing()
+        .execute(connection)?;
+    if stored == 1 {
+        return Ok(Inserted::New);
+    }
+    match key {
+        Some(key) => repeat_of(connection, task.owner(), key),
+        None => Err(RepositoryError::AlreadyExists.into()),
+    }
+}
+
+/// What a creation with a used key is answered. If the key is not used, the id was taken.
+fn repeat_of(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    key: &IdempotencyKey,
+) -> Result<Inserted, JobError> {
+    let (row, fingerprint) = tasks::table
+        .filter(tasks::user_id.eq(owner.as_str()))
+        .filter(tasks::idempotency_key.eq(key.as_str()))
+        .select((TaskRow::as_select(), tasks::idempotency_fingerprint))
+        .get_result::<(TaskRow, Option<Vec<u8>>)>(connection)
+        .optional()?
+        .ok_or(RepositoryError::AlreadyExists)?;
+    if fingerprint.as_deref() == Some(key.fingerprint().0.as_slice()) {
+        Ok(Inserted::Replayed(row.into_task(owner)?))
+    } else {
+        Err(RepositoryError::IdempotencyKeyReused.into())
+    }
+}
+
+pub(super) fn update(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    id: TaskId,
+    change: &TaskChange,
+    expected: &Expected,
+    now: DateTime<Utc>,
+) -> Result<Task, JobError> {
+    let current = find_expected(connection, owner, id, expected)?;
+    let changed = current.changed(change, now);
+    if changed != current {
+        UpdateTask(NewTaskRow::of(&changed, None)).execute(connection)?;
+    }
+    Ok(changed)
+}
+
+pub(super) fn delete(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    id: TaskId,
+    expected: &Expected,
+) -> Result<(), JobError> {
+    find_expected(connection, owner, id, expected)?;
+    diesel::delete(tasks::table.find((owner.as_str(), id.as_uuid().into_bytes()))).execute(connection)?;
+    Ok(())
+}
+
+/// The task as it is, if it is at an expected version. Nobody changes it before the transaction of this job ends.
+fn find_expected(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    id: TaskId,
+    expected: &Expected,
+) -> Result<Task, JobError> {
+    let task = find(connection, owner, id)?.ok_or(RepositoryError::NotFound)?;
+    if expected.allows(task.version()) {
+        Ok(task)
+    } else {
+        let current = task.version();
+        Err(RepositoryError::VersionMismatch { current }.into())
+    }
+}
+
+/// Writes the changeable facts of a task. Neither its key nor its creation ever changes.
+///
+/// By hand, because diesel prepares its own `UPDATE ... SET` anew each time.
+struct UpdateTask<'a>(NewTaskRow<'a>);
+
+impl QueryId for UpdateTask<'_> {
+    type QueryId = UpdateTask<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl QueryFragment<Sqlite> for UpdateTask<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let Self(row) = self;
+        out.push_sql("UPDATE tasks SET title = ");
+        out.push_bind_param::<Text, _>(row.title)?;
+        out.push_sql(", description = ");
+        out.push_bind_param::<Nullable<Text>, _>(&row.description)?;
+        out.push_sql(", status = ");
+        out.push_bind_param::<Text, _>(row.status)?;
+        out.push_sql(", version = ");
+        out.push_bind_param::<BigInt, _>(&row.version)?;
+        out.push_sql(", updated_at = ");
+        out.push_bind_param::<BigInt, _>(&row.updated_at)?;
+        out.push_sql(" WHERE user_id = ");
+        out.push_bind_param::<Text, _>(row.user_id)?;
+        out.push_sql(" AND id = ");
+        out.push_bind_param::<Binary, _>(&row.id)
+    }
+}
+
+impl<Connection> RunQueryDsl<Connection> for UpdateTask<'_> {}

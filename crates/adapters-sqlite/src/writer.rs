@@ -1,0 +1,280 @@
+//! The one thread that writes.
+//!
+//! SQLite has one writer at a time, and a durable commit costs a sync of the disk. So all writes go through one
+//! thread, and those that arrived while the last commit ran share the next one:
+//!
+//! ```text
+//! BEGIN IMMEDIATE
+//!   SAVEPOINT, first job,  RELEASE
+//!   SAVEPOINT, second job, ROLLBACK TO   -- it failed, alone
+//!   SAVEPOINT, third job,  RELEASE
+//! COMMIT                                 -- only now are the three callers answered
+//! ```
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::prelude::*;
+
+use crate::connection::DatabaseFile;
+use crate::error::{SharedError, is_lock};
+use crate::job::{Job, Ran};
+use crate::queue::Worker;
+
+/// The most jobs that share a commit: enough to make the sync cheap, few enough that the first one waits briefly.
+const MOST_PER_COMMIT: usize = 64;
+
+/// Owns the only connection that writes.
+pub(crate) struct Writer {
+    file: DatabaseFile,
+    /// `None` after a failure that may have left the connection in a state of its own.
+    connection: Option<SqliteConnection>,
+}
+
+impl Writer {
+    /// Opens the connection.
+    pub(crate) fn open(file: DatabaseFile) -> QueryResult<Self> {
+        let connection = Some(file.connect()?);
+        Ok(Self { file, connection })
+    }
+
+    /// Serves writes until the line is closed.
+    pub(crate) fn serve(mut self, worker: &Worker) {
+        while let Some(mut group) = worker.next(MOST_PER_COMMIT) {
+            // Nobody waits for an answer: then nobody has to wait for the lock either.
+            group.retain(|job| job.is_wanted());
+            if group.is_empty() {
+                continue;
+            }
+            let committed = self.commit_together(&mut group);
+            if let Err(error) = &committed {
+                self.recover_from(error);
+            }
+            for job in group {
+                match &committed {
+                    Ok(()) => job.answer(),
+                    Err(error) => job.fail(error),
+                }
+            }
+        }
+    }
+
+    /// Runs a group in one transaction. An error means that nothing of it is stored.
+    fn commit_together(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), SharedError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(self.file.connect()?),
+        };
+        AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")?;
+        let all_ran = group
+            .iter_mut()
+            .try_for_each(|job| run_in_savepoint(connection, job.as_mut()));
+        if all_ran.is_ok() {
+            AnsiTransactionManager::commit_transaction(connection)?;
+        } else {
+            // SQLite may have rolled back by itself. Then this fails, and what matters is the first error.
+            drop(AnsiTransactionManager::rollback_transaction(connection));
+        }
+        all_ran
+    }
+
+    fn recover_from(&mut self, error: &SharedError) {
+        // Somebody else's lock was met before anything began, so there is nothing to recover from.
+        if !is_lock(error) {
+            tracing::warn!(%error, "a commit to SQLite failed; the next one goes through a new connection");
+            self.connection = None;
+        }
+    }
+}
+
+/// Runs one job so that its failure undoes nothing but itself. An error means that the whole transaction is lost.
+fn run_in_savepoint(connection: &mut SqliteConnection, job: &mut dyn Job) -> Result<(), SharedError> {
+    // Whoever has stopped waiting will not learn what happened: then better nothing happens.
+    if !job.is_wanted() {
+        return Ok(());
+    }
+    AnsiTransactionManager::begin_transaction(connection)?;
+    match job.run(connection) {
+        Ran::Well => Ok(AnsiTransactionManager::commit_transaction(connection)?),
+        Ran::Badly(cause) => AnsiTransactionManager::rollback_transaction(connection)
+            // What the job met explains more than "no such savepoint".
+            .map_err(|rollback| cause.unwrap_or_else(|| rollback.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use diesel::connection::SimpleConnection;
+    use diesel::dsl::sql;
+    use diesel::sql_types::BigInt;
+    use domain::task::RepositoryError;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::error::JobError;
+    use crate::job::{Answer, job};
+    use crate::queue::Queue;
+
+    type Work = fn(&mut SqliteConnection) -> Result<(), JobError>;
+
+    struct Bench {
+        _folder: TempDir,
+        file: DatabaseFile,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("bench.db");
+            let file = DatabaseFile::find_or_create(&path, Duration::from_millis(100)).unwrap();
+            file.connect()
+                .unwrap()
+                .batch_execute("CREATE TABLE facts (fact TEXT NOT NULL)")
+                .unwrap();
+            Self {
+                _folder: folder,
+                file,
+            }
+        }
+
+        /// Lets a writer find all the work in line, so that it is one group.
+        fn run_as_one_group(&self, work: &[Work]) -> Vec<Result<(), RepositoryError>> {
+            self.run_groups(&[work]).pop().unwrap()
+        }
+
+        /// The same for group after group, with one writer.
+        fn run_groups(&self, groups: &[&[Work]]) -> Vec<Vec<Result<(), RepositoryError>>> {
+            let writer = Writer::open(self.file.clone()).unwrap();
+            let queue = Queue::with_capacity(MOST_PER_COMMIT * groups.len());
+            let worker = queue.worker();
+            let mut answers: Vec<Vec<Answer<()>>> = Vec::new();
+            for group in groups {
+                let filling = (0..MOST_PER_COMMIT - group.len()).map(|_| (|_| Ok(())) as Work);
+                let mut waiting = Vec::new();
+                for work in group.iter().copied().chain(filling) {
+                    let (job, answer) = job(work);
+                    queue.push(job).unwrap();
+                    waiting.push(answer);
+                }
+                answers.push(waiting);
+            }
+            queue.close();
+            thread::spawn(move || writer.serve(&worker)).join().unwrap();
+            answers
+                .into_iter()
+                .zip(groups)
+                .map(|(waiting, group)| {
+                    let waiting = waiting.into_iter().take(group.len());
+                    waiting.map(|mut answer| answer.try_recv().unwrap()).collect()
+                })
+                .collect()
+        }
+
+        fn facts(&self) -> i64 {
+            sql::<BigInt>("SELECT count(*) FROM facts")
+                .get_result(&mut self.file.connect().unwrap())
+                .unwrap()
+        }
+    }
+
+    fn store(connection: &mut SqliteConnection) -> Result<(), JobError> {
+        Ok(connection.batch_execute("INSERT INTO facts VALUES ('kept')")?)
+    }
+
+    fn store_and_regret(connection: &mut SqliteConnection) -> Result<(), JobError> {
+        store(connection)?;
+        Err(RepositoryError::NotFound.into())
+    }
+
+    fn store_and_panic(connection: &mut SqliteConnection) -> Result<(), JobError> {
+        store(connection)?;
+        panic!("a bug in a job")
+    }
+
+    fn store_and_break_a_rule(connection: &mut SqliteConnection) -> Result<(), JobError> {
+        store(connection)?;
+        Ok(connection.batch_execute("INSERT INTO facts VALUES (NULL)")?)
+    }
+
+    fn store_much(connection: &mut SqliteConnection) -> Result<(), JobError> {
+        Ok(connection.batch_execute("INSERT INTO facts VALUES (hex(zeroblob(100000)))")?)
+    }
+
+    /// For this connection the disk stays full: the limit ends with it.
+    fn fill_the_disk(connection: &mut SqliteConnection) -> Result<(), JobError> {
+        connection.batch_execute("PRAGMA max_page_count = 10")?;
+        store_much(connection)
+    }
+
+    #[test]
+    fn a_job_that_fails_takes_nothing_from_its_neighbours() {
+        let bench = Bench::new();
+        let answers = bench.run_as_one_group(&[
+            store,
+            store_and_regret,
+            store,
+            store_and_panic,
+            store_and_break_a_rule,
+            store,
+        ]);
+        assert!(
+            matches!(
+                answers.as_slice(),
+                [
+                    Ok(()),
+                    Err(RepositoryError::NotFound),
+                    Ok(()),
+                    Err(RepositoryError::Unexpected(_)),
+                    Err(RepositoryError::Refused(_)),
+                    Ok(())
+                ]
+            ),
+            "{answers:?}"
+        );
+        assert_eq!(bench.facts(), 3);
+    }
+
+    #[test]
+    fn a_full_disk_fails_the_whole_group_and_the_next_one_has_a_new_connection() {
+        let bench = Bench::new();
+        let answers = bench.run_groups(&[&[store, fill_the_disk, store], &[store, store_much]]);
+        let (first, second) = (&answers[0], &answers[1]);
+        for answer in first {
+            let Err(RepositoryError::Unavailable(cause)) = answer else {
+                panic!("{answer:?}")
+            };
+            assert_eq!(cause.to_string(), "database or disk is full");
+        }
+        assert!(second.iter().all(Result::is_ok), "{second:?}");
+        assert_eq!(bench.facts(), 2);
+    }
+
+    #[test]
+    fn nobody_is_answered_before_the_commit() {
+        let bench = Bench::new();
+        let mut writer = Writer::open(bench.file.clone()).unwrap();
+        let (job, mut answer) = job(store);
+        let mut group = vec![job];
+        writer.commit_together(&mut group).unwrap();
+        assert!(answer.try_recv().is_err());
+        for job in group {
+            job.answer();
+        }
+        assert!(matches!(answer.try_recv(), Ok(Ok(()))));
+    }
+
+    #[test]
+    fn work_that_nobody_waits_for_is_not_done() {
+        let bench = Bench::new();
+        let writer = Writer::open(bench.file.clone()).unwrap();
+        let queue = Queue::with_capacity(1);
+        let worker = queue.worker();
+        let (job, answer) = job(store);
+        queue.push(job).unwrap();
+        drop(answer);
+        queue.close();
+        writer.serve(&worker);
+        assert_eq!(bench.facts(), 0);
+    }
+}

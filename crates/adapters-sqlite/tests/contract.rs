@@ -1,0 +1,18 @@
+//! The contract of the port, over a fresh file per case.
+
+#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
+
+use adapters_sqlite::{SqliteDatabase, SqliteSettings, SqliteTaskRepository};
+use tempfile::TempDir;
+
+#[expect(clippy::unused_async, reason = "the contract awaits every `fresh`")]
+async fn fresh() -> ((SqliteDatabase, TempDir), SqliteTaskRepository) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let database = SqliteDatabase::open(&folder.path().join("tasks.db"), SqliteSettings::default())
+        .expect("an open database");
+    database.migrate().expect("a migrated database");
+    let tasks = database.tasks();
+    ((database, folder), tasks) // the database is closed before its folder goes
+}
+
+domain::task_repository_contract!(fresh);

@@ -1,0 +1,176 @@
+//! What callers get when something is in the way, and that it passes.
+
+#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use adapters_sqlite::SqliteSettings;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use domain::health::StorageHealth;
+use domain::task::{Inserted, RepositoryError, Task, TaskQuery, TaskRepository};
+use domain::testing::{a_task, an_owner};
+use support::Fixture;
+use tokio::task::JoinSet;
+
+fn impatient() -> SqliteSettings {
+    SqliteSettings {
+        busy_timeout: Duration::from_millis(200),
+        ..SqliteSettings::default()
+    }
+}
+
+/// Somebody else at the same file.
+fn stranger(fixture: &Fixture) -> SqliteConnection {
+    SqliteConnection::establish(fixture.path.to_str().expect("a path in UTF-8")).expect("a connection")
+}
+
+fn run(connection: &mut SqliteConnection, sql: &str) {
+    connection.batch_execute(sql).expect(sql);
+}
+
+fn one() -> Task {
+    a_task(&an_owner(), "one")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_database_times_out_while_reads_go_on_and_recovers_at_once() {
+    let fixture = Fixture::with(impatient());
+    let tasks = fixture.database.tasks();
+    let stored = one();
+    tasks.insert(&stored, None).await.unwrap();
+    let mut stranger = stranger(&fixture);
+    run(&mut stranger, "BEGIN EXCLUSIVE");
+
+    let began = Instant::now();
+    let refused = tasks.insert(&one(), None).await.unwrap_err();
+    assert!(matches!(refused, RepositoryError::TimedOut(_)), "{refused:?}");
+    assert!(began.elapsed() >= Duration::from_millis(190), "it did not wait");
+    assert!(began.elapsed() < Duration::from_secs(2), "it waited too long");
+    assert!(tasks.is_degraded());
+
+    let found = tasks.find(stored.owner(), stored.id()).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&stored));
+    assert!(!tasks.is_degraded());
+
+    run(&mut stranger, "COMMIT");
+    assert_eq!(tasks.insert(&one(), None).await.unwrap(), Inserted::New);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_goes_in_time_is_waited_for() {
+    let fixture = Fixture::with(SqliteSettings::default());
+    let mut stranger = stranger(&fixture);
+    run(&mut stranger, "BEGIN IMMEDIATE");
+    let tasks = fixture.database.tasks();
+    let call = tokio::spawn(async move { tasks.insert(&one(), None).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!call.is_finished());
+    run(&mut stranger, "COMMIT");
+    assert_eq!(call.await.unwrap().unwrap(), Inserted::New);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_waits_longer_than_its_limit_and_what_has_not_begun_is_not_done() {
+    let fixture = Fixture::with(SqliteSettings {
+        call_timeout: Duration::from_millis(100),
+        ..SqliteSettings::default()
+    });
+    let mut stranger = stranger(&fixture);
+    run(&mut stranger, "BEGIN IMMEDIATE");
+    let tasks = fixture.database.tasks();
+    let (first, second) = (one(), one());
+    let began = Instant::now();
+    let answers = tokio::join!(tasks.insert(&first, None), tasks.insert(&second, None));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    for answer in [answers.0, answers.1] {
+        assert!(matches!(answer, Err(RepositoryError::TimedOut(_))), "{answer:?}");
+    }
+    assert!(tasks.is_degraded());
+
+    run(&mut stranger, "COMMIT");
+    // The line is served in order: when this is stored, the others have had their turn.
+    while tasks.insert(&one(), None).await.is_err() {}
+    for task in [first, second] {
+        assert_eq!(tasks.find(task.owner(), task.id()).await.unwrap(), None);
+    }
+    assert!(!tasks.is_degraded());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_line_is_busy_and_says_nothing_about_the_database() {
+    let fixture = Fixture::with(SqliteSettings {
+        queue: 1,
+        ..SqliteSettings::default()
+    });
+    let mut stranger = stranger(&fixture);
+    run(&mut stranger, "BEGIN IMMEDIATE");
+    let mut calls = JoinSet::new();
+    for _ in 0..10 {
+        let tasks = fixture.database.tasks();
+        calls.spawn(async move { tasks.insert(&one(), None).await });
+    }
+    // At most one has begun and one waits.
+    for _ in 0..8 {
+        let refused = calls.join_next().await.unwrap().unwrap();
+        assert!(matches!(refused, Err(RepositoryError::Busy)), "{refused:?}");
+    }
+    assert!(!fixture.database.tasks().is_degraded());
+
+    run(&mut stranger, "COMMIT");
+    let answers = calls.join_all().await;
+    assert!(
+        answers.iter().any(|answer| matches!(answer, Ok(Inserted::New))),
+        "{answers:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_somebody_else_made_is_corrupt_and_harms_no_other() {
+    let fixture = Fixture::with(SqliteSettings::default());
+    let tasks = fixture.database.tasks();
+    let mut stranger = stranger(&fixture);
+    for change in [
+        "title = ' '",
+        "title = CAST(x'ff' AS TEXT)",
+        "created_at = created_at - 1000",
+        "version = 1 << 40",
+    ] {
+        let task = one();
+        tasks.insert(&task, None).await.unwrap();
+        let id = task.id().as_uuid().simple();
+        run(
+            &mut stranger,
+            &format!("UPDATE tasks SET {change} WHERE id = x'{id}'"),
+        );
+        let answer = tasks.find(task.owner(), task.id()).await;
+        assert!(
+            matches!(answer, Err(RepositoryError::Corrupt(_))),
+            "{change}: {answer:?}"
+        );
+    }
+    let answer = tasks.list(&an_owner(), &TaskQuery::default()).await;
+    assert!(matches!(answer, Err(RepositoryError::Corrupt(_))), "{answer:?}");
+    assert!(!tasks.is_degraded());
+
+    let sound = one();
+    tasks.insert(&sound, None).await.unwrap();
+    assert_eq!(tasks.find(sound.owner(), sound.id()).await.unwrap(), Some(sound));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_database_says_so_and_one_without_tables_does_not() {
+    let fixture = Fixture::with(SqliteSettings::default());
+    let tasks = fixture.database.tasks();
+    tasks.check().await.unwrap();
+    assert!(!tasks.is_degraded());
+    run(&mut stranger(&fixture), "DROP TABLE tasks");
+    let answer = tasks.check().await;
+    assert!(
+        matches!(answer, Err(RepositoryError::Unexpected(_))),
+        "{answer:?}"
+    );
+    assert!(tasks.is_degraded());
+}

@@ -1,0 +1,149 @@
+//! Every statement is prepared once per connection, names the owner, and finds its rows through a key.
+//!
+//! One test, because diesel's default instrumentation belongs to the whole process.
+
+#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use adapters_sqlite::{SqliteSettings, SqliteTaskRepository};
+use chrono::TimeDelta;
+use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use domain::health::StorageHealth;
+use domain::task::{
+    Edit, Expected, Fingerprint, IdempotencyKey, PageLimit, TaskChange, TaskQuery, TaskRepository, Title,
+};
+use domain::testing::{a_task, an_owner, noon};
+use support::Fixture;
+
+static PREPARED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static RUN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn note(list: &Mutex<Vec<String>>, sql: &str) {
+    list.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(sql.to_owned());
+}
+
+fn take(list: &Mutex<Vec<String>>) -> Vec<String> {
+    std::mem::take(&mut *list.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature is diesel's")]
+fn listener() -> Option<Box<dyn Instrumentation>> {
+    Some(Box::new(|event: InstrumentationEvent<'_>| match event {
+        InstrumentationEvent::CacheQuery { sql, .. } => note(&PREPARED, sql.trim()),
+        InstrumentationEvent::StartQuery { query, .. } => {
+            let text = query.to_string();
+            note(&RUN, text.split(" -- binds").next().unwrap_or_default().trim());
+        }
+        _ => {}
+    }))
+}
+
+/// Everything that the port can do, every way it can go.
+async fn everything(tasks: &SqliteTaskRepository) {
+    let owner = an_owner();
+    let key = |fingerprint| IdempotencyKey::new("k-1", Fingerprint([fingerprint; 32])).expect("a valid key");
+    let first = a_task(&owner, "first");
+    let second = a_task(&owner, "second");
+    let mut bare = a_task(&owner, "bare").into_parts();
+    bare.description = None;
+    let bare = domain::task::Task::restore(bare).expect("consistent facts");
+    tasks.insert(&first, Some(key(1))).await.expect("an insertion");
+    tasks.insert(&second, None).await.expect("an insertion");
+    tasks.insert(&bare, None).await.expect("an insertion");
+    tasks.insert(&first, None).await.expect_err("a taken id");
+    tasks.insert(&first, Some(key(1))).await.expect("a replay");
+    tasks.insert(&first, Some(key(2))).await.expect_err("a used key");
+    tasks.find(&owner, first.id()).await.expect("a look-up");
+    let mut query = TaskQuery {
+        limit: PageLimit::new(1).expect("a valid limit"),
+        after: None,
+    };
+    query.after = tasks.list(&owner, &query).await.expect("a page").next;
+    tasks.list(&owner, &query).await.expect("a page");
+    for description in [Edit::Keep, Edit::Set(None)] {
+        let change = TaskChange {
+            title: Edit::Set(Title::parse("changed").expect("a valid title")),
+            description,
+            ..TaskChange::default()
+        };
+        let now = noon() + TimeDelta::hours(1);
+        tasks
+            .update(&owner, first.id(), &change, &Expected::Any, now)
+            .await
+            .expect("an update");
+    }
+    for task in [&first, &second, &bare] {
+        tasks
+            .delete(&owner, task.id(), &Expected::Any)
+            .await
+            .expect("a deletion");
+    }
+    tasks.check().await.expect("health");
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+fn plan_of(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
+    diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}"))
+        .load::<Step>(connection)
+        .expect(sql)
+        .into_iter()
+        .map(|step| step.detail)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_are_prepared_once_name_the_owner_and_use_a_key() {
+    set_default_instrumentation(listener).expect("the instrumentation");
+    let fixture = Fixture::with(SqliteSettings {
+        readers: 1,
+        ..SqliteSettings::default()
+    });
+    set_default_instrumentation(|| None).expect("the instrumentation");
+    let tasks = fixture.database.tasks();
+    drop((take(&PREPARED), take(&RUN)));
+
+    everything(&tasks).await;
+    let prepared = take(&PREPARED);
+    drop(take(&RUN));
+    everything(&tasks).await;
+    assert_eq!(take(&PREPARED), Vec::<String>::new(), "prepared again");
+    let run: BTreeSet<_> = take(&RUN).into_iter().collect();
+    let of_transactions = ["BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"];
+    let run: Vec<_> = run
+        .into_iter()
+        .filter(|sql| !of_transactions.iter().any(|word| sql.starts_with(word)))
+        .collect();
+
+    let path = fixture.path.to_str().expect("a path in UTF-8");
+    let mut connection = SqliteConnection::establish(path).expect("a connection");
+    let mut plans = BTreeSet::new();
+    for sql in &run {
+        assert!(prepared.contains(sql), "never cached: {sql}");
+        let plan = plan_of(&mut connection, sql);
+        let is_probe = plan == ["SCAN tasks"] && !sql.contains("WHERE");
+        if !is_probe {
+            plans.extend(plan);
+        }
+    }
+    assert_eq!(run.len(), 8, "{run:#?}");
+    let wanted = [
+        "SEARCH tasks USING INDEX tasks_idempotency_key (user_id=? AND idempotency_key=?)",
+        "SEARCH tasks USING PRIMARY KEY (user_id=? AND id<?)",
+        "SEARCH tasks USING PRIMARY KEY (user_id=? AND id=?)",
+        "SEARCH tasks USING PRIMARY KEY (user_id=?)",
+    ];
+    assert_eq!(plans, BTreeSet::from(wanted.map(str::to_owned)));
+}

@@ -1,0 +1,2 @@
+DROP INDEX tasks_idempotency_key;
+DROP TABLE tasks;
