@@ -1,1 +1,31 @@
-//! api-actix
+//! The Task API over HTTP: configuration, wiring, routes, and the binary `task-api`.
+//!
+//! A request walks through these rooms, in this order:
+//!
+//! | Room | What happens there |
+//! |---|---|
+//! | [`edge`] | request id, time limit, common headers; on the way back every error becomes a problem document |
+//! | [`authenticated`] | the token, before anything else under `/api` |
+//! | [`routes`] | the table of paths, and the handlers: read, call one use case, render |
+//! | [`body`], [`fields`] | reading a JSON object, collecting every field error |
+//! | [`problem`] | the only file with status codes for errors |
+//!
+//! At start [`commands`] reads [`config`], [`wiring`] puts the adapters together, [`server`] listens.
+
+pub mod app;
+pub mod authenticated;
+pub mod body;
+pub mod commands;
+pub mod config;
+mod cursor;
+mod dev;
+pub mod edge;
+mod etag;
+pub mod failure;
+pub mod fields;
+pub mod problem;
+pub mod routes;
+pub mod server;
+pub mod system;
+pub mod telemetry;
+pub mod wiring;

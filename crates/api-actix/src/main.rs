@@ -1,1 +1,23 @@
-fn main() {}
+//! The binary `task-api`.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use api_actix::commands::Cli;
+use clap::Parser;
+
+// A multi-threaded runtime: the migrations of PostgreSQL need one. The HTTP workers bring runtimes of their own.
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One provider for every TLS connection and every signature of the process. Only a second call could fail.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match cli.run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody is left to tell if this fails.
+            let _ = writeln!(std::io::stderr(), "task-api: {}", failure.message());
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Who is asking: the middleware of everything under `/api`, and the extractor that reads its result.
+//!
+//! It is a middleware because actix polls all extractors of a handler at once: a body would be read before an
+//! authenticating extractor had answered. Here the token comes first, before the path, the method and the body.
+
+use std::future::{Ready, ready};
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
+use domain::identity::{AuthError, Caller, Refusal, RefusalReason};
+
+use crate::app::App;
+use crate::edge::RequestContext;
+use crate::problem::{Code, Problem, unauthorized};
+
+/// Lets a request pass if its token proves who is asking, and remembers who.
+///
+/// # Errors
+/// Those of what it wraps; its own refusals are answers.
+pub async fn authenticate<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    match caller_of(&request).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.call(request).await.map(ServiceResponse::map_into_left_body)
+        }
+        Err(problem) => {
+            // Not `into_response`: that forgets the problem, and the edge could not render it.
+            let (request, _) = request.into_parts();
+            Ok(ServiceResponse::new(request, HttpResponse::from_error(problem)).map_into_right_body())
+        }
+    }
+}
+
+async fn caller_of(request: &ServiceRequest) -> Result<Caller, Problem> {
+    let app = request
+        .app_data::<web::Data<App>>()
+        .ok_or_else(|| Problem::new(Code::InternalError))?;
+    let verdict = match bearer_token(request.headers()) {
+        Ok(token) => app.tokens.verify(token).await,
+        Err(reason) => Err(AuthError::Invalid(Refusal::new(reason))),
+    };
+    verdict.map_err(|error| {
+        audit(request, &error);
+        match error {
+            AuthError::Invalid(Refusal {
+                reason: RefusalReason::Missing,
+                ..
+            }) => unauthorized(Code::TokenMissing),
+            error => error.into(),
+        }
+    })
+}
+
+/// The token of the one `Authorization: Bearer` header (RFC 6750, 2.1); the scheme in any letter case (RFC 9110, 11.1).
+/// Nothing else carries tokens: no cookie, no query parameter.
+fn bearer_token(headers: &HeaderMap) -> Result<&str, RefusalReason> {
+    let mut values = headers.get_all(header::AUTHORIZATION);
+    let value = values.next().ok_or(RefusalReason::Missing)?;
+    if values.next().is_some() {
+        return Err(RefusalReason::Malformed);
+    }
+    let value = value
+        .to_str()
+        .map_err(|_| RefusalReason::Malformed)?
+        .trim_matches(' ');
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(RefusalReason::Missing);
+    }
+    let token = token.trim_start_matches(' ');
+    let is_token_character = |byte: u8| byte.is_ascii_alphanumeric() || b"._~+/=-".contains(&byte);
+    if token.is_empty() || !token.bytes().all(is_token_character) {
+        return Err(RefusalReason::Malformed);
+    }
+    Ok(token)
+}
+
+/// One line for each failure, never sampled, without anything that a token claims.
+fn audit(request: &ServiceRequest, error: &AuthError) {
+    let refusal = match error {
+        AuthError::Invalid(refusal) | AuthError::Expired(refusal) => refusal,
+        // Logged as an incident where it is answered.
+        AuthError::KeysUnavailable(_) => return,
+    };
+    let Refusal {
+        reason,
+        algorithm,
+        key_id,
+        wanted,
+        hint,
+    } = refusal;
+    let extensions = request.extensions();
+    let context = extensions.get::<RequestContext>();
+    tracing::warn!(
+        target: "audit",
+        event = "auth_failed",
+        reason = reason.as_str(),
+        alg = algorithm.as_deref().map(escaped),
+        kid = key_id.as_deref().map(escaped),
+        wanted,
+        hint,
+        client = request.peer_addr().map(|address| address.ip().to_string()),
+        request_id = context.map(RequestContext::id),
+        method = %request.method(),
+        path = context.map(RequestContext::path),
+    );
+}
+
+fn escaped(text: &str) -> String {
+    text.escape_debug().to_string()
+}
+
+/// The caller whom the middleware let in.
+#[derive(Debug, Clone)]
+pub struct Authenticated(pub Caller);
+
+impl FromRequest for Authenticated {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        // A route outside the scope of the middleware lets nobody in.
+        let caller = request.extensions().get::<Caller>().cloned();
+        ready(caller.map(Self).ok_or_else(|| unauthorized(Code::TokenMissing)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(values: &[&[u8]]) -> Result<String, RefusalReason> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        bearer_token(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_letter_case_and_with_any_number_of_spaces() {
+        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c", " Bearer a.b.c "] {
+            assert_eq!(read(&[value.as_bytes()]).as_deref(), Ok("a.b.c"), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn no_header_or_another_scheme_is_a_missing_token() {
+        for values in [
+            &[][..],
+            &[b"".as_slice()],
+            &[b"Basic dTpw"],
+            &[b"Bearera.b.c"],
+            &[b"Token a.b.c"],
+        ] {
+            assert_eq!(read(values), Err(RefusalReason::Missing), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn two_headers_or_no_single_token_are_malformed() {
+        let good = b"Bearer a.b.c".as_slice();
+        for values in [
+            &[good, good][..],
+            &[b"Bearer"],
+            &[b"Bearer "],
+            &[b"Bearer a.b.c d.e.f"],
+            &[b"Bearer a,b"],
+            &[b"Bearer \"a.b.c\""],
+            &[b"Bearer \xff"],
+        ] {
+            assert_eq!(read(values), Err(RefusalReason::Malformed), "{values:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(value in proptest::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                let mut headers = HeaderMap::new();
+                headers.append(header::AUTHORIZATION, value);
+                let _ = bearer_token(&headers);
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The commands of `task-api`.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use adapters_jwt::{DevelopmentClaims, SharedSecret, VerifierSettings, sign_development_token};
+use chrono::TimeDelta;
+use clap::{Parser, Subcommand};
+use domain::clock::Clock;
+use domain::identity::Owner;
+use serde_json::json;
+
+use crate::app::Lifecycle;
+use crate::config::{
+    Config, DatabaseConfig, LogConfig, LogFormat, Source, parse_duration, verifier_rules, verifier_settings,
+};
+use crate::dev::{self, DevFolder};
+use crate::failure::Failure;
+use crate::server::Server;
+use crate::system::SystemClock;
+use crate::telemetry;
+use crate::wiring::{Backend, Wiring};
+
+/// A secure, multi-tenant task REST API that verifies the tokens of Better Auth.
+#[derive(Debug, Parser)]
+#[command(name = "task-api", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "\
+Settings come from environment variables and from .env in this folder or a parent; .env.example lists them all.
+Exit codes: 0 success, 2 wrong usage, 69 the database is out of reach, 78 a setting cannot be used.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API (what happens without a command). Needs a database and a secret
+    Serve,
+    /// Serve the API for development: needs nothing, keeps tasks in a SQLite file under .task-api/
+    Dev,
+    /// Bring the schema of the database up to date, and say what was done
+    Migrate,
+    /// Connect to the database, run a test query and print the outcome as JSON
+    Check,
+    /// Print a token for development, signed with the shared secret (or with that of `dev`)
+    Token {
+        /// The user id that the token carries
+        #[arg(long, value_name = "ID", value_parser = parse_owner)]
+        user: Owner,
+        /// How long it is good for: 300s, 15m, 1h
+        #[arg(long, default_value = "15m", value_parser = parse_ttl)]
+        ttl: Duration,
+    },
+    /// Print the version
+    Version,
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// Why it could not be done.
+    pub async fn run(self) -> Result<(), Failure> {
+        let source = Source::of_process()?;
+        match self.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve(&source).await,
+            Command::Dev => dev::run(&source).await,
+            Command::Migrate => migrate(&source).await,
+            Command::Check => check(&source).await,
+            Command::Token { user, ttl } => token(&source, user, ttl),
+            Command::Version => print(concat!("task-api ", env!("CARGO_PKG_VERSION"))),
+        }
+    }
+}
+
+async fn serve(source: &Source) -> Result<(), Failure> {
+    let started = Instant::now();
+    let config = Config::from_source(source)?;
+    telemetry::start(&LogConfig::from_source(source, LogFormat::Json)?);
+    warn_about_short_secrets(&config.tokens);
+    let server = start(config).await?;
+    let startup_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(
+        url = server.url(),
+        version = env!("CARGO_PKG_VERSION"),
+        startup_ms,
+        "listening"
+    );
+    server.run().await
+}
+
+/// Everything between reading the settings and serving.
+pub(crate) async fn start(config: Config) -> Result<Server, Failure> {
+    let (backend, info) = Backend::open(&config.database, config.http.workers).await?;
+    info.log();
+    if config.database.migrate_on_start {
+        let applied = backend.migrate().await?;
+        if !applied.is_empty() {
+            tracing::info!(migrations = applied.join(", "), "schema brought up to date");
+        }
+    }
+    let lifecycle = Arc::new(Lifecycle::default());
+    let wiring = Wiring::new(backend, config.tokens, Arc::clone(&lifecycle));
+    Server::listen(&config.http, wiring, lifecycle)
+}
+
+fn warn_about_short_secrets(tokens: &VerifierSettings) {
+    if tokens.secrets.iter().any(SharedSecret::is_short) {
+        tracing::warn!(
+            "BETTER_AUTH_SECRET has less than 32 bytes: HS256 asks for 32 at least (RFC 7518, 3.2), and short secrets \
+             can be guessed from a single token"
+        );
+    }
+}
+
+async fn migrate(source: &Source) -> Result<(), Failure> {
+    let database = DatabaseConfig::from_source(source)?;
+    telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
+    let (backend, _) = Backend::open(&database, 1).await?;
+    let applied = backend.migrate().await?;
+    if applied.is_empty() {
+        return print("the schema is up to date");
+    }
+    applied
+        .iter()
+        .try_for_each(|name| print(&format!("applied {name}")))
+}
+
+async fn check(source: &Source) -> Result<(), Failure> {
+    let database = DatabaseConfig::from_source(source)?;
+    telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
+    let outcome = async {
+        let started = Instant::now();
+        let (backend, info) = Backend::open(&database, 1).await?;
+        let connect = started.elapsed();
+        let (_, storage) = backend.worker();
+        let started = Instant::now();
+        storage
+            .check()
+            .await
+            .map_err(|error| Failure::unavailable(crate::failure::chain(&error)))?;
+        Ok((info, connect, started.elapsed()))
+    };
+    match outcome.await {
+        Ok((info, connect, query)) => print_json(&json!({
+            "ok": true, "database": info,
+            "connect_ms": milliseconds(connect), "query_ms": milliseconds(query),
+        })),
+        Err(failure) => {
+            let failure: Failure = failure;
+            print_json(&json!({ "ok": false, "error": failure.message() }))?;
+            Err(failure)
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e5).round() / 1e2
+}
+
+fn token(source: &Source, user: Owner, ttl: Duration) -> Result<(), Failure> {
+    let rules = verifier_rules(source)?;
+    let secret = match rules.secrets.first() {
+        Some(secret) => secret.clone(),
+        None => DevFolder::here()
+            .secret()
+            .ok_or_else(|| verifier_settings(source).err())
+            .map_err(|error| {
+                error.map_or_else(
+                    || Failure::unavailable("there is no secret to sign with"),
+                    Failure::from,
+                )
+            })?,
+    };
+    print(&development_token(&secret, &rules, user, ttl)?)
+}
+
+/// A token that our own verifier lets pass.
+pub(crate) fn development_token(
+    secret: &SharedSecret,
+    rules: &VerifierSettings,
+    user: Owner,
+    ttl: Duration,
+) -> Result<String, Failure> {
+    let issued_at = SystemClock.now();
+    let ttl = TimeDelta::from_std(ttl).unwrap_or(TimeDelta::MAX);
+    let claims = DevelopmentClaims {
+        user_id: user,
+        user_id_claims: rules.user_id_claims.clone(),
+        issuer: rules.issuers.first().cloned(),
+        audience: rules.audiences.first().cloned(),
+        issued_at,
+        expires_at: issued_at.checked_add_signed(ttl).unwrap_or(issued_at),
+    };
+    sign_development_token(secret, &claims).map_err(|error| Failure::unavailable(error.to_string()))
+}
+
+fn parse_owner(text: &str) -> Result<Owner, String> {
+    Owner::parse(text).map_err(|error| error.to_string())
+}
+
+fn parse_ttl(text: &str) -> Result<Duration, String> {
+    let ttl = parse_duration(text).filter(|ttl| !ttl.is_zero() && *ttl <= MAX_TTL);
+    ttl.ok_or_else(|| "a duration such as 300s, 15m or 1h, at most 366 days".to_owned())
+}
+
+const MAX_TTL: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print(&format!("{value:#}"))
+}
+
+/// A line on standard output. Whoever closed it has seen enough.
+pub(crate) fn print(line: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unavailable(format!(
+            "cannot write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}

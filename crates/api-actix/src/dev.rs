@@ -1,0 +1,123 @@
+//! `task-api dev`: everything that a front-end developer needs, from nothing.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use adapters_jwt::{SharedSecret, VerifierSettings};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::identity::Owner;
+use rand::RngExt;
+use secrecy::SecretString;
+
+use crate::commands::{development_token, print, start};
+use crate::config::{
+    Config, ConfigError, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Source,
+    verifier_rules,
+};
+use crate::failure::Failure;
+use crate::telemetry;
+
+/// How long the token that `dev` prints is good for.
+const TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+const SECRET_BYTES: usize = 32;
+
+/// The folder where `dev` keeps the database and the secret.
+pub(crate) struct DevFolder(PathBuf);
+
+impl DevFolder {
+    /// The folder below the working directory.
+    pub(crate) fn here() -> Self {
+        Self(PathBuf::from(".task-api"))
+    }
+
+    /// The secret that an earlier `dev` has made, if there is one.
+    pub(crate) fn secret(&self) -> Option<SharedSecret> {
+        let text = fs::read_to_string(self.secret_file()).ok()?;
+        SharedSecret::new(SecretString::from(text.trim().to_owned())).ok()
+    }
+
+    fn secret_or_new(&self) -> io::Result<SharedSecret> {
+        if let Some(secret) = self.secret() {
+            return Ok(secret);
+        }
+        fs::create_dir_all(&self.0)?;
+        let text = URL_SAFE_NO_PAD.encode(rand::rng().random::<[u8; SECRET_BYTES]>());
+        write_private(&self.secret_file(), &text)?;
+        SharedSecret::new(SecretString::from(text)).map_err(io::Error::other)
+    }
+
+    fn secret_file(&self) -> PathBuf {
+        self.0.join("secret")
+    }
+
+    fn database_file(&self) -> PathBuf {
+        self.0.join("tasks.db")
+    }
+}
+
+/// Writes a file that only its owner may read.
+fn write_private(file: &Path, text: &str) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(file)?.write_all(text.as_bytes())
+}
+
+/// Serves with a SQLite file and a secret of our own, and prints how to try it.
+pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
+    telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
+    let folder = DevFolder::here();
+    let mut tokens = verifier_rules(source)?;
+    let own_secret = tokens.secrets.is_empty();
+    if own_secret {
+        let secret = folder
+            .secret_or_new()
+            .map_err(|error| cannot_use(&folder, &error))?;
+        tokens.secrets.push(secret);
+    }
+    fs::create_dir_all(&folder.0).map_err(|error| cannot_use(&folder, &error))?;
+    let config = Config {
+        http: HttpConfig::from_source(source)?,
+        database: DatabaseConfig::at(DatabaseLocation::Sqlite(folder.database_file()), source)?,
+        tokens: tokens.clone(),
+    };
+    let server = start(config).await?;
+    print(&welcome(&server.url(), &tokens, own_secret)?)?;
+    server.run().await
+}
+
+fn cannot_use(folder: &DevFolder, error: &io::Error) -> Failure {
+    Failure::unavailable(format!("cannot use the folder {}: {error}", folder.0.display()))
+}
+
+fn welcome(url: &str, tokens: &VerifierSettings, own_secret: bool) -> Result<String, Failure> {
+    let user = Owner::parse("dev-user").map_err(|error| Failure::unavailable(error.to_string()))?;
+    let secret = tokens
+        .secrets
+        .first()
+        .ok_or_else(|| Failure::of_config(&ConfigError::new("BETTER_AUTH_SECRET", "is not set")))?;
+    let token = development_token(secret, tokens, user, TOKEN_TTL)?;
+    let origin = if own_secret {
+        "the secret in .task-api/secret"
+    } else {
+        "BETTER_AUTH_SECRET"
+    };
+    Ok(format!(
+        "\nTask API for development: {url}\n\
+         Tasks are kept in .task-api/tasks.db; tokens are verified with {origin}.\n\n\
+         A token of the user dev-user, good for a day:\n\n\
+         export TOKEN={token}\n\n\
+         Try it in another terminal:\n\n\
+         curl -i {url}/api/tasks -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \
+         -d '{{\"title\": \"Buy milk\"}}'\n\
+         curl -i {url}/api/tasks -H \"Authorization: Bearer $TOKEN\"\n\n\
+         Another user's token: task-api token --user alice (in this folder). Ctrl-C stops.\n"
+    ))
+}

@@ -1,0 +1,66 @@
+//! Why a command ends without success: a line for people and an exit code for programs (`sysexits.h`).
+
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+
+/// A command that did not succeed.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    exit_code: u8,
+}
+
+impl Failure {
+    /// `EX_CONFIG`: trying again without a change of the configuration cannot help.
+    const CONFIG: u8 = 78;
+    /// `EX_UNAVAILABLE`: something that we need is away.
+    const UNAVAILABLE: u8 = 69;
+
+    /// A setting cannot be used.
+    #[must_use]
+    pub fn of_config(error: &ConfigError) -> Self {
+        Self {
+            message: error.to_string(),
+            exit_code: Self::CONFIG,
+        }
+    }
+
+    /// Something that we need is away.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit_code: Self::UNAVAILABLE,
+        }
+    }
+
+    /// The line for people.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The code for programs.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.exit_code)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::of_config(&error)
+    }
+}
+
+/// An error and everything behind it, outermost first.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}

@@ -1,0 +1,268 @@
+//! Errors of single members and parameters, collected so that a client sees all of them at once.
+//!
+//! `loc`, `type`, `msg` and `ctx` are named and worded as in FastAPI's answers (Pydantic 2).
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// The most errors that one answer lists.
+const MAX_ERRORS: usize = 50;
+/// The most names that the summary lists.
+const MAX_NAMES: usize = 5;
+
+/// What is wrong with one member of a body or one parameter.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FieldError {
+    /// RFC 6901; for bodies only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
+    loc: Vec<String>,
+    r#type: &'static str,
+    msg: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ctx: Option<Value>,
+}
+
+/// Which rule was broken, in the words of the contract. None of them repeats the value that was sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rule {
+    /// A required member, or the whole body, is not there.
+    Missing,
+    /// No such member or parameter, or it was given twice where once is meant.
+    Extra,
+    /// A member was given twice.
+    DuplicateKey,
+    /// Not a string.
+    NotAString,
+    /// A string without any visible content.
+    Blank,
+    /// A string that is too long.
+    TooLong {
+        /// The limit, in Unicode scalar values.
+        max: usize,
+        /// Its length.
+        actual: usize,
+    },
+    /// A string with a character that may not be there.
+    ForbiddenCharacter {
+        /// Which characters those are.
+        which: &'static str,
+    },
+    /// None of the allowed values.
+    NotOneOf(Vec<&'static str>),
+    /// `user_id` is not the caller's.
+    OwnerMismatch,
+    /// `id` is not the one of the path.
+    IdMismatch,
+    /// The body is no JSON.
+    InvalidJson(String),
+    /// The body is JSON, but no object.
+    NotAnObject,
+    /// Not a whole number.
+    NotAnInteger,
+    /// A number below the range.
+    TooSmall {
+        /// The smallest allowed.
+        min: u16,
+    },
+    /// A number above the range.
+    TooLarge {
+        /// The largest allowed.
+        max: u16,
+    },
+    /// A cursor that we did not make for this user and this list.
+    InvalidCursor,
+}
+
+impl Rule {
+    fn r#type(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Extra => "extra_forbidden",
+            Self::DuplicateKey => "duplicate_key",
+            Self::NotAString => "string_type",
+            Self::Blank => "string_too_short",
+            Self::TooLong { .. } => "string_too_long",
+            Self::ForbiddenCharacter { .. } => "string_pattern_mismatch",
+            Self::NotOneOf(_) => "enum",
+            Self::OwnerMismatch => "owner_mismatch",
+            Self::IdMismatch => "id_mismatch",
+            Self::InvalidJson(_) => "json_invalid",
+            Self::NotAnObject => "model_attributes_type",
+            Self::NotAnInteger => "int_parsing",
+            Self::TooSmall { .. } => "greater_than_equal",
+            Self::TooLarge { .. } => "less_than_equal",
+            Self::InvalidCursor => "cursor_invalid",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Missing => "Field required".to_owned(),
+            Self::Extra => "Extra inputs are not permitted".to_owned(),
+            Self::DuplicateKey => "Member should be given only once".to_owned(),
+            Self::NotAString => "Input should be a valid string".to_owned(),
+            Self::Blank => "String should have at least 1 character that is not white space".to_owned(),
+            Self::TooLong { max, .. } => format!("String should have at most {max} characters"),
+            Self::ForbiddenCharacter { which } => format!("String should not contain {which}"),
+            Self::NotOneOf(expected) => format!("Input should be {}", alternatives(expected)),
+            Self::OwnerMismatch => "Input should be the user id of the token, or be left out".to_owned(),
+            Self::IdMismatch => "Input should be the id in the path, or be left out".to_owned(),
+            Self::InvalidJson(reason) => format!("Invalid JSON: {reason}"),
+            Self::NotAnObject => "Input should be a valid JSON object".to_owned(),
+            Self::NotAnInteger => "Input should be a valid integer".to_owned(),
+            Self::TooSmall { min } => format!("Input should be greater than or equal to {min}"),
+            Self::TooLarge { max } => format!("Input should be less than or equal to {max}"),
+            Self::InvalidCursor => {
+                "Input should be a cursor of the previous page, used by the same user with the same list"
+                    .to_owned()
+            }
+        }
+    }
+
+    fn context(&self) -> Option<Value> {
+        match self {
+            Self::Blank => Some(json!({ "min_length": 1 })),
+            Self::TooLong { max, actual } => Some(json!({ "max_length": max, "actual_length": actual })),
+            Self::NotOneOf(expected) => Some(json!({ "expected": expected })),
+            Self::TooSmall { min } => Some(json!({ "ge": min })),
+            Self::TooLarge { max } => Some(json!({ "le": max })),
+            _ => None,
+        }
+    }
+}
+
+fn alternatives(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// Collects what is wrong, in the order in which it is found.
+#[derive(Debug, Default)]
+pub struct FieldErrors(Vec<FieldError>);
+
+impl FieldErrors {
+    /// One error about the body as a whole.
+    #[must_use]
+    pub fn of_body(rule: &Rule) -> Self {
+        let mut errors = Self::default();
+        errors.push(Some(String::new()), vec!["body".to_owned()], rule);
+        errors
+    }
+
+    /// Notes an error of a member of the body.
+    pub fn add_member(&mut self, name: &str, rule: &Rule) {
+        let escaped = name.replace('~', "~0").replace('/', "~1");
+        self.push(
+            Some(format!("/{escaped}")),
+            vec!["body".to_owned(), name.to_owned()],
+            rule,
+        );
+    }
+
+    /// Notes an error of a query parameter.
+    pub fn add_parameter(&mut self, name: &str, rule: &Rule) {
+        self.push(None, vec!["query".to_owned(), name.to_owned()], rule);
+    }
+
+    /// `value` if nothing is wrong, everything that is wrong otherwise.
+    ///
+    /// # Errors
+    /// What was noted.
+    pub fn or<T>(self, value: T) -> Result<T, Self> {
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
+    }
+
+    /// Whether nothing is wrong so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this rule is among those that were broken.
+    pub(crate) fn contains(&self, rule: &Rule) -> bool {
+        self.0.iter().any(|error| error.r#type == rule.r#type())
+    }
+
+    pub(crate) fn into_vec(mut self) -> Vec<FieldError> {
+        self.0.truncate(MAX_ERRORS);
+        self.0
+    }
+
+    /// A sentence for people.
+    pub(crate) fn summary(&self) -> String {
+        let names: Vec<_> = self.0.iter().filter_map(|error| error.loc.get(1)).collect();
+        let listed: Vec<_> = names.iter().take(MAX_NAMES).map(|name| name.as_str()).collect();
+        match names.len() {
+            0 => "The body is not valid".to_owned(),
+            1 => format!("1 field is invalid: {}", listed.join(", ")),
+            count if count > listed.len() => format!("{count} fields are invalid: {}, …", listed.join(", ")),
+            count => format!("{count} fields are invalid: {}", listed.join(", ")),
+        }
+    }
+
+    fn push(&mut self, pointer: Option<String>, loc: Vec<String>, rule: &Rule) {
+        self.0.push(FieldError {
+            pointer,
+            loc,
+            r#type: rule.r#type(),
+            msg: rule.message(),
+            ctx: rule.context(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_member_says_where_what_and_why() {
+        let mut errors = FieldErrors::default();
+        errors.add_member(
+            "title",
+            &Rule::TooLong {
+                max: 255,
+                actual: 300,
+            },
+        );
+        let [error] = errors.into_vec().try_into().unwrap();
+        let json = serde_json::to_value(error).unwrap();
+        let wanted = json!({
+            "pointer": "/title", "loc": ["body", "title"], "type": "string_too_long",
+            "msg": "String should have at most 255 characters",
+            "ctx": { "max_length": 255, "actual_length": 300 },
+        });
+        assert_eq!(json, wanted);
+    }
+
+    #[test]
+    fn an_error_of_a_parameter_has_no_pointer() {
+        let mut errors = FieldErrors::default();
+        errors.add_parameter("limit", &Rule::NotAnInteger);
+        let json = serde_json::to_value(errors.into_vec()).unwrap();
+        assert_eq!(json[0]["loc"], json!(["query", "limit"]));
+        assert_eq!(json[0].get("pointer"), None);
+    }
+
+    #[test]
+    fn a_pointer_is_escaped_as_rfc_6901_says() {
+        let mut errors = FieldErrors::default();
+        errors.add_member("a/b~c", &Rule::Extra);
+        assert_eq!(errors.into_vec()[0].pointer.as_deref(), Some("/a~1b~0c"));
+    }
+
+    #[test]
+    fn at_most_fifty_errors_are_listed_and_a_few_of_them_named() {
+        let mut errors = FieldErrors::default();
+        for number in 0..60 {
+            errors.add_member(&format!("m{number}"), &Rule::Extra);
+        }
+        assert_eq!(errors.summary(), "60 fields are invalid: m0, m1, m2, m3, m4, …");
+        assert_eq!(errors.into_vec().len(), 50);
+    }
+}

@@ -1,0 +1,199 @@
+//! The real binary, started with an environment of its own.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::SECRET;
+
+/// A way to start `task-api`.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskApi {
+    arguments: Vec<String>,
+    environment: BTreeMap<String, String>,
+    folder: Option<std::path::PathBuf>,
+}
+
+impl TaskApi {
+    /// `task-api` with these arguments, in an empty folder and with an empty environment.
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        Self {
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            environment: BTreeMap::new(),
+            folder: None,
+        }
+    }
+
+    /// `task-api serve` on a free port, with the secret of the tests and readable logs.
+    pub(crate) fn serve() -> Self {
+        Self::with(&["serve"])
+            .env("BETTER_AUTH_SECRET", SECRET)
+            .env("PORT", "0")
+            .env("WORKERS", "2")
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    pub(crate) fn in_folder(mut self, folder: &std::path::Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_task-api"));
+        // No `.env` of the person who runs the tests is found from here.
+        let folder = self.folder.clone().unwrap_or_else(std::env::temp_dir);
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(folder);
+        command
+    }
+
+    /// Runs it to its end, which should come by itself.
+    pub(crate) fn output(&self) -> (Output, Duration) {
+        let started = Instant::now();
+        let output = self
+            .command()
+            .stdin(Stdio::null())
+            .output()
+            .expect("running task-api");
+        (output, started.elapsed())
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) async fn start(self) -> Binary {
+        tokio::task::spawn_blocking(move || Binary::spawn(&self))
+            .await
+            .expect("a running task-api")
+    }
+}
+
+/// A running `task-api`; killed with the value.
+pub(crate) struct Binary {
+    child: Mutex<Child>,
+    url: String,
+    log: Arc<Mutex<String>>,
+    startup: Duration,
+}
+
+impl Binary {
+    fn spawn(task_api: &TaskApi) -> Self {
+        let started = Instant::now();
+        let mut child = task_api
+            .command()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starting task-api");
+        let stderr = child.stderr.take().expect("a pipe");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let copy = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if let Some(url) = url_of(&line) {
+                    let _ = sender.send(url);
+                }
+                let mut log = copy.lock().expect("the log");
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let url = receiver
+            .recv_timeout(Duration::from_secs(30))
+            .unwrap_or_else(|_| {
+                let _ = child.kill();
+                panic!("task-api does not listen: {}", log.lock().expect("the log"));
+            });
+        Self {
+            child: Mutex::new(child),
+            url,
+            log,
+            startup: started.elapsed(),
+        }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How long it took from the start of the process to listening.
+    pub(crate) fn startup(&self) -> Duration {
+        self.startup
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.lock().expect("the child").id()
+    }
+
+    /// Everything that it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
+    /// Waits until the log holds this text.
+    pub(crate) async fn logs(&self, text: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !self.log().contains(text) {
+            assert!(
+                Instant::now() < deadline,
+                "{text} is not in the log: {}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.log()
+    }
+
+    /// Sends a signal by its name, such as `TERM` or `KILL`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.id().to_string()])
+            .status();
+        assert!(status.is_ok_and(|status| status.success()), "kill -{name}");
+    }
+
+    /// Waits for its end and answers its exit code; `None` if a signal ended it.
+    pub(crate) async fn exit_code(&self, patience: Duration) -> Option<i32> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self
+                .child
+                .lock()
+                .expect("the child")
+                .try_wait()
+                .expect("its status")
+            {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "task-api does not end: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn url_of(line: &str) -> Option<String> {
+    let entry: serde_json::Value = serde_json::from_str(line).ok()?;
+    (entry["message"] == "listening").then(|| entry["url"].as_str().map(str::to_owned))?
+}
+
+impl Drop for Binary {
+    fn drop(&mut self) {
+        let mut child = self.child.lock().expect("the child");
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}

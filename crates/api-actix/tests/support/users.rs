@@ -1,0 +1,155 @@
+//! Users, their tokens, and what the API answers them.
+
+use adapters_jwt::{DevelopmentClaims, SharedSecret, UserIdClaims, sign_development_token};
+use api_actix::system::SystemClock;
+use chrono::TimeDelta;
+use domain::clock::Clock;
+use domain::identity::Owner;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::Value;
+
+use super::Api;
+
+/// The secret that every API of the tests shares with its front end.
+pub(crate) const SECRET: &str = "the-secret-of-the-tests-0123456789abcdef";
+
+/// A good token of that user.
+pub(crate) fn token_for(user: &str) -> String {
+    token_signed_with(SECRET, user, TimeDelta::minutes(15))
+}
+
+/// A token of that user, signed with that secret, that expires so much later (or earlier) than now.
+pub(crate) fn token_signed_with(secret: &str, user: &str, expires_in: TimeDelta) -> String {
+    let now = SystemClock.now();
+    let claims = DevelopmentClaims {
+        user_id: Owner::parse(user).expect("a user id"),
+        user_id_claims: UserIdClaims::default(),
+        issuer: None,
+        audience: None,
+        issued_at: now,
+        expires_at: now + expires_in,
+    };
+    let secret = SharedSecret::new(secret.into()).expect("a usable secret");
+    sign_development_token(&secret, &claims).expect("a token")
+}
+
+/// Somebody who sends requests.
+#[derive(Clone)]
+pub(crate) struct User {
+    url: String,
+    client: reqwest::Client,
+    token: Option<String>,
+}
+
+impl User {
+    pub(super) fn new(api: &Api, token: Option<String>) -> Self {
+        Self {
+            url: api.url().to_owned(),
+            client: api.client().clone(),
+            token,
+        }
+    }
+
+    /// A request of this user, to be completed.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::to(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        Answer::to(self.request(Method::PUT, path).json(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::DELETE, path)).await
+    }
+
+    /// Creates a task with this title and answers it.
+    pub(crate) async fn has_task(&self, title: &str) -> Value {
+        let answer = self
+            .post("/api/tasks", &serde_json::json!({ "title": title }))
+            .await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()
+    }
+}
+
+/// What the API answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) async fn to(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        Self {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.text().await.expect("a body"),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// A header as text; empty if it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// The code of a problem document, after a look at everything that every such document must have.
+    pub(crate) fn problem(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{self:?}"
+        );
+        assert_eq!(self.header("cache-control"), "no-store", "{self:?}");
+        let document = self.json();
+        assert_eq!(document["status"], self.status.as_u16(), "{self:?}");
+        assert_eq!(document["request_id"], self.header("x-request-id"), "{self:?}");
+        for member in ["type", "title", "detail", "instance"] {
+            assert!(
+                document[member].as_str().is_some_and(|text| !text.is_empty()),
+                "{member}: {self:?}"
+            );
+        }
+        document["code"].as_str().expect("a code").to_owned()
+    }
+
+    /// The `type`s of the field errors of a problem document, each behind the last part of its place.
+    pub(crate) fn field_errors(&self) -> Vec<(String, String)> {
+        let document = self.json();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let errors = document["errors"].as_array().cloned().unwrap_or_default();
+        let place = |error: &Value| {
+            error["loc"]
+                .as_array()
+                .and_then(|loc| loc.last().map(text))
+                .unwrap_or_default()
+        };
+        errors
+            .iter()
+            .map(|error| (place(error), text(&error["type"])))
+            .collect()
+    }
+}
