@@ -1,0 +1,140 @@
+//! Step 4: the claims (RFC 7519 4), of a token whose signature is right.
+
+use chrono::{DateTime, Utc};
+use domain::identity::{Caller, Owner, Refusal, RefusalReason};
+use serde_json::Value;
+
+use crate::members::Members;
+use crate::settings::{Party, UserIdClaims, VerifierSettings};
+
+const ID_HINT: &str = "add user_id with definePayload or keep sub";
+
+/// Decides who is asking. [`RefusalReason::Expired`] means that everything else is right.
+pub(crate) fn judge(json: &[u8], settings: &VerifierSettings, now: DateTime<Utc>) -> Result<Caller, Refusal> {
+    let claims = Claims::read(json, &settings.user_id_claims)?;
+    let leeway = settings.leeway.as_delta();
+    let expires_at = claims.expiry()?;
+    claims.check_begun(now.checked_add_signed(leeway).unwrap_or(DateTime::<Utc>::MAX_UTC))?;
+    claims.check_issuer(&settings.issuers)?;
+    claims.check_audience(&settings.audiences)?;
+    claims.check_bearer()?;
+    let owner = claims.owner(&settings.user_id_claims)?;
+    // Last on purpose: "expired" tells a client to fetch a fresh token, which must not hide another fault.
+    if expires_at <= now.checked_sub_signed(leeway).unwrap_or(DateTime::<Utc>::MIN_UTC) {
+        return Err(Refusal::new(RefusalReason::Expired));
+    }
+    Ok(Caller {
+        owner,
+        expires_at,
+        issuer: claims.0.text("iss").map(str::to_owned),
+    })
+}
+
+/// The claims that we look at. `iat` is none of them: it says nothing about validity.
+struct Claims(Members);
+
+impl Claims {
+    /// `id` is read for a hint only.
+    const REGISTERED: [&str; 6] = ["aud", "cnf", "exp", "id", "iss", "nbf"];
+
+    fn read(json: &[u8], user_id_claims: &UserIdClaims) -> Result<Self, Refusal> {
+        let names: Vec<&str> = Self::REGISTERED
+            .into_iter()
+            .chain(user_id_claims.iter())
+            .collect();
+        Members::read(json, &names).map(Self)
+    }
+
+    fn expiry(&self) -> Result<DateTime<Utc>, Refusal> {
+        self.0
+            .get("exp")
+            .and_then(numeric_date)
+            .ok_or(Refusal::new(RefusalReason::NoExpiry))
+    }
+
+    fn check_begun(&self, latest: DateTime<Utc>) -> Result<(), Refusal> {
+        let Some(value) = self.0.get("nbf") else {
+            return Ok(());
+        };
+        match numeric_date(value) {
+            None => Err(Refusal::new(RefusalReason::Malformed)),
+            Some(begin) if begin > latest => Err(Refusal::new(RefusalReason::NotYetValid)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn check_issuer(&self, wanted: &[Party]) -> Result<(), Refusal> {
+        if wanted.is_empty() || self.0.get("iss").is_some_and(|iss| names_one_of(iss, wanted)) {
+            return Ok(());
+        }
+        Err(expected(RefusalReason::BadIssuer, wanted))
+    }
+
+    /// `aud` is a text or a list of texts; one of them must be us (RFC 7519 4.1.3).
+    fn check_audience(&self, wanted: &[Party]) -> Result<(), Refusal> {
+        let is_for_us = match self.0.get("aud") {
+            _ if wanted.is_empty() => true,
+            Some(Value::Array(names)) => {
+                names.iter().all(Value::is_string) && names.iter().any(|name| names_one_of(name, wanted))
+            }
+            Some(name) => names_one_of(name, wanted),
+            None => false,
+        };
+        if is_for_us {
+            return Ok(());
+        }
+        Err(expected(RefusalReason::BadAudience, wanted))
+    }
+
+    /// `cnf` (RFC 7800) binds a token to a key that its holder must prove to have. We cannot ask for that proof, so
+    /// the token is not ours to accept.
+    fn check_bearer(&self) -> Result<(), Refusal> {
+        if self.0.has("cnf") {
+            return Err(Refusal::new(RefusalReason::BadType));
+        }
+        Ok(())
+    }
+
+    fn owner(&self, names: &UserIdClaims) -> Result<Owner, Refusal> {
+        let Some(value) = names.iter().find_map(|name| self.0.get(name)) else {
+            let refusal = Refusal::new(RefusalReason::NoUserId);
+            return Err(if self.0.has("id") {
+                refusal.with_hint(ID_HINT)
+            } else {
+                refusal
+            });
+        };
+        value
+            .as_str()
+            .and_then(|text| Owner::parse(text).ok())
+            .ok_or(Refusal::new(RefusalReason::BadUserId))
+    }
+}
+
+fn names_one_of(claim: &Value, wanted: &[Party]) -> bool {
+    claim
+        .as_str()
+        .is_some_and(|name| wanted.iter().any(|party| party.is_named_by(name)))
+}
+
+fn expected(reason: RefusalReason, wanted: &[Party]) -> Refusal {
+    let names: Vec<&str> = wanted.iter().map(Party::as_str).collect();
+    Refusal {
+        wanted: Some(names.join(", ")),
+        ..Refusal::new(reason)
+    }
+}
+
+/// A time as JSON writes it: seconds since 1970, fractions allowed (`NumericDate`, RFC 7519 2), to the nearest
+/// microsecond. What no calendar can hold becomes the first or the last time that ours can.
+fn numeric_date(value: &Value) -> Option<DateTime<Utc>> {
+    let micros = (value.as_f64()? * 1e6).round();
+    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and so do we")]
+    let micros = micros as i64;
+    let limit = if micros < 0 {
+        DateTime::<Utc>::MIN_UTC
+    } else {
+        DateTime::<Utc>::MAX_UTC
+    };
+    Some(DateTime::from_timestamp_micros(micros).unwrap_or(limit))
+}

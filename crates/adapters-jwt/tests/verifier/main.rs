@@ -1,0 +1,26 @@
+//! The verifier from outside: tables of hostile tokens, each a named test, and the laws that hold for all tokens.
+//!
+//! The tables of `form`, `header`, `times`, `users` and `parties` also run against `jsonwebtoken::decode`, see
+//! `differential`.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "in tests a broken set-up should panic"
+)]
+
+mod accepted;
+mod clock;
+mod differential;
+mod form;
+mod header;
+mod parties;
+mod properties;
+mod secrecy;
+mod secrets;
+mod settings;
+mod signing;
+mod support;
+mod times;
+mod users;
