@@ -109,3 +109,25 @@ pub enum InvalidSecret {
     #[error("two entries of the list of secrets have the same version")]
     RepeatedVersion,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_signature_is_a_wrong_one() {
+        let secret = SharedSecret::new("correct horse battery staple, 32+".into()).unwrap();
+        for signature in ["", "=", "no base64", "AAAA"] {
+            assert!(!secret.verifies("header.claims", signature), "{signature}");
+        }
+    }
+
+    /// RFC 4231 4.3, test case 2 of HMAC-SHA-256.
+    #[test]
+    fn a_signature_is_that_of_the_standard() {
+        let secret = SharedSecret::new("Jefe".into()).unwrap();
+        let signature = "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM";
+        assert!(secret.verifies("what do ya want for nothing?", signature));
+        assert_eq!(secret.sign("what do ya want for nothing?").unwrap(), signature);
+    }
+}

@@ -21,7 +21,8 @@ cases! { Plain;
     white_space_inside_the_header => None, |now| with_header("{ \"alg\" :\n\t\"HS256\" } ", now);
 
     a_subject_instead_of_a_user_id => None, |now| with_user(now, r#""sub":"usr_9f2c""#);
-    a_user_id_beside_another_subject => None, |now| with_user(now, r#""sub":"alice@app.example","user_id":"usr_9f2c""#);
+    a_user_id_beside_another_subject => None,
+        |now| with_user(now, r#""sub":"alice@app.example","user_id":"usr_9f2c""#);
     a_user_id_beside_a_broken_subject => None, |now| with_user(now, r#""sub":1,"user_id":"usr_9f2c""#);
     a_user_id_of_255_characters => None,
         |now| with_user(now, &format!(r#""user_id":"{}""#, "é".repeat(255)));
@@ -51,7 +52,8 @@ cases! { Plain;
     an_unread_claim_nested_deeply => None,
         |now| with_more(now, &format!(r#""x":{}{}"#, "[".repeat(3_000), "]".repeat(3_000)));
     a_whole_user_of_better_auth => None, |now| with_more(now, &format!(
-        r#""iat":{now},"name":"Alice","email":"alice@app.example","emailVerified":false,"image":null,"id":"usr_9f2c","sub":"usr_9f2c","iss":"http://localhost:3000","aud":"http://localhost:3000""#));
+        r#""iat":{now},"name":"Alice","email":"alice@app.example","emailVerified":false,"image":null,
+        "id":"usr_9f2c","sub":"usr_9f2c","iss":"http://localhost:3000","aud":"http://localhost:3000""#));
 }
 
 fn accepted(token: &str) -> Caller {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adapters_jwt::{JwtVerifier, Leeway};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::identity::RefusalReason::{Expired, NotYetValid};
 use domain::testing::{FixedClock, noon};
 
@@ -37,6 +37,21 @@ fn exp_counts_to_the_microsecond_however_floats_round() {
             Expired,
             "{micros}"
         );
+    }
+}
+
+/// From 2038 on, floats are so coarse that the nearest one to a microsecond may lie half a microsecond below
+/// it.
+#[test]
+fn exp_counts_to_the_microsecond_in_later_years_too() {
+    const LATER: i64 = 2_200_000_000;
+    for micros in 1..50 {
+        let now =
+            DateTime::from_timestamp(LATER, 0).expect("a valid time") + TimeDelta::microseconds(micros - 1);
+        let verifier = JwtVerifier::new(settings(Rules::Plain), Arc::new(FixedClock::at(now)));
+        let token = |micros| with_exp(format!("{LATER}.{micros:06}"));
+        assert!(judge(&verifier, &token(micros)).is_ok(), "{micros}");
+        assert_eq!(refused(&verifier, &token(micros - 1)).reason, Expired, "{micros}");
     }
 }
 
@@ -87,10 +102,7 @@ fn the_clock_is_asked_for_each_token() {
 
 #[test]
 fn a_clock_at_the_end_of_time_does_not_break_a_leeway() {
-    for end in [
-        chrono::DateTime::<chrono::Utc>::MIN_UTC,
-        chrono::DateTime::<chrono::Utc>::MAX_UTC,
-    ] {
+    for end in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
         let mut settings = settings(Rules::Plain);
         settings.leeway = Leeway::from_secs(60).expect("a valid leeway");
         let verifier = JwtVerifier::new(settings, Arc::new(FixedClock::at(end)));

@@ -53,7 +53,8 @@ cases! { Plain;
 
     a_truncated_signature => Some(BadSignature), |now| cut(&good_token(now));
     a_signature_with_bytes_after_it => Some(BadSignature), |now| format!("{}AAAA", good_token(now));
-    a_signature_of_another_secret => Some(BadSignature), |now| signed_by("another secret of thirty-two bytes", now);
+    a_signature_of_another_secret => Some(BadSignature),
+        |now| signed_by("another secret of thirty-two bytes", now);
     a_signature_of_a_prefix_of_the_secret => Some(BadSignature), |now| signed_by(&SECRET[..32], now);
     a_signature_of_no_secret => Some(BadSignature), |now| signed_by("", now);
     a_signature_of_other_claims => Some(BadSignature), |now| {

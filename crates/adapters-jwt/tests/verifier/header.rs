@@ -10,17 +10,22 @@ use crate::support::*;
 cases! { Plain;
     algorithm_none => Some(AlgorithmNotAllowed), |now| with_header(r#"{"alg":"none"}"#, now);
     algorithm_none_in_capitals => Some(AlgorithmNotAllowed), |now| with_header(r#"{"alg":"NONE"}"#, now);
-    algorithm_hs256_in_small_letters => Some(AlgorithmNotAllowed), |now| with_header(r#"{"alg":"hs256"}"#, now);
+    algorithm_hs256_in_small_letters => Some(AlgorithmNotAllowed),
+        |now| with_header(r#"{"alg":"hs256"}"#, now);
     algorithm_with_a_space => Some(AlgorithmNotAllowed), |now| with_header(r#"{"alg":"HS256 "}"#, now);
     algorithm_empty => Some(AlgorithmNotAllowed), |now| with_header(r#"{"alg":""}"#, now);
-    algorithm_hs384_with_the_same_secret => Some(AlgorithmNotAllowed), |now| signed_with("HS384", Algorithm::HS384, now);
-    algorithm_hs512_with_the_same_secret => Some(AlgorithmNotAllowed), |now| signed_with("HS512", Algorithm::HS512, now);
-    algorithm_hs256_over_an_hs384_signature => Some(BadSignature), |now| signed_with("HS256", Algorithm::HS384, now);
+    algorithm_hs384_with_the_same_secret => Some(AlgorithmNotAllowed),
+        |now| signed_with("HS384", Algorithm::HS384, now);
+    algorithm_hs512_with_the_same_secret => Some(AlgorithmNotAllowed),
+        |now| signed_with("HS512", Algorithm::HS512, now);
+    algorithm_hs256_over_an_hs384_signature => Some(BadSignature),
+        |now| signed_with("HS256", Algorithm::HS384, now);
     algorithm_rs384 => Some(AlgorithmNotAllowed), |now| with_header(r#"{"alg":"RS384"}"#, now);
     algorithm_es256k => Some(AlgorithmNotAllowed), |now| with_header(r#"{"alg":"ES256K"}"#, now);
     algorithm_ed448 => Some(AlgorithmNotAllowed), |now| with_header(r#"{"alg":"Ed448"}"#, now);
     algorithm_eddsa_signed_with_the_secret => Some(NoKeySource), |now| with_header(r#"{"alg":"EdDSA"}"#, now);
-    algorithm_ed25519_signed_with_the_secret => Some(NoKeySource), |now| with_header(r#"{"alg":"Ed25519"}"#, now);
+    algorithm_ed25519_signed_with_the_secret => Some(NoKeySource),
+        |now| with_header(r#"{"alg":"Ed25519"}"#, now);
     algorithm_es256_signed_with_the_secret => Some(NoKeySource), |now| with_header(r#"{"alg":"ES256"}"#, now);
     algorithm_es384_signed_with_the_secret => Some(NoKeySource), |now| with_header(r#"{"alg":"ES384"}"#, now);
     algorithm_es512_signed_with_the_secret => Some(NoKeySource), |now| with_header(r#"{"alg":"ES512"}"#, now);
@@ -32,7 +37,8 @@ cases! { Plain;
     algorithm_in_a_list => Some(Malformed), |now| with_header(r#"{"alg":["HS256"]}"#, now);
     algorithm_named_in_capitals => Some(Malformed), |now| with_header(r#"{"ALG":"HS256"}"#, now);
     algorithm_twice => Some(Malformed), |now| with_header(r#"{"alg":"HS256","alg":"HS256"}"#, now);
-    algorithm_twice_and_different => Some(Malformed), |now| with_header(r#"{"alg":"none","alg":"HS256"}"#, now);
+    algorithm_twice_and_different => Some(Malformed),
+        |now| with_header(r#"{"alg":"none","alg":"HS256"}"#, now);
     algorithm_twice_behind_an_escape => Some(Malformed),
         |now| with_header(r#"{"alg":"none","\u0061lg":"HS256"}"#, now);
 
@@ -43,7 +49,8 @@ cases! { Plain;
     a_header_that_is_not_closed => Some(Malformed), |now| with_header(r#"{"alg":"HS256""#, now);
     a_header_with_more_after_it => Some(Malformed), |now| with_header(r#"{"alg":"HS256"}{}"#, now);
     a_header_with_a_byte_order_mark => Some(Malformed), |now| with_header("\u{feff}{\"alg\":\"HS256\"}", now);
-    a_header_that_is_not_utf8 => Some(Malformed), |now| with_header(b"{\"alg\":\"HS256\",\"x\":\"\xff\"}", now);
+    a_header_that_is_not_utf8 => Some(Malformed),
+        |now| with_header(b"{\"alg\":\"HS256\",\"x\":\"\xff\"}", now);
     a_header_nested_without_end => Some(Malformed),
         |now| with_header(format!(r#"{{"alg":{}"#, "[".repeat(5_000)), now);
 
@@ -60,12 +67,14 @@ cases! { Plain;
 
     a_critical_extension => Some(CriticalExtension),
         |now| with_header(r#"{"alg":"HS256","crit":["exp"],"exp":1}"#, now);
-    a_critical_list_that_is_empty => Some(CriticalExtension), |now| with_header(r#"{"alg":"HS256","crit":[]}"#, now);
+    a_critical_list_that_is_empty => Some(CriticalExtension),
+        |now| with_header(r#"{"alg":"HS256","crit":[]}"#, now);
     a_critical_null => Some(CriticalExtension), |now| with_header(r#"{"alg":"HS256","crit":null}"#, now);
     claims_that_are_not_encoded => Some(CriticalExtension),
         |now| with_header(r#"{"alg":"HS256","b64":false,"crit":["b64"]}"#, now);
     b64_without_crit => Some(CriticalExtension), |now| with_header(r#"{"alg":"HS256","b64":false}"#, now);
-    b64_that_changes_nothing => Some(CriticalExtension), |now| with_header(r#"{"alg":"HS256","b64":true}"#, now);
+    b64_that_changes_nothing => Some(CriticalExtension),
+        |now| with_header(r#"{"alg":"HS256","b64":true}"#, now);
 
     a_key_id_that_is_empty => Some(Malformed), |now| with_header(r#"{"alg":"HS256","kid":""}"#, now);
     a_key_id_that_is_null => Some(Malformed), |now| with_header(r#"{"alg":"HS256","kid":null}"#, now);

@@ -35,7 +35,8 @@ cases! { Pinned;
     audience_a_number => Some(BadAudience), |now| with_more(now, r#""iss":"https://app.example","aud":1"#);
     audience_an_object => Some(BadAudience),
         |now| with_more(now, r#""iss":"https://app.example","aud":{"https://app.example":1}"#);
-    audience_an_empty_list => Some(BadAudience), |now| with_more(now, r#""iss":"https://app.example","aud":[]"#);
+    audience_an_empty_list => Some(BadAudience),
+        |now| with_more(now, r#""iss":"https://app.example","aud":[]"#);
     audience_another => Some(BadAudience),
         |now| with_more(now, r#""iss":"https://app.example","aud":"oauth-client-1""#);
     audience_of_a_cookie => Some(BadAudience),

@@ -54,13 +54,16 @@ cases! { Plain;
     the_token_of_an_email_verification_link => Some(NoUserId), |now| token(r#"{"alg":"HS256"}"#, format!(
         r#"{{"email":"alice@app.example","userId":"usr_9f2c","iat":{now},"exp":{}}}"#, now + 3600));
     the_token_of_a_cookie_cache => Some(NoUserId), |now| token(r#"{"alg":"HS256"}"#, format!(
-        r#"{{"session":{{"id":"s","userId":"usr_9f2c"}},"user":{{"id":"usr_9f2c","email":"alice@app.example"}},"updatedAt":{now},"version":"1","iat":{now},"exp":{}}}"#, now + 300));
+        r#"{{"session":{{"id":"s","userId":"usr_9f2c"}},
+        "user":{{"id":"usr_9f2c","email":"alice@app.example"}},
+        "updatedAt":{now},"version":"1","iat":{now},"exp":{}}}"#, now + 300));
     an_expired_token_of_nobody_is_not_called_expired => Some(NoUserId),
         |now| with_claims(format!(r#"{{"exp":{}}}"#, now - 1));
     an_expired_token_of_a_bad_user_is_not_called_expired => Some(BadUserId),
         |now| with_claims(format!(r#"{{"user_id":1,"exp":{}}}"#, now - 1));
 
-    a_token_bound_to_a_key => Some(BadType), |now| with_more(now, r#""cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2Hgl"}"#);
+    a_token_bound_to_a_key => Some(BadType),
+        |now| with_more(now, r#""cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2Hgl"}"#);
     a_token_bound_to_null => Some(BadType), |now| with_more(now, r#""cnf":null"#);
     a_binding_twice => Some(Malformed), |now| with_more(now, r#""cnf":{},"cnf":{}"#);
     an_issuer_twice => Some(Malformed), |now| with_more(now, r#""iss":"a","iss":"a""#);
