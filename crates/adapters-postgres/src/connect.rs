@@ -1,17 +1,19 @@
 //! Establishing connections: TLS, time limits, start-up options, and knowing when a connection has ended.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
+use tokio::sync::SetOnce;
 use tokio::time::timeout;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::error::explain_old_poolers;
 use crate::url::DatabaseUrl;
 
 /// How long establishing may take unless the settings say otherwise.
@@ -37,11 +39,11 @@ pub(crate) struct ServerLimits {
 
 impl ServerLimits {
     fn as_options(self) -> String {
-        let mut options = format!("-c statement_timeout={}", self.statement_timeout.as_millis());
-        if let Some(limit) = self.lock_timeout {
-            options.push_str(&format!(" -c lock_timeout={}", limit.as_millis()));
+        let statement_timeout = format!("-c statement_timeout={}", self.statement_timeout.as_millis());
+        match self.lock_timeout {
+            Some(limit) => format!("{statement_timeout} -c lock_timeout={}", limit.as_millis()),
+            None => statement_timeout,
         }
-        options
     }
 }
 
@@ -54,7 +56,7 @@ pub(crate) struct Handle {
 #[derive(Default)]
 struct Health {
     is_bad: AtomicBool,
-    ended: OnceLock<Option<tokio_postgres::Error>>,
+    ended: SetOnce<Option<tokio_postgres::Error>>,
 }
 
 impl Handle {
@@ -78,9 +80,9 @@ impl Handle {
         self.health.is_bad.load(Ordering::Relaxed) || self.health.ended.get().is_some()
     }
 
-    /// Why the connection ended, if it has and if the server said so.
-    pub(crate) fn end(&self) -> Option<&tokio_postgres::Error> {
-        self.health.ended.get()?.as_ref()
+    /// Waits for the end of the connection, and answers why it ended if the server said so.
+    pub(crate) async fn end(&self) -> Option<&DbError> {
+        self.health.ended.wait().await.as_ref()?.as_db_error()
     }
 }
 
@@ -143,9 +145,10 @@ impl Connector {
     async fn establish(&self, config: &Config) -> Result<Handle, ConnectError> {
         let establish = async {
             let (client, health) = self.open(config).await?;
-            let connection = AsyncPgConnection::try_from(client)
-                .await
-                .map_err(ConnectError::Setup)?;
+            let connection = AsyncPgConnection::try_from(client).await.map_err(|error| {
+                explain_old_poolers(&error.to_string());
+                ConnectError::Setup(error)
+            })?;
             Ok(Handle { connection, health })
         };
         timeout(self.timeout, establish)
@@ -155,15 +158,12 @@ impl Connector {
 
     async fn open(&self, config: &Config) -> Result<(Client, Arc<Health>), ConnectError> {
         let open = async {
-            match &self.tls {
-                Some(tls) => {
-                    let (client, connection) = config.connect(tls.clone()).await?;
-                    Ok((client, watch(connection)))
-                }
-                None => {
-                    let (client, connection) = config.connect(NoTls).await?;
-                    Ok((client, watch(connection)))
-                }
+            if let Some(tls) = &self.tls {
+                let (client, connection) = config.connect(tls.clone()).await?;
+                Ok((client, watch(connection)))
+            } else {
+                let (client, connection) = config.connect(NoTls).await?;
+                Ok((client, watch(connection)))
             }
         };
         timeout(self.timeout, open)
@@ -237,23 +237,19 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether the server refused us for good: a wrong password, or a role or database that does not exist.
+    /// Whether trying again is of no use: a wrong or missing password, or a role or database that does not exist.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        self.sqlstate().is_some_and(|code| {
-            [
+        let Self::Failed(error) = self else { return false };
+        match error.code() {
+            Some(code) => [
                 SqlState::INVALID_PASSWORD,
                 SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
                 SqlState::INVALID_CATALOG_NAME,
             ]
-            .contains(code)
-        })
-    }
-
-    fn sqlstate(&self) -> Option<&SqlState> {
-        match self {
-            Self::Failed(error) => error.code(),
-            Self::TimedOut(_) | Self::Setup(_) => None,
+            .contains(code),
+            // The server asks for something that the URL does not have. The driver tells this kind by its text only.
+            None => error.to_string() == "invalid configuration",
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use diesel::result::{DatabaseErrorKind, Error};
 use domain::task::RepositoryError;
 use thiserror::Error as ThisError;
+use tokio_postgres::error::DbError;
 
 /// A statement took longer than we wait; the server has not said anything.
 #[derive(Debug, ThisError)]
@@ -39,8 +40,12 @@ enum Meaning {
     Fault,
 }
 
-/// Texts of servers that speak English, with their codes (PostgreSQL manual, appendix A). Where the server speaks
-/// another language the code stays unknown and the kind and the time decide.
+/// The connection is lost, and nobody said why.
+const LOST: &str = "08006";
+
+/// Texts of servers and poolers that speak English, with their codes (PostgreSQL manual, appendix A). The first one
+/// that a message contains counts. Where the server speaks another language the code stays unknown and the kind and
+/// the time decide.
 const KNOWN_TEXTS: &[(&str, &str, Meaning)] = &[
     (
         "canceling statement due to lock timeout",
@@ -49,52 +54,54 @@ const KNOWN_TEXTS: &[(&str, &str, Meaning)] = &[
     ),
     ("canceling statement due to", "57014", Meaning::TooSlow),
     ("deadlock detected", "40P01", Meaning::NotNow),
-    ("could not serialize access", "40001", Meaning::NotNow),
-    ("cannot execute", "25006", Meaning::Gone),
     ("No space left on device", "53100", Meaning::NotNow),
     ("out of memory", "53200", Meaning::NotNow),
     ("out of shared memory", "53200", Meaning::NotNow),
     ("too many clients already", "53300", Meaning::Gone),
     ("remaining connection slots", "53300", Meaning::Gone),
-    ("due to administrator command", "57P01", Meaning::Gone),
-    (
-        "because of crash of another server process",
-        "57P02",
-        Meaning::Gone,
-    ),
+    ("due to idle-session timeout", "57P05", Meaning::Gone),
+    ("terminating connection", "57P01", Meaning::Gone),
     ("the database system is", "57P03", Meaning::Gone),
-    ("terminating connection due to", "57P05", Meaning::Gone),
     ("cached plan must not change result type", "0A000", Meaning::Gone),
     ("invalid byte sequence for encoding", "22021", Meaning::Refused),
     ("unsupported Unicode escape sequence", "22P05", Meaning::Refused),
 ];
 
 impl StatementError {
-    /// Makes sense of diesel's error, given how the connection ended, if it has, and whether the statement took as
-    /// long as the server lets it.
-    pub(crate) fn new(
-        error: &Error,
-        end: Option<&tokio_postgres::Error>,
-        took_as_long_as_allowed: bool,
-    ) -> Self {
-        let (mut sqlstate, meaning) = match error {
+    /// Makes sense of diesel's error, given whether the statement took as long as the server lets it.
+    pub(crate) fn new(error: &Error, took_as_long_as_allowed: bool) -> Self {
+        let (sqlstate, meaning) = match error {
             Error::DatabaseError(kind, info) => {
-                of_database_error(kind, info.message(), took_as_long_as_allowed)
+                of_database_error(*kind, info.message(), took_as_long_as_allowed)
             }
             _ => ("unknown", Meaning::Fault),
         };
-        let last_words = end.and_then(tokio_postgres::Error::as_db_error);
-        if let (Some(server), "unknown" | "08006") = (last_words, sqlstate) {
-            sqlstate = server.code().code();
-        }
-        let message = match (meaning, last_words) {
-            (Meaning::Gone, Some(server)) => server.message().to_owned(),
-            _ => error.to_string(),
-        };
         Self {
             sqlstate: sqlstate.to_owned(),
-            message,
+            message: error.to_string(),
             meaning,
+        }
+    }
+
+    /// Whether more would be known if the connection turned out to have ended.
+    pub(crate) fn may_be_the_end(&self) -> bool {
+        matches!(self.sqlstate.as_str(), "unknown" | LOST)
+    }
+
+    /// The same error, now that the connection is known to have ended, with the last words of the server. Whatever a
+    /// server or a pooler says before it hangs up, in whatever language, is no fault of ours.
+    pub(crate) fn at_the_end(self, last_words: Option<&DbError>) -> Self {
+        match last_words {
+            Some(server) => Self {
+                sqlstate: server.code().code().to_owned(),
+                message: server.message().to_owned(),
+                meaning: Meaning::Gone,
+            },
+            None => Self {
+                sqlstate: LOST.to_owned(),
+                meaning: Meaning::Gone,
+                ..self
+            },
         }
     }
 
@@ -105,14 +112,12 @@ impl StatementError {
 }
 
 fn of_database_error(
-    kind: &DatabaseErrorKind,
+    kind: DatabaseErrorKind,
     message: &str,
     took_as_long_as_allowed: bool,
 ) -> (&'static str, Meaning) {
     match kind {
-        DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection => {
-            ("08006", Meaning::Gone)
-        }
+        DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection => (LOST, Meaning::Gone),
         DatabaseErrorKind::ReadOnlyTransaction => ("25006", Meaning::Gone),
         DatabaseErrorKind::SerializationFailure => ("40001", Meaning::NotNow),
         DatabaseErrorKind::CheckViolation => ("23514", Meaning::Refused),
@@ -125,8 +130,7 @@ fn of_database_error(
 }
 
 fn of_text(message: &str, took_as_long_as_allowed: bool) -> (&'static str, Meaning) {
-    if message.contains("prepared statement") {
-        explain_old_poolers();
+    if explain_old_poolers(message) {
         let code = if message.contains("already exists") {
             "42P05"
         } else {
@@ -142,14 +146,20 @@ fn of_text(message: &str, took_as_long_as_allowed: bool) -> (&'static str, Meani
     }
 }
 
-fn explain_old_poolers() {
+/// Whether a prepared statement was lost or met a stranger's, as happens behind poolers that do not carry them. Says
+/// once what to do.
+pub(crate) fn explain_old_poolers(message: &str) -> bool {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        tracing::error!(
-            "the pooler does not carry prepared statements: use PgBouncer 1.21 or newer with max_prepared_statements, \
-             session mode, or the direct address of the database"
-        );
-    });
+    let is_it = message.contains("prepared statement");
+    if is_it {
+        ONCE.call_once(|| {
+            tracing::error!(
+                "the pooler does not carry prepared statements: use PgBouncer 1.21 or newer with \
+                 max_prepared_statements, session mode, or the direct address of the database"
+            );
+        });
+    }
+    is_it
 }
 
 impl From<StatementError> for RepositoryError {
@@ -169,7 +179,7 @@ mod tests {
 
     fn of(kind: DatabaseErrorKind, message: &str) -> StatementError {
         let error = Error::DatabaseError(kind, Box::new(message.to_owned()));
-        StatementError::new(&error, None, false)
+        StatementError::new(&error, false)
     }
 
     #[test]
@@ -204,8 +214,69 @@ mod tests {
     #[test]
     fn an_unreadable_error_after_the_whole_time_limit_counts_as_a_timeout() {
         let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new("annulation".to_owned()));
-        let error = StatementError::new(&error, None, true);
+        let error = StatementError::new(&error, true);
         assert!(matches!(error.into(), RepositoryError::TimedOut(_)));
+    }
+
+    #[test]
+    fn an_unreadable_error_before_the_end_of_the_connection_is_an_outage() {
+        let error = of(DatabaseErrorKind::Unknown, "Verbindung wird abgebrochen");
+        assert!(error.may_be_the_end());
+        let error = error.at_the_end(None);
+        assert_eq!(error.to_string(), "SQLSTATE 08006: Verbindung wird abgebrochen");
+        assert!(error.spoils_the_connection());
+        assert!(matches!(error.into(), RepositoryError::Unavailable(_)));
+    }
+
+    #[test]
+    fn the_texts_of_the_server_have_their_codes() {
+        for (text, code, is_spoilt) in [
+            ("canceling statement due to lock timeout", "55P03", false),
+            ("canceling statement due to statement timeout", "57014", false),
+            ("canceling statement due to user request", "57014", false),
+            ("deadlock detected", "40P01", false),
+            (
+                "could not extend file \"base/5/1\": No space left on device",
+                "53100",
+                false,
+            ),
+            ("out of memory", "53200", false),
+            ("out of shared memory", "53200", false),
+            ("sorry, too many clients already", "53300", true),
+            (
+                "remaining connection slots are reserved for roles with the SUPERUSER attribute",
+                "53300",
+                true,
+            ),
+            (
+                "terminating connection due to administrator command",
+                "57P01",
+                true,
+            ),
+            (
+                "terminating connection due to unexpected postmaster exit",
+                "57P01",
+                true,
+            ),
+            (
+                "terminating connection due to idle-session timeout",
+                "57P05",
+                true,
+            ),
+            ("the database system is shutting down", "57P03", true),
+            ("cached plan must not change result type", "0A000", true),
+            (
+                "invalid byte sequence for encoding \"UTF8\": 0x00",
+                "22021",
+                false,
+            ),
+            ("unsupported Unicode escape sequence", "22P05", false),
+        ] {
+            let error = of(DatabaseErrorKind::Unknown, text);
+            assert_eq!(error.sqlstate, code, "{text}");
+            assert_eq!(error.spoils_the_connection(), is_spoilt, "{text}");
+            assert!(!matches!(error.into(), RepositoryError::Unexpected(_)), "{text}");
+        }
     }
 
     #[test]

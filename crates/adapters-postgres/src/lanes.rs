@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::PostgresSettings;
 use crate::connect::{ConnectError, Connector, Handle, ServerLimits};
 use crate::error::{GaveUp, StatementError};
+use crate::statements::ping;
 
 /// Which connection a statement travels on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,22 +98,25 @@ impl Lanes {
         let Ok(_place) = self.process.places.try_acquire() else {
             return Err(RepositoryError::Busy);
         };
-        let answer = match lane {
-            Lane::Read => match self.read.acquire().await {
-                Ok(borrowed) => {
-                    let shared = Arc::clone(&*borrowed);
-                    drop(borrowed);
-                    run_on(&shared, lane, statement).await
-                }
-                Err(error) => Err(error),
-            },
-            Lane::Work => match self.work.acquire().await {
-                Ok(borrowed) => run_on(&borrowed, lane, statement).await,
-                Err(error) => Err(error),
-            },
+        let answer = match self.lend(lane).await {
+            Ok(loan) => loan.run(statement).await,
+            Err(error) => Err(error),
         };
         self.note(&answer);
         answer
+    }
+
+    async fn lend(&self, lane: Lane) -> Result<Loan, RepositoryError> {
+        let borrowed = match lane {
+            Lane::Read => self.read.acquire().await?,
+            Lane::Work => self.work.acquire().await?,
+        };
+        Ok(Loan {
+            handle: Arc::clone(&*borrowed),
+            // A shared connection goes back to the pool at once, for the next one to share it.
+            borrowed: (lane == Lane::Work).then_some(borrowed),
+            lane,
+        })
     }
 
     /// Whether the most recent operation of this process failed to reach the database.
@@ -130,7 +134,56 @@ impl Lanes {
     }
 }
 
-async fn run_on<T, F>(
+/// A connection for one statement.
+struct Loan {
+    handle: Arc<Handle>,
+    borrowed: Option<PooledConnection<'static, Manager>>,
+    lane: Lane,
+}
+
+impl Loan {
+    async fn run<T, F>(self, statement: impl FnOnce(Arc<Handle>) -> F) -> Result<T, RepositoryError>
+    where
+        F: Future<Output = QueryResult<T>> + Send,
+    {
+        let handle = Arc::clone(&self.handle);
+        let lane = self.lane;
+        let mut unanswered = Unanswered(Some(self));
+        let answer = answer_of(&handle, lane, statement).await;
+        drop(unanswered.0.take());
+        answer
+    }
+}
+
+/// A loan whose statement is under way. A caller who walks away meanwhile (a client that hung up) must not hand a
+/// connection that is busy, or that never answers again, to the next one: it is kept until it has answered a further
+/// statement, and if it does not, nobody gets it again.
+struct Unanswered(Option<Loan>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let Some(loan) = self.0.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            loan.handle.mark_bad();
+            return;
+        };
+        runtime.spawn(async move {
+            let answer = answer_of(
+                &loan.handle,
+                loan.lane,
+                |c| async move { ping(c.connection()).await },
+            );
+            // What goes wrong is noted on the handle.
+            let _ = answer.await;
+            drop(loan.borrowed);
+        });
+    }
+}
+
+/// How long the end of a connection may follow the error that announced it.
+const FAREWELL: Duration = Duration::from_millis(50);
+
+async fn answer_of<T, F>(
     handle: &Arc<Handle>,
     lane: Lane,
     statement: impl FnOnce(Arc<Handle>) -> F,
@@ -144,7 +197,12 @@ where
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
             let took_as_long_as_allowed = started.elapsed() >= lane.server_limits().statement_timeout;
-            let error = StatementError::new(&error, handle.end(), took_as_long_as_allowed);
+            let mut error = StatementError::new(&error, took_as_long_as_allowed);
+            if error.may_be_the_end()
+                && let Ok(last_words) = timeout(FAREWELL, handle.end()).await
+            {
+                error = error.at_the_end(last_words);
+            }
             if error.spoils_the_connection() {
                 handle.mark_bad();
             }
@@ -194,16 +252,16 @@ impl LanePool {
     }
 
     /// Waits for a connection, through any number of failed attempts to make one.
-    async fn acquire(&self) -> Result<PooledConnection<'_, Manager>, RepositoryError> {
+    async fn acquire(&self) -> Result<PooledConnection<'static, Manager>, RepositoryError> {
         let started = Instant::now();
         loop {
-            match self.pool.get().await {
+            match self.pool.get_owned().await {
                 Ok(borrowed) => return Ok(borrowed),
                 Err(_) if started.elapsed() >= self.patience => {
                     return Err(self.error_of_waiting_since(started));
                 }
                 Err(RunError::TimedOut) => {}
-                // An idle connection had ended meanwhile; the pool has dropped it.
+                // bb8 keeps to itself that an idle connection had ended; should it ever tell, this is no busy loop.
                 Err(RunError::User(_)) => sleep(Duration::from_millis(10)).await,
             }
         }
@@ -213,6 +271,10 @@ impl LanePool {
     fn error_of_waiting_since(&self, started: Instant) -> RepositoryError {
         match self.last_failure.since(started) {
             Some(failure) => RepositoryError::Unavailable(failure.into()),
+            // An attempt may take longer than we wait.
+            None if self.pool.state().connections == 0 => {
+                RepositoryError::Unavailable("the database has not let us in yet".into())
+            }
             None => RepositoryError::Busy,
         }
     }

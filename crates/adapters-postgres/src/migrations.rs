@@ -2,7 +2,8 @@
 
 use diesel::QueryResult;
 use diesel_async::{
-    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, TransactionManager,
+    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
+    TransactionManager,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error;
@@ -24,6 +25,7 @@ type Transactions = <AsyncPgConnection as AsyncConnection>::TransactionManager;
 pub(crate) async fn run(connector: &Connector) -> Result<Vec<String>, MigrateError> {
     let mut connection = connector.connect_without_limits().await?.into_connection();
     Transactions::begin_transaction(&mut connection).await?;
+    lift_limits(&mut connection).await?;
     lock(&mut connection).await?;
     let (mut connection, outcome) = run_pending(connection);
     match outcome {
@@ -37,6 +39,12 @@ pub(crate) async fn run(connector: &Connector) -> Result<Vec<String>, MigrateErr
             Err(error)
         }
     }
+}
+
+/// An operator may have set limits on the role; they are meant for statements of the API.
+async fn lift_limits(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+    let statements = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
+    connection.batch_execute(statements).await
 }
 
 async fn lock(connection: &mut AsyncPgConnection) -> QueryResult<()> {

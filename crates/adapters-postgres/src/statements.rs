@@ -1,17 +1,25 @@
-//! The one statement that diesel's own builder would have prepared anew each time: `diesel::update(..).set(..)` is
-//! never cached, because its text may differ from call to call. This text does not.
+//! Statements that belong to no table, or that diesel's own builder would have prepared anew each time.
 
 use chrono::{DateTime, Utc};
-use diesel::QueryResult;
 use diesel::dsl::{AsSelect, SqlTypeOf};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::{IntoSql, QueryResult};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::tasks::TaskRow;
 
+/// Asks the server for an answer, any answer.
+pub(crate) async fn ping(connection: &AsyncPgConnection) -> QueryResult<()> {
+    let statement = diesel::select(1.into_sql::<Integer>());
+    statement.load::<i32>(&mut &*connection).await.map(drop)
+}
+
 /// Changes a task in one statement and answers the row as it is afterwards.
+///
+/// `diesel::update(..).set(..)` is never cached, because its text may differ from call to call. This text does not.
 ///
 /// A column that is kept takes the value that the row holds at that moment. Version and time move only if a value
 /// really differs: the rule of `Task::changed`.

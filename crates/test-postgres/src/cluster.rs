@@ -212,9 +212,11 @@ fn run(command: &mut Command) {
         .stderr(output.try_clone().expect("a file handle"))
         .status()
         .expect("running a PostgreSQL program");
-    if !status.success() {
-        panic!("{command:?} failed ({status}): {}", read(output));
-    }
+    assert!(
+        status.success(),
+        "{command:?} failed ({status}): {}",
+        read(output)
+    );
 }
 
 fn read(mut file: std::fs::File) -> String {

@@ -86,6 +86,12 @@ impl TestDatabase {
         &self.url
     }
 
+    /// What the database is called on its server.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A connection of the test's own, past everything that is under test.
     ///
     /// # Panics
@@ -112,9 +118,11 @@ impl Drop for TestDatabase {
                     .map_err(std::io::Error::other)
             })
         });
-        if !matches!(dropped.join(), Ok(Ok(()))) && !std::thread::panicking() {
-            panic!("the test database {} could not be dropped", self.name);
-        }
+        assert!(
+            matches!(dropped.join(), Ok(Ok(()))) || std::thread::panicking(),
+            "the test database {} could not be dropped",
+            self.name
+        );
     }
 }
 

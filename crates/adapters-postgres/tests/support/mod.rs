@@ -1,14 +1,26 @@
 //! What the tests of this crate share.
-#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in tests a broken set-up should panic"
+)]
 #![allow(
     dead_code,
     clippy::allow_attributes,
     reason = "each test file uses a part of it"
 )]
 
-use std::time::Duration;
+pub(crate) mod proxy;
+pub(crate) mod scene;
 
-use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings};
+use std::time::{Duration, Instant};
+
+use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings, PostgresTaskRepository};
+use domain::identity::Owner;
+use domain::task::{
+    Edit, Expected, Inserted, PageLimit, RepositoryError, Task, TaskChange, TaskQuery, TaskRepository, Title,
+};
+use domain::testing::{a_task, noon};
 
 /// Settings with the product's defaults for one worker.
 pub(crate) fn settings(url: &str) -> PostgresSettings {
@@ -24,7 +36,90 @@ pub(crate) fn settings(url: &str) -> PostgresSettings {
 
 /// A database with the schema of today.
 pub(crate) async fn migrated(url: &str) -> PostgresDatabase {
-    let database = PostgresDatabase::new(settings(url));
+    migrated_with(settings(url)).await
+}
+
+pub(crate) async fn migrated_with(settings: PostgresSettings) -> PostgresDatabase {
+    let database = PostgresDatabase::new(settings);
     database.migrate().await.expect("migrations");
     database
+}
+
+/// A new task in the repository.
+pub(crate) async fn stored(repository: &PostgresTaskRepository, owner: &Owner, title: &str) -> Task {
+    let task = a_task(owner, title);
+    let inserted = repository.insert(&task, None).await.expect("an insertion");
+    assert_eq!(inserted, Inserted::New);
+    task
+}
+
+/// Gives a task another title.
+pub(crate) async fn renamed(
+    repository: &PostgresTaskRepository,
+    task: &Task,
+    title: &str,
+) -> Result<Task, RepositoryError> {
+    let change = TaskChange {
+        title: Edit::Set(a_title(title)),
+        ..TaskChange::default()
+    };
+    repository
+        .update(task.owner(), task.id(), &change, &Expected::Any, noon())
+        .await
+}
+
+/// Whether the repository answers a look-up with this task.
+pub(crate) async fn read(repository: &PostgresTaskRepository, task: &Task) -> Result<(), RepositoryError> {
+    let found = repository.find(task.owner(), task.id()).await?;
+    assert_eq!(found.map(|task| task.id()), Some(task.id()));
+    Ok(())
+}
+
+pub(crate) fn a_title(text: &str) -> Title {
+    Title::parse(text).expect("a valid title")
+}
+
+pub(crate) fn a_page_of(limit: i64) -> TaskQuery {
+    TaskQuery {
+        limit: PageLimit::new(limit).expect("a valid limit"),
+        after: None,
+    }
+}
+
+/// The cause of an outage, as the log shows it.
+pub(crate) fn unavailable<T: std::fmt::Debug>(answer: Result<T, RepositoryError>) -> String {
+    match answer {
+        Err(RepositoryError::Unavailable(cause)) => cause.to_string(),
+        other => panic!("not unavailable: {other:?}"),
+    }
+}
+
+/// The cause of a time-out, as the log shows it.
+pub(crate) fn timed_out<T: std::fmt::Debug>(answer: Result<T, RepositoryError>) -> String {
+    match answer {
+        Err(RepositoryError::TimedOut(cause)) => cause.to_string(),
+        other => panic!("not timed out: {other:?}"),
+    }
+}
+
+/// What came of something, and how many seconds it took.
+pub(crate) async fn timed<T>(future: impl Future<Output = T>) -> (T, f64) {
+    let started = Instant::now();
+    let outcome = future.await;
+    (outcome, started.elapsed().as_secs_f64())
+}
+
+/// Waits until it is so, for at most five seconds.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(started.elapsed() < Duration::from_secs(5), "never: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A TCP port of the loopback address that nobody uses.
+pub(crate) fn a_free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
 }

@@ -1,0 +1,173 @@
+//! Locks, time limits and overload: who waits, for how long, and who does not.
+
+mod support;
+
+use std::time::Duration;
+
+use domain::health::StorageHealth;
+use domain::task::RepositoryError;
+use futures_util::future::{join, join_all};
+use support::scene::{Scene, locked, sessions, until_somebody_waits};
+use support::{read, renamed, timed, timed_out};
+use tokio::time::sleep;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_writer_that_waits_for_a_lock_gives_up_and_disturbs_nobody() {
+    let scene = Scene::new().await;
+    let mut client = scene.database.client().await;
+    let lock = locked(&mut client, &scene.task).await;
+    let waiting = scene.renaming(&scene.task);
+    until_somebody_waits(&lock).await;
+    for _ in 0..5 {
+        let others = join(
+            timed(read(&scene.repository, &scene.task)),
+            timed(renamed(&scene.repository, &scene.other, "quick")),
+        );
+        let ((found, read_seconds), (updated, write_seconds)) = others.await;
+        found.expect("a look-up");
+        updated.expect("an update");
+        assert!(
+            read_seconds < 0.5 && write_seconds < 0.5,
+            "{read_seconds} {write_seconds}"
+        );
+    }
+    let (answer, seconds) = waiting.await.expect("no panic");
+    assert_eq!(
+        timed_out(answer),
+        "SQLSTATE 55P03: canceling statement due to lock timeout"
+    );
+    assert!((1.9..2.5).contains(&seconds), "{seconds}");
+    lock.rollback().await.expect("an end");
+
+    let before = sessions(&scene.client).await;
+    renamed(&scene.repository, &scene.task, "free")
+        .await
+        .expect("an update");
+    assert_eq!(sessions(&scene.client).await, before, "the connection was sound");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_locked_table_stops_reads_in_time_and_their_connection_stays_sound() {
+    let scene = Scene::new().await;
+    read(&scene.repository, &scene.task).await.expect("a look-up");
+    let mut client = scene.database.client().await;
+    let before = sessions(&scene.client).await;
+    let lock = client.transaction().await.expect("a transaction");
+    lock.batch_execute("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
+        .await
+        .expect("a lock");
+    let (found, seconds) = timed(read(&scene.repository, &scene.task)).await;
+    assert_eq!(
+        timed_out(found),
+        "SQLSTATE 57014: canceling statement due to statement timeout"
+    );
+    assert!((1.9..2.4).contains(&seconds), "{seconds}");
+    assert!(scene.repository.is_degraded());
+    scene
+        .repository
+        .check()
+        .await
+        .expect("an answer: only the table is locked");
+    assert!(!scene.repository.is_degraded());
+    lock.rollback().await.expect("an end");
+    read(&scene.repository, &scene.task).await.expect("a look-up");
+    assert_eq!(sessions(&scene.client).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_write_that_takes_too_long_is_stopped_by_the_server() {
+    let scene = Scene::new().await;
+    scene
+        .execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(9); RETURN NEW; END $$;
+             CREATE TRIGGER slow BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION slow()",
+        )
+        .await;
+    let before = sessions(&scene.client).await;
+    let (answer, seconds) = timed(renamed(&scene.repository, &scene.task, "slow")).await;
+    assert_eq!(
+        timed_out(answer),
+        "SQLSTATE 57014: canceling statement due to statement timeout"
+    );
+    assert!((4.4..4.9).contains(&seconds), "{seconds}");
+    assert_eq!(sessions(&scene.client).await, before, "the connection is sound");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn however_many_read_at_once_one_connection_serves_them() {
+    let scene = Scene::new().await;
+    let reads = (0..100).map(|_| read(&scene.repository, &scene.task));
+    assert!(join_all(reads).await.iter().all(Result::is_ok));
+    let sessions = sessions(&scene.client).await;
+    assert_eq!(sessions.len(), 2, "one that reads, and one that stored the tasks");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_full_work_lane_turns_writers_away_and_reads_do_not_notice() {
+    let scene = Scene::with(|settings| {
+        settings.work_lane_size = 1;
+        settings.acquire_timeout = Duration::from_millis(500);
+    })
+    .await;
+    let mut client = scene.database.client().await;
+    let lock = locked(&mut client, &scene.task).await;
+    let waiting = scene.renaming(&scene.task);
+    until_somebody_waits(&lock).await;
+    let (answer, seconds) = timed(renamed(&scene.repository, &scene.other, "late")).await;
+    assert!(matches!(answer, Err(RepositoryError::Busy)), "{answer:?}");
+    assert!((0.45..1.0).contains(&seconds), "{seconds}");
+    assert!(!scene.repository.is_degraded(), "the database is well");
+    let (found, seconds) = timed(read(&scene.repository, &scene.task)).await;
+    found.expect("a look-up");
+    assert!(seconds < 0.5, "{seconds}");
+    lock.rollback().await.expect("an end");
+    waiting.await.expect("no panic").0.expect("an update");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn who_finds_no_place_in_the_line_is_turned_away_at_once() {
+    let scene = Scene::with(|settings| settings.max_in_flight = 1).await;
+    let mut client = scene.database.client().await;
+    let lock = locked(&mut client, &scene.task).await;
+    let waiting = scene.renaming(&scene.task);
+    until_somebody_waits(&lock).await;
+    let (answer, seconds) = timed(read(&scene.repository, &scene.task)).await;
+    assert!(matches!(answer, Err(RepositoryError::Busy)), "{answer:?}");
+    assert!(seconds < 0.1, "{seconds}");
+    lock.rollback().await.expect("an end");
+    waiting.await.expect("no panic").0.expect("an update");
+    read(&scene.repository, &scene.task).await.expect("a look-up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_writer_who_walks_away_leaves_its_connection_to_nobody_until_it_is_free() {
+    let scene = Scene::new().await;
+    let mut client = scene.database.client().await;
+    let lock = locked(&mut client, &scene.task).await;
+    let impatient = scene.renaming(&scene.task);
+    until_somebody_waits(&lock).await;
+    impatient.abort();
+    assert!(impatient.await.is_err());
+    for _ in 0..5 {
+        let (answer, seconds) = timed(renamed(&scene.repository, &scene.other, "quick")).await;
+        answer.expect("an update");
+        assert!(seconds < 0.5, "{seconds}");
+    }
+    let before = sessions(&scene.client).await;
+    lock.rollback().await.expect("an end");
+    // Both are used again; one connection was not thrown away.
+    sleep(Duration::from_millis(100)).await;
+    let both = join(
+        renamed(&scene.repository, &scene.task, "one"),
+        renamed(&scene.repository, &scene.other, "two"),
+    );
+    assert!(matches!(both.await, (Ok(_), Ok(_))));
+    assert_eq!(sessions(&scene.client).await, before);
+}

@@ -1,0 +1,104 @@
+//! A repository with tasks, and a session beside it that can stand in its way.
+#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
+
+use adapters_postgres::{PostgresSettings, PostgresTaskRepository};
+use domain::task::{RepositoryError, Task};
+use domain::testing::an_owner;
+use test_postgres::TestDatabase;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Transaction};
+
+use super::{eventually, migrated_with, read, renamed, settings, stored, timed};
+
+/// What the tests need: a repository, a session beside it, and two tasks.
+pub(crate) struct Scene {
+    pub(crate) database: TestDatabase,
+    pub(crate) client: Client,
+    pub(crate) repository: PostgresTaskRepository,
+    pub(crate) task: Task,
+    pub(crate) other: Task,
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(adjust: impl FnOnce(&mut PostgresSettings)) -> Self {
+        let database = test_postgres::fresh_database().await;
+        let mut settings = settings(database.url());
+        adjust(&mut settings);
+        let repository = migrated_with(settings).await.worker();
+        let client = database.client().await;
+        Self {
+            task: stored(&repository, &an_owner(), "task").await,
+            other: stored(&repository, &an_owner(), "other").await,
+            database,
+            client,
+            repository,
+        }
+    }
+
+    pub(crate) async fn execute(&self, statements: &str) {
+        self.client.batch_execute(statements).await.expect("a set-up");
+    }
+
+    /// Sets something for the sessions that begin after this, and ends the others.
+    pub(crate) async fn set(&self, setting: &str) {
+        let name = self.database.name();
+        self.execute(&format!(
+            "ALTER DATABASE {name} SET {setting};
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OURS}"
+        ))
+        .await;
+        // Until they are gone.
+        let ours = format!("SELECT FROM pg_stat_activity WHERE {OURS}");
+        eventually("the sessions end", async || {
+            self.client.query(&ours, &[]).await.expect("sessions").is_empty()
+        })
+        .await;
+        eventually("others begin", async || {
+            read(&self.repository, &self.task).await.is_ok()
+        })
+        .await;
+    }
+
+    /// An update of the task, under way.
+    pub(crate) fn renaming(&self, task: &Task) -> JoinHandle<(Result<Task, RepositoryError>, f64)> {
+        let (repository, task) = (self.repository.clone(), task.clone());
+        tokio::spawn(async move { timed(renamed(&repository, &task, "new title")).await })
+    }
+}
+
+pub(crate) const OURS: &str = "datname = current_database() AND application_name = 'task-api'";
+
+/// Holds the lock that every change of this task needs.
+pub(crate) async fn locked<'a>(client: &'a mut Client, task: &Task) -> Transaction<'a> {
+    let transaction = client.transaction().await.expect("a transaction");
+    let lock = "SELECT FROM tasks WHERE id::text = $1 FOR UPDATE";
+    let rows = transaction
+        .query(lock, &[&task.id().to_string()])
+        .await
+        .expect("a lock");
+    assert_eq!(rows.len(), 1);
+    transaction
+}
+
+pub(crate) async fn until_somebody_waits(client: &Transaction<'_>) {
+    eventually("somebody waits for the lock", async || {
+        let waiting = format!("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND {OURS}");
+        // A transaction sees the activity as it was at its first look.
+        client
+            .execute("SELECT pg_stat_clear_snapshot()", &[])
+            .await
+            .expect("a fresh look");
+        !client.query(&waiting, &[]).await.expect("sessions").is_empty()
+    })
+    .await;
+}
+
+pub(crate) async fn sessions(client: &Client) -> Vec<i32> {
+    let pids = format!("SELECT pid FROM pg_stat_activity WHERE {OURS} ORDER BY pid");
+    let rows = client.query(&pids, &[]).await.expect("sessions");
+    rows.iter().map(|row| row.get(0)).collect()
+}
