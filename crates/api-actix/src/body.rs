@@ -1,6 +1,7 @@
 //! Reading bodies: media type, size, time, and a JSON object whose members are then read one by one, so that a client
 //! learns of every error at once. (A derived deserialiser would stop at the first.)
 
+use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -33,7 +34,7 @@ impl JsonObject {
     /// Hands each member to `read`, which says whether it knows the name and what is wrong with the value. Unknown
     /// and repeated members are errors.
     pub(crate) fn read_members(self, errors: &mut FieldErrors, mut read: impl FnMut(&str, Value) -> Reading) {
-        let mut seen = Vec::new();
+        let mut seen = HashSet::new();
         for (name, value) in self.0 {
             if seen.contains(&name) {
                 errors.add_member(&name, &Rule::DuplicateKey);
@@ -44,7 +45,7 @@ impl JsonObject {
                 Reading::Broken(rule) => errors.add_member(&name, &rule),
                 Reading::Unknown => errors.add_member(&name, &Rule::Extra),
             }
-            seen.push(name);
+            seen.insert(name);
         }
     }
 
@@ -129,7 +130,8 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
+        // Not `IgnoredAny`: that takes texts for JSON which are none (broken UTF-8, lone surrogates).
+        while items.next_element::<Value>()?.is_some() {}
         Ok(None)
     }
 

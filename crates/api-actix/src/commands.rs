@@ -106,7 +106,7 @@ pub(crate) async fn start(config: Config) -> Result<Server, Failure> {
     Server::listen(&config.http, wiring, lifecycle)
 }
 
-fn warn_about_short_secrets(tokens: &VerifierSettings) {
+pub(crate) fn warn_about_short_secrets(tokens: &VerifierSettings) {
     if tokens.secrets.iter().any(SharedSecret::is_short) {
         tracing::warn!(
             "BETTER_AUTH_SECRET has less than 32 bytes: HS256 asks for 32 at least (RFC 7518, 3.2), and short secrets \

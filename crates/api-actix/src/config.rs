@@ -317,9 +317,12 @@ impl Source {
         dotenv: HashMap<String, String>,
         environment: HashMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        // Values stay text: a secret of digits is no number.
+        // The layers do not tell `PORT` from `port`; we do. Values stay text: a secret of digits is no number.
+        let is_ours = |name: &str| !name.contains(char::is_lowercase);
         let layer = |values: HashMap<String, String>| {
-            let values = values.into_iter().filter(|(_, value)| !value.trim().is_empty());
+            let values = values
+                .into_iter()
+                .filter(|(name, value)| is_ours(name) && !value.trim().is_empty());
             Environment::default()
                 .try_parsing(false)
                 .source(Some(values.collect()))
@@ -434,11 +437,23 @@ fn nearest_dotenv(folder: &Path) -> Option<PathBuf> {
 /// The values of a `.env`. Lines that we cannot read belong to somebody else's program; they are passed over, because
 /// a message about them might quote a secret.
 fn dotenv_values(file: &Path) -> HashMap<String, String> {
-    dotenvy::from_path_iter(file)
-        .into_iter()
-        .flatten()
+    let bytes = std::fs::read(file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let readable: Vec<_> = text
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .filter(|line| stands_alone(line))
+        .collect();
+    // All of them at once, because a value may mention those above it.
+    dotenvy::from_read_iter(readable.join("\n").as_bytes())
         .filter_map(Result::ok)
         .collect()
+}
+
+/// Whether a line is readable by itself. The apostrophe of `TITLE=Alice's` would else swallow the lines below it; none
+/// of our values has several lines.
+fn stands_alone(line: &str) -> bool {
+    dotenvy::from_read_iter(line.as_bytes()).all(|value| value.is_ok())
 }
 
 #[cfg(test)]
@@ -599,6 +614,31 @@ mod tests {
         let values = dotenv_values(&file);
         assert_eq!(values.get("A").map(String::as_str), Some("1"));
         assert_eq!(values.get("B").map(String::as_str), Some("x y"));
+    }
+
+    #[test]
+    fn a_quote_that_nobody_closes_swallows_no_other_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".env");
+        std::fs::write(
+            &file,
+            "\u{feff}A=1\nTITLE=Alice's tasks\n# don't\nTEXT=\"open\nB=${A}2\nC='3'",
+        )
+        .unwrap();
+        let values = dotenv_values(&file);
+        let value = |name: &str| values.get(name).map(String::as_str);
+        assert_eq!(
+            [value("A"), value("B"), value("C")],
+            [Some("1"), Some("12"), Some("3")]
+        );
+    }
+
+    #[test]
+    fn a_name_in_other_letters_is_another_name() {
+        for _ in 0..16 {
+            let source = source(&[("PORT", "1"), ("port", "2"), ("Port", "3")]);
+            assert_eq!(source.number("PORT", 0, 0..=9), Ok(1));
+        }
     }
 
     #[test]

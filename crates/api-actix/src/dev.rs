@@ -12,7 +12,7 @@ use domain::identity::Owner;
 use rand::RngExt;
 use secrecy::SecretString;
 
-use crate::commands::{development_token, print, start};
+use crate::commands::{development_token, print, start, warn_about_short_secrets};
 use crate::config::{
     Config, ConfigError, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Source,
     verifier_rules,
@@ -82,6 +82,7 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
             .map_err(|error| cannot_use(&folder, &error))?;
         tokens.secrets.push(secret);
     }
+    warn_about_short_secrets(&tokens);
     fs::create_dir_all(&folder.0).map_err(|error| cannot_use(&folder, &error))?;
     let config = Config {
         http: HttpConfig::from_source(source)?,

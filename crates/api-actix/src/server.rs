@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpServer;
-use actix_web::dev::ServerHandle;
 
 use crate::app::{Lifecycle, http_app};
 use crate::config::{ConfigError, HttpConfig};
@@ -17,13 +16,15 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long the head of a request may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long requests that are under way may take when the server stops, in seconds.
-const SHUTDOWN_TIMEOUT_SECS: u64 = 10;
+/// actix looks once a second, and the whole stop shall take less than 10.
+const SHUTDOWN_TIMEOUT_SECS: u64 = 9;
 
 /// A server that listens.
 pub struct Server {
     running: actix_web::dev::Server,
     addresses: Vec<SocketAddr>,
     lifecycle: Arc<Lifecycle>,
+    signals: StopSignals,
 }
 
 impl Server {
@@ -33,6 +34,9 @@ impl Server {
     /// The address cannot be listened on.
     pub fn listen(config: &HttpConfig, wiring: Wiring, lifecycle: Arc<Lifecycle>) -> Result<Self, Failure> {
         let HttpConfig { host, port, workers } = config;
+        // First, so that no signal can end the process abruptly once somebody knows that it listens.
+        let signals = StopSignals::listen()
+            .map_err(|error| Failure::unavailable(format!("cannot listen for signals: {error}")))?;
         let server = HttpServer::new(move || http_app(wiring.app()))
             .workers(*workers)
             .keep_alive(KEEP_ALIVE)
@@ -45,6 +49,7 @@ impl Server {
             addresses: server.addrs(),
             running: server.run(),
             lifecycle,
+            signals,
         })
     }
 
@@ -64,10 +69,24 @@ impl Server {
     ///
     /// # Errors
     /// The server broke down.
-    pub async fn run(self) -> Result<(), Failure> {
-        let stopping = tokio::spawn(stop_on_signal(self.running.handle(), self.lifecycle));
-        let outcome = self.running.await;
-        stopping.abort();
+    pub async fn run(mut self) -> Result<(), Failure> {
+        let outcome = tokio::select! {
+            outcome = &mut self.running => outcome,
+            signal = self.signals.next() => {
+                tracing::info!(signal, "stopping: finishing the requests that are under way");
+                self.lifecycle.begin_shutdown();
+                // The command is sent at once. That it is done shows in the end of the server.
+                drop(self.running.handle().stop(true));
+                tokio::select! {
+                    outcome = &mut self.running => outcome,
+                    signal = self.signals.next() => {
+                        tracing::warn!(signal, "stopping at once");
+                        // A server that is stopping hears no further command: what is still under way ends with us.
+                        Ok(())
+                    }
+                }
+            }
+        };
         outcome.map_err(|error| Failure::unavailable(format!("the server broke down: {error}")))
     }
 }
@@ -80,38 +99,46 @@ fn cannot_listen(config: &HttpConfig, error: &std::io::Error) -> Failure {
     Failure::of_config(&ConfigError::new("HOST", reason))
 }
 
-async fn stop_on_signal(server: ServerHandle, lifecycle: Arc<Lifecycle>) {
-    let signal = next_signal().await;
-    tracing::info!(signal, "stopping: finishing the requests that are under way");
-    lifecycle.begin_shutdown();
-    let graceful = server.stop(true);
-    tokio::select! {
-        () = graceful => {}
-        signal = next_signal() => {
-            tracing::warn!(signal, "stopping at once");
-            server.stop(false).await;
+/// What asks the process to stop. As long as this lives no such signal is missed.
+#[cfg(unix)]
+struct StopSignals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }
 
-#[cfg(unix)]
-async fn next_signal() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    }
-}
+/// What asks the process to stop.
+#[cfg(not(unix))]
+struct StopSignals;
 
 #[cfg(not(unix))]
-async fn next_signal() -> &'static str {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => "Ctrl-C",
-        Err(_) => std::future::pending().await,
+impl StopSignals {
+    #[expect(clippy::unnecessary_wraps, reason = "the same signature as on Unix")]
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> &'static str {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "Ctrl-C",
+            Err(_) => std::future::pending().await,
+        }
     }
 }

@@ -13,6 +13,9 @@ pub fn start(config: &LogConfig) {
     let output = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Whoever closed standard error wants no more lines. The default would panic over each of them, inside of
+        // requests.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match config.format {
         LogFormat::Json => output

@@ -4,10 +4,12 @@
 //! PostgreSQL live on the worker that uses them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use adapters_jwt::{JwtVerifier, VerifierSettings};
-use adapters_postgres::{ConnectError, DatabaseUrl, PostgresDatabase, PostgresSettings, ServerInfo};
+use adapters_postgres::{
+    ConnectError, DatabaseUrl, MigrateError, PostgresDatabase, PostgresSettings, ServerInfo,
+};
 use adapters_sqlite::{SqliteDatabase, SqliteSettings};
 use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
@@ -46,8 +48,10 @@ impl Backend {
     pub async fn open(config: &DatabaseConfig, workers: usize) -> Result<(Self, DatabaseInfo), Failure> {
         match &config.location {
             DatabaseLocation::Sqlite(path) => {
-                let database = SqliteDatabase::open(path, SqliteSettings::default())
-                    .map_err(|error| Failure::of_config(&ConfigError::new("DATABASE_URL", chain(&error))))?;
+                let database = SqliteDatabase::open(path, SqliteSettings::default()).map_err(|error| {
+                    let reason = format!("cannot be used: {}", chain(&error));
+                    Failure::of_config(&ConfigError::new("DATABASE_URL", reason))
+                })?;
                 let info = DatabaseInfo {
                     kind: "sqlite",
                     host: None,
@@ -58,11 +62,9 @@ impl Backend {
                 Ok((Self::Sqlite(Arc::new(database)), info))
             }
             DatabaseLocation::Postgres { url, migration_url } => {
-                for parameter in url.dropped_parameters() {
-                    tracing::warn!(
-                        parameter,
-                        "DATABASE_URL has a parameter that is not known here; it is ignored"
-                    );
+                warn_about_dropped_parameters("DATABASE_URL", url);
+                if let Some(url) = migration_url {
+                    warn_about_dropped_parameters("DATABASE_MIGRATION_URL", url);
                 }
                 let database = PostgresDatabase::new(PostgresSettings {
                     url: DatabaseUrl::clone(url),
@@ -72,7 +74,7 @@ impl Backend {
                     work_lane_size: share_of_worker(config.pool_size, workers),
                     max_in_flight: config.max_in_flight,
                 });
-                let info = wait_for(&database, config.startup_timeout).await?;
+                let info = wait_for(&database, &url.hosts(), config.startup_timeout).await?;
                 Ok((Self::Postgres(database), info.into()))
             }
         }
@@ -84,10 +86,13 @@ impl Backend {
     /// A migration failed; nothing is half done then.
     pub async fn migrate(&self) -> Result<Vec<String>, Failure> {
         match self {
-            Self::Postgres(database) => database
-                .migrate()
-                .await
-                .map_err(|error| Failure::unavailable(chain(&error))),
+            Self::Postgres(database) => database.migrate().await.map_err(|error| match error {
+                // The database of DATABASE_URL has let us in before.
+                MigrateError::Connect(error) if error.is_refusal() => {
+                    Failure::of_config(&refused("DATABASE_MIGRATION_URL", &error))
+                }
+                error => Failure::unavailable(chain(&error)),
+            }),
             Self::Sqlite(database) => {
                 let database = Arc::clone(database);
                 let migrated = tokio::task::spawn_blocking(move || database.migrate()).await;
@@ -154,31 +159,52 @@ fn share_of_worker(pool_size: u32, workers: usize) -> u32 {
     (pool_size / workers).max(2)
 }
 
-/// Asks again and again, with growing pauses, because a database may be starting or waking up; gives up at once if
-/// it refuses us.
-async fn wait_for(database: &PostgresDatabase, patience: Duration) -> Result<ServerInfo, Failure> {
-    let started = Instant::now();
-    let mut pause = Duration::from_millis(100);
-    loop {
-        match database.probe().await {
-            Ok(info) => return Ok(info),
-            Err(error) if error.is_refusal() => return Err(Failure::of_config(&refused(&error))),
-            Err(error) if started.elapsed() + pause >= patience => {
-                let waited = started.elapsed().as_secs_f32();
-                let reason = format!("the database cannot be reached ({waited:.1} s tried): {error}");
-                return Err(Failure::unavailable(reason));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the database does not answer yet");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(1));
-            }
-        }
+fn warn_about_dropped_parameters(variable: &'static str, url: &DatabaseUrl) {
+    let parameters = url.dropped_parameters().join(", ");
+    if !parameters.is_empty() {
+        tracing::warn!(
+            parameters,
+            "{variable} has parameters that are not known here; they are ignored"
+        );
     }
 }
 
-fn refused(error: &ConnectError) -> ConfigError {
-    ConfigError::new("DATABASE_URL", format!("was refused by the server: {error}"))
+/// Asks again and again, with growing pauses, because a database may be starting or waking up; gives up at once if
+/// it refuses us.
+async fn wait_for(
+    database: &PostgresDatabase,
+    hosts: &str,
+    patience: Duration,
+) -> Result<ServerInfo, Failure> {
+    let mut reason = "no answer".to_owned();
+    let attempts = async {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match database.probe().await {
+                Ok(info) => return Ok(info),
+                Err(error) if error.is_refusal() => {
+                    return Err(Failure::of_config(&refused("DATABASE_URL", &error)));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the database does not answer yet");
+                    reason = error.to_string();
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    };
+    if let Ok(outcome) = tokio::time::timeout(patience, attempts).await {
+        return outcome;
+    }
+    let waited = humantime::format_duration(patience);
+    Err(Failure::unavailable(format!(
+        "DATABASE_URL: the database at {hosts} could not be reached for {waited}: {reason}"
+    )))
+}
+
+fn refused(variable: &'static str, error: &ConnectError) -> ConfigError {
+    ConfigError::new(variable, format!("was refused by the server: {error}"))
 }
 
 impl From<ServerInfo> for DatabaseInfo {
@@ -209,6 +235,6 @@ impl DatabaseInfo {
             version,
             tls,
         } = self;
-        tracing::info!(kind, host, name, version, tls, "database connected");
+        tracing::info!(kind, host, database = name, version, tls, "database connected");
     }
 }

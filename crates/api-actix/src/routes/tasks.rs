@@ -1,5 +1,6 @@
 //! `/api/tasks`: the handlers above, the bodies and parameters they read and write below.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 
@@ -170,7 +171,7 @@ fn timestamp(time: DateTime<Utc>) -> String {
 fn page_answer(page: &Page<Task>, owner: &Owner, limit: PageLimit, query: &str) -> HttpResponse {
     let kept: Vec<_> = query
         .split('&')
-        .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="))
+        .filter(|pair| !pair.is_empty() && !gives_cursor(pair))
         .collect();
     let target = |cursor: Option<&str>| {
         let cursor = cursor.map(|cursor| format!("cursor={cursor}"));
@@ -194,14 +195,19 @@ fn page_answer(page: &Page<Task>, owner: &Owner, limit: PageLimit, query: &str) 
     answer.json(page.items.iter().map(TaskBody::from).collect::<Vec<_>>())
 }
 
+/// Whether this pair of a query string gives the cursor, however its name is written (`%63ursor` is `cursor`).
+fn gives_cursor(pair: &str) -> bool {
+    form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| name == "cursor")
+}
+
 /// Reads the parameters of the list: `limit` and `cursor`, each once.
 fn task_query(query: &str, owner: &Owner) -> Result<TaskQuery, FieldErrors> {
     let mut read = TaskQuery::default();
     let mut errors = FieldErrors::default();
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let result = match name.as_ref() {
-            name if seen.iter().any(|seen| seen == name) => Err(Rule::Extra),
+            name if seen.contains(name) => Err(Rule::Extra),
             "limit" => page_limit(&value).map(|limit| read.limit = limit),
             "cursor" => cursor::decode(&value, owner)
                 .map(|cursor| read.after = Some(cursor))
@@ -211,7 +217,7 @@ fn task_query(query: &str, owner: &Owner) -> Result<TaskQuery, FieldErrors> {
         if let Err(rule) = result {
             errors.add_parameter(&name, &rule);
         }
-        seen.push(name.into_owned());
+        seen.insert(name.into_owned());
     }
     errors.or(read)
 }

@@ -1,12 +1,12 @@
 //! The real binary, started with an environment of its own.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use super::SECRET;
+use super::{Api, SECRET, Storage};
 
 /// A way to start `task-api`.
 #[derive(Debug, Clone)]
@@ -34,6 +34,11 @@ impl TaskApi {
             .env("WORKERS", "2")
     }
 
+    /// The same, with its tasks in that database.
+    pub(crate) fn serve_on(url: &str) -> Self {
+        Self::serve().env("DATABASE_URL", url)
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
         self
@@ -49,7 +54,8 @@ impl TaskApi {
         self
     }
 
-    fn command(&self) -> Command {
+    /// The command itself, for a test that does something unusual with the process.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_task-api"));
         // No `.env` of the person who runs the tests is found from here.
         let folder = self.folder.clone().unwrap_or_else(std::env::temp_dir);
@@ -85,6 +91,7 @@ pub(crate) struct Binary {
     child: Mutex<Child>,
     url: String,
     log: Arc<Mutex<String>>,
+    printed: Arc<Mutex<String>>,
     startup: Duration,
 }
 
@@ -94,24 +101,13 @@ impl Binary {
         let mut child = task_api
             .command()
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("starting task-api");
-        let stderr = child.stderr.take().expect("a pipe");
-        let log = Arc::new(Mutex::new(String::new()));
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let copy = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if let Some(url) = url_of(&line) {
-                    let _ = sender.send(url);
-                }
-                let mut log = copy.lock().expect("the log");
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
+        let (sender, receiver) = mpsc::channel();
+        let printed = collect(child.stdout.take().expect("a pipe"), sender.clone());
+        let log = collect(child.stderr.take().expect("a pipe"), sender);
         let url = receiver
             .recv_timeout(Duration::from_secs(30))
             .unwrap_or_else(|_| {
@@ -122,12 +118,18 @@ impl Binary {
             child: Mutex::new(child),
             url,
             log,
+            printed,
             startup: started.elapsed(),
         }
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Somebody to speak to it, while the test keeps the process.
+    pub(crate) fn api(&self, storage: Storage) -> Api {
+        Api::at(self.url.clone(), storage, Box::new(()))
     }
 
     /// How long it took from the start of the process to listening.
@@ -142,6 +144,20 @@ impl Binary {
     /// Everything that it has logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
+    }
+
+    /// The entries of its log with this message, if it logs JSON.
+    pub(crate) fn entries(&self, message: &str) -> Vec<serde_json::Value> {
+        let log = self.log();
+        let entries = log.lines().filter_map(|line| serde_json::from_str(line).ok());
+        entries
+            .filter(|entry: &serde_json::Value| entry["message"] == message)
+            .collect()
+    }
+
+    /// Everything that it has printed so far.
+    pub(crate) fn printed(&self) -> String {
+        self.printed.lock().expect("what it printed").clone()
     }
 
     /// Waits until the log holds this text.
@@ -185,7 +201,31 @@ impl Binary {
     }
 }
 
+/// Keeps the lines that come out of a pipe, and passes on the address of a server that listens.
+fn collect(pipe: impl Read + Send + 'static, found: mpsc::Sender<String>) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let copy = Arc::clone(&text);
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let url = url_of(&line);
+            let mut text = copy.lock().expect("the text");
+            text.push_str(&line);
+            text.push('\n');
+            drop(text);
+            if let Some(url) = url {
+                // Nobody waits for a second one.
+                let _ = found.send(url);
+            }
+        }
+    });
+    text
+}
+
+/// The address in the log line of `serve`, or in the welcome of `dev`.
 fn url_of(line: &str) -> Option<String> {
+    if let Some(url) = line.strip_prefix("Task API for development: ") {
+        return Some(url.to_owned());
+    }
     let entry: serde_json::Value = serde_json::from_str(line).ok()?;
     (entry["message"] == "listening").then(|| entry["url"].as_str().map(str::to_owned))?
 }

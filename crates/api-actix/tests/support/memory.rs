@@ -1,7 +1,6 @@
-//! The whole application over the in-memory repository, served from this process.
+//! The whole application over the in-memory repository, or over parts that a test chooses, served from this process.
 
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use actix_web::HttpServer;
@@ -9,7 +8,9 @@ use actix_web::dev::ServerHandle;
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
 use api_actix::app::{App, Lifecycle, http_app};
 use api_actix::system::{RandomTaskIds, SystemClock};
-use domain::task::TaskService;
+use domain::health::StorageHealth;
+use domain::identity::TokenVerifier;
+use domain::task::{TaskRepository, TaskService};
 use domain::testing::InMemoryTaskRepository;
 
 use super::SECRET;
@@ -26,25 +27,49 @@ impl MemoryServer {
     }
 }
 
-pub(super) fn serve() -> MemoryServer {
+/// What a served application is made of. Every part is the real one over memory until a test says otherwise.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) repository: Arc<dyn TaskRepository>,
+    pub(crate) storage: Arc<dyn StorageHealth>,
+    pub(crate) tokens: Arc<dyn TokenVerifier>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) ids: Arc<RandomTaskIds>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        let repository = Arc::new(InMemoryTaskRepository::default());
+        Self {
+            repository: repository.clone(),
+            storage: repository,
+            tokens: verifier(),
+            lifecycle: Arc::default(),
+            ids: Arc::default(),
+        }
+    }
+}
+
+impl Parts {
+    fn app(&self) -> App {
+        App {
+            tasks: TaskService::new(self.repository.clone(), Arc::new(SystemClock), self.ids.clone()),
+            tokens: self.tokens.clone(),
+            storage: self.storage.clone(),
+            lifecycle: self.lifecycle.clone(),
+        }
+    }
+}
+
+pub(super) fn serve(parts: Parts) -> MemoryServer {
     let (sender, receiver) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let repository = Arc::new(InMemoryTaskRepository::default());
-            let tokens = verifier();
-            let ids = Arc::new(RandomTaskIds::default());
-            let server = HttpServer::new(move || {
-                http_app(App {
-                    tasks: TaskService::new(repository.clone(), Arc::new(SystemClock), ids.clone()),
-                    tokens: tokens.clone(),
-                    storage: repository.clone(),
-                    lifecycle: Arc::new(Lifecycle::default()),
-                })
-            })
-            .workers(2)
-            .disable_signals()
-            .bind(("127.0.0.1", 0))
-            .expect("a free port");
+            let server = HttpServer::new(move || http_app(parts.app()))
+                .workers(2)
+                .disable_signals()
+                .bind(("127.0.0.1", 0))
+                .expect("a free port");
             let url = format!("http://{}", server.addrs().first().expect("an address"));
             let running = server.run();
             sender.send((url, running.handle())).expect("the test waits");

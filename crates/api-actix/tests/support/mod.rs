@@ -12,6 +12,7 @@
 #![allow(
     dead_code,
     unused_imports,
+    unused_macros,
     clippy::allow_attributes,
     reason = "each test file uses a part of it"
 )]
@@ -19,9 +20,12 @@
 mod binary;
 mod memory;
 mod users;
+mod wire;
 
 pub(crate) use binary::{Binary, TaskApi};
-pub(crate) use users::{Answer, SECRET, User, token_for, token_signed_with};
+pub(crate) use memory::Parts;
+pub(crate) use users::{Answer, SECRET, User, signed, signed_with, token_for, token_signed_with};
+pub(crate) use wire::Wire;
 
 /// Where the tasks of a test are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +47,7 @@ impl Api {
     /// Starts one with an empty storage.
     pub(crate) async fn over(storage: Storage) -> Self {
         match storage {
-            Storage::Memory => {
-                let server = memory::serve();
-                Self::at(server.url().to_owned(), storage, Box::new(server))
-            }
+            Storage::Memory => Self::serving(Parts::default()),
             Storage::Sqlite => {
                 let folder = tempfile::tempdir().expect("a temporary folder");
                 let file = folder.path().join("tasks.db");
@@ -62,6 +63,12 @@ impl Api {
                 Self::at(binary.url().to_owned(), storage, Box::new((binary, database)))
             }
         }
+    }
+
+    /// Serves an application made of these parts from this process.
+    pub(crate) fn serving(parts: Parts) -> Self {
+        let server = memory::serve(parts);
+        Self::at(server.url().to_owned(), Storage::Memory, Box::new(server))
     }
 
     /// Speaks to a server that the test has started itself.

@@ -1,0 +1,59 @@
+//! What the commands of `task-api` print, and how they end.
+//!
+//! | File | What it proves |
+//! |---|---|
+//! | `commands` | help, version, `check`, `migrate` |
+//! | `token` | tokens for development |
+//! | `dev` | a server from nothing |
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "in tests a broken set-up should panic"
+)]
+
+mod commands;
+mod dev;
+#[path = "../support/mod.rs"]
+mod support;
+mod token;
+
+use std::process::{Child, Command, Output, Stdio};
+
+use support::TaskApi;
+
+/// What a command printed. It must have succeeded, and must have had nothing to complain about.
+fn printed(task_api: &TaskApi) -> String {
+    let (output, _) = task_api.output();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    text(output.stdout)
+}
+
+/// What a command wrote to standard error before it ended with that exit code.
+fn complaint(task_api: &TaskApi, exit_code: i32) -> String {
+    let (output, _) = task_api.output();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output;
+    let stderr = text(stderr);
+    assert_eq!(status.code(), Some(exit_code), "{stderr}");
+    assert!(stdout.is_empty(), "{}", text(stdout));
+    stderr
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("text")
+}
+
+/// Starts a command whose standard output nobody reads.
+fn unread(mut command: Command) -> Child {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starting task-api");
+    drop(child.stdout.take());
+    child
+}

@@ -1,0 +1,186 @@
+//! SIGTERM and SIGINT: what is under way finishes, nothing else delays the end.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Api, Binary, Storage, TaskApi, Wire};
+use crate::timed;
+
+const BODY: &str = r#"{"title": "sent in two parts"}"#;
+
+/// A server on a new SQLite file.
+async fn server() -> (tempfile::TempDir, Binary) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
+    let binary = TaskApi::serve_on(&url).start().await;
+    (folder, binary)
+}
+
+/// A request that the server has begun to handle, and whose body it waits for.
+fn half_a_request(api: &Api) -> Wire {
+    let mut wire = Wire::to(api);
+    let length = format!("Content-Length: {}", BODY.len());
+    let lines = ["Content-Type: application/json", &length, "Expect: 100-continue"];
+    wire.send_head("POST /api/tasks", &lines);
+    assert_eq!(wire.answer().status, 100, "the server should ask for the body");
+    wire.send(&BODY[..10]);
+    wire
+}
+
+/// Waits for the end, which must come in order and within the time that is promised.
+async fn ends_well(binary: &Binary) -> Duration {
+    let (exit_code, took) = timed(binary.exit_code(Duration::from_secs(10))).await;
+    assert_eq!(exit_code, Some(0), "{}", binary.log());
+    took
+}
+
+#[tokio::test]
+async fn after_sigterm_requests_under_way_finish_and_the_process_ends_with_0() {
+    finishes_what_is_under_way("TERM").await;
+}
+
+#[tokio::test]
+async fn after_sigint_requests_under_way_finish_and_the_process_ends_with_0() {
+    finishes_what_is_under_way("INT").await;
+}
+
+async fn finishes_what_is_under_way(signal: &str) {
+    let (_folder, binary) = server().await;
+    let api = binary.api(Storage::Sqlite);
+    let mut requests: Vec<_> = (0..50).map(|_| half_a_request(&api)).collect();
+    binary.signal(signal);
+    binary.logs("finishing the requests that are under way").await;
+    for request in &mut requests {
+        request.send(&BODY[10..]);
+    }
+    for request in &mut requests {
+        let answer = request.answer();
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert!(
+            request.is_closed(),
+            "the connection should not invite another request"
+        );
+    }
+    println!(
+        "SIG{signal}: ended {:?} after the last answer",
+        ends_well(&binary).await
+    );
+}
+
+#[tokio::test]
+async fn after_a_signal_nobody_new_gets_in() {
+    let (_folder, binary) = server().await;
+    let api = binary.api(Storage::Sqlite);
+    let mut under_way = half_a_request(&api);
+    binary.signal("TERM");
+    let address = binary.url().strip_prefix("http://").unwrap();
+    crate::until("the listener is closed", async || {
+        std::net::TcpStream::connect(address).is_err()
+    })
+    .await;
+    under_way.send(&BODY[10..]);
+    assert_eq!(under_way.answer().status, 201);
+    ends_well(&binary).await;
+}
+
+#[tokio::test]
+async fn idle_connections_do_not_delay_the_end() {
+    let (_folder, binary) = server().await;
+    let api = binary.api(Storage::Sqlite);
+    let mut connections: Vec<_> = (0..20).map(|_| Wire::to(&api)).collect();
+    // Half of them have been used and are kept alive, the others have not said anything yet.
+    for connection in connections.iter_mut().take(10) {
+        connection.send_head("GET /api/tasks", &[]);
+        assert_eq!(connection.answer().status, 200);
+    }
+    binary.signal("TERM");
+    let took = ends_well(&binary).await;
+    println!("ended {took:?} after the signal, with 20 idle connections");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_delays_the_end_for_less_than_10_seconds() {
+    let (_folder, binary) = server().await;
+    let _stuck = half_a_request(&binary.api(Storage::Sqlite));
+    binary.signal("TERM");
+    println!(
+        "ended {:?} after the signal, with a request that was stuck",
+        ends_well(&binary).await
+    );
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_process_at_once() {
+    let (_folder, binary) = server().await;
+    let _stuck = half_a_request(&binary.api(Storage::Sqlite));
+    binary.signal("INT");
+    binary.logs("finishing the requests that are under way").await;
+    binary.signal("INT");
+    let took = ends_well(&binary).await;
+    println!("ended {took:?} after the second signal");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_signal_right_after_the_start_ends_the_process_in_order() {
+    let (_folder, first) = server().await;
+    drop(first);
+    for _ in 0..10 {
+        let (_folder, binary) = server().await;
+        binary.signal("TERM");
+        ends_well(&binary).await;
+    }
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_database() {
+    // Nobody listens on port 1.
+    let task_api = TaskApi::serve_on("postgresql://user@127.0.0.1:1/tasks").env("DB_STARTUP_TIMEOUT", "30s");
+    let mut child = task_api.command().stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    log.read_line(&mut String::new()).unwrap();
+    let signalled = Instant::now();
+    let kill = std::process::Command::new("kill")
+        .arg(child.id().to_string())
+        .status();
+    assert!(kill.unwrap().success());
+    child.wait().unwrap();
+    assert!(
+        signalled.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        signalled.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn the_server_goes_on_when_nobody_reads_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
+    let mut child = TaskApi::serve_on(&url)
+        .command()
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = BufReader::new(child.stderr.take().unwrap());
+    // The reader is dropped with this statement, and with it the only end of the pipe.
+    let entry = log
+        .lines()
+        .map_while(Result::ok)
+        .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
+        .find(|entry| entry["message"] == "listening");
+    let url = entry.expect("a server that listens")["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    // Each refusal is logged.
+    for _ in 0..3 {
+        let answer = reqwest::get(format!("{url}/api/tasks")).await.unwrap();
+        assert_eq!(answer.status(), 401);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -1,0 +1,188 @@
+//! What the API answers when its own parts fail.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::Cause;
+use domain::health::MockStorageHealth;
+use domain::identity::{AuthError, Caller, TokenVerifier};
+use domain::task::{MockTaskRepository, RepositoryError, Version};
+use serde_json::json;
+
+use crate::UNKNOWN;
+use crate::support::{Answer, Api, Parts};
+
+const SECRET: &str = "connection to postgresql://app:hunter2@10.0.0.5/tasks refused";
+
+fn cause() -> Cause {
+    SECRET.into()
+}
+
+/// A way to fail, and the answer it must become: status, code, `Retry-After`.
+type Failure = (fn() -> RepositoryError, u16, &'static str, &'static str);
+
+const FAILURES: [Failure; 9] = [
+    (
+        || RepositoryError::Unavailable(cause()),
+        503,
+        "database_unavailable",
+        "1",
+    ),
+    (|| RepositoryError::Busy, 503, "pool_exhausted", "1"),
+    (|| RepositoryError::TimedOut(cause()), 503, "timeout", "1"),
+    (|| RepositoryError::Corrupt(cause()), 500, "internal_error", ""),
+    (|| RepositoryError::Unexpected(cause()), 500, "internal_error", ""),
+    (|| RepositoryError::AlreadyExists, 500, "internal_error", ""),
+    (|| RepositoryError::Refused(cause()), 422, "validation_error", ""),
+    (
+        || RepositoryError::IdempotencyKeyReused,
+        422,
+        "idempotency_key_reused",
+        "",
+    ),
+    (|| RepositoryError::NotFound, 404, "task_not_found", ""),
+];
+
+/// An API whose every use of the storage fails in this way.
+fn broken(error: fn() -> RepositoryError) -> Api {
+    let mut repository = MockTaskRepository::new();
+    repository.expect_insert().returning(move |_, _| Err(error()));
+    repository.expect_find().returning(move |_, _| Err(error()));
+    repository.expect_list().returning(move |_, _| Err(error()));
+    repository
+        .expect_update()
+        .returning(move |_, _, _, _, _| Err(error()));
+    repository.expect_delete().returning(move |_, _, _| Err(error()));
+    Api::serving(Parts {
+        repository: Arc::new(repository),
+        ..Parts::default()
+    })
+}
+
+/// Every operation, asked once.
+async fn answers(api: &Api) -> [Answer; 5] {
+    let alice = api.user("alice");
+    let body = json!({ "title": "Buy milk" });
+    [
+        alice.post("/api/tasks", &body).await,
+        alice.get("/api/tasks").await,
+        alice.get(UNKNOWN).await,
+        alice.put(UNKNOWN, &body).await,
+        alice.delete(UNKNOWN).await,
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_failure_of_the_storage_has_its_answer_and_none_shows_its_cause() {
+    for (error, status, code, retry_after) in FAILURES {
+        let api = broken(error);
+        for answer in answers(&api).await {
+            assert_eq!(answer.status, status, "{answer:?}");
+            assert_eq!(answer.problem(), code);
+            assert_eq!(answer.header("retry-after"), retry_after);
+            for secret in ["hunter2", "postgresql", "10.0.0.5", "refused"] {
+                assert!(!answer.body.contains(secret), "{answer:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_version_than_expected_is_412_with_the_current_entity_tag() {
+    let api = broken(|| RepositoryError::VersionMismatch {
+        current: Version::new(4).expect("a version"),
+    });
+    let alice = api.user("alice");
+    for answer in [
+        alice.put(UNKNOWN, &json!({ "title": "x" })).await,
+        alice.delete(UNKNOWN).await,
+    ] {
+        assert_eq!(answer.status, 412);
+        assert_eq!(answer.problem(), "version_mismatch");
+        assert_eq!(answer.header("etag"), "\"4\"");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_storage_does_not_matter_to_who_is_refused_before_it() {
+    let api = broken(|| RepositoryError::Unavailable(cause()));
+    assert_eq!(api.anonymous().get("/api/tasks").await.status, 401);
+    let alice = api.user("alice");
+    assert_eq!(alice.post("/api/tasks", &json!({})).await.status, 422);
+    assert_eq!(alice.get("/api/tasks?limit=0").await.status, 422);
+    assert_eq!(alice.get("/api/tasks/no-id").await.status, 404);
+    assert_eq!(alice.get("/livez").await.status, 200);
+}
+
+/// A verifier whose keys are out of reach.
+struct WithoutKeys;
+
+#[async_trait]
+impl TokenVerifier for WithoutKeys {
+    async fn verify(&self, _: &str) -> Result<Caller, AuthError> {
+        Err(AuthError::KeysUnavailable(cause()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_out_of_reach_are_not_the_fault_of_the_token() {
+    let api = Api::serving(Parts {
+        tokens: Arc::new(WithoutKeys),
+        ..Parts::default()
+    });
+    for answer in answers(&api).await {
+        assert_eq!(answer.status, 503);
+        assert_eq!(answer.problem(), "keys_unavailable");
+        assert_eq!(answer.header("retry-after"), "5");
+        assert_eq!(answer.header("www-authenticate"), "");
+        assert!(!answer.body.contains("hunter2"));
+    }
+    assert_eq!(api.anonymous().get("/api/tasks").await.status, 401);
+    assert_eq!(api.anonymous().get("/health").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_says_degraded_and_readiness_says_no_when_the_storage_is_away() {
+    let mut storage = MockStorageHealth::new();
+    storage.expect_is_degraded().return_const(true);
+    storage
+        .expect_check()
+        .returning(|| Err(RepositoryError::Unavailable(cause())));
+    let api = Api::serving(Parts {
+        storage: Arc::new(storage),
+        ..Parts::default()
+    });
+    let anybody = api.anonymous();
+    for path in ["/health", "/healthz", "/api/health"] {
+        let health = anybody.get(path).await;
+        assert_eq!(
+            (health.status.as_u16(), health.json()),
+            (200, json!({ "status": "degraded" }))
+        );
+    }
+    assert_eq!(anybody.get("/livez").await.json(), json!({ "status": "ok" }));
+    let ready = anybody.get("/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert_eq!(ready.problem(), "database_unavailable");
+    assert_eq!(ready.header("retry-after"), "1");
+    assert!(!ready.body.contains("hunter2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_about_to_stop_is_alive_but_not_ready() {
+    let parts = Parts::default();
+    let lifecycle = parts.lifecycle.clone();
+    let api = Api::serving(parts);
+    let anybody = api.anonymous();
+    assert_eq!(anybody.get("/readyz").await.json(), json!({ "status": "ok" }));
+    lifecycle.begin_shutdown();
+    let ready = anybody.get("/readyz").await;
+    assert_eq!(ready.problem(), "shutting_down");
+    assert_eq!(ready.header("retry-after"), "1");
+    assert_eq!(anybody.get("/livez").await.status, 200);
+    assert_eq!(
+        api.user("alice").get("/api/tasks").await.status,
+        200,
+        "work is still done"
+    );
+}
