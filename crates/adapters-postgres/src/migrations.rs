@@ -57,11 +57,20 @@ async fn lock(connection: &mut AsyncPgConnection) -> QueryResult<()> {
 
 fn run_pending(connection: AsyncPgConnection) -> (AsyncPgConnection, Result<Vec<String>, MigrateError>) {
     let mut harness = AsyncMigrationHarness::new(connection);
-    let outcome = harness
-        .run_pending_migrations(MIGRATIONS)
-        .map(|versions| versions.iter().map(ToString::to_string).collect())
+    let outcome = names_of_pending(&mut harness)
+        .and_then(|names| harness.run_pending_migrations(MIGRATIONS).map(|_| names))
         .map_err(MigrateError::Failed);
     (harness.into_inner(), outcome)
+}
+
+fn names_of_pending(
+    harness: &mut AsyncMigrationHarness<AsyncPgConnection>,
+) -> diesel::migration::Result<Vec<String>> {
+    let pending = harness.pending_migrations(MIGRATIONS)?;
+    Ok(pending
+        .iter()
+        .map(|migration| migration.name().to_string())
+        .collect())
 }
 
 /// Why the schema was not brought up to date. The transaction was rolled back.
