@@ -166,7 +166,7 @@ async fn fr_003_the_environment_counts_before_dotenv_and_a_blank_value_counts_as
 async fn lines_that_only_the_front_end_understands_do_not_matter() {
     let lines = format!(
         "NEXT_PUBLIC_NAME=two words\nNEXT_PUBLIC_TITLE=Alice's tasks\n# don't touch\nNEXT_PUBLIC_QUOTE=\"open\n\
-         =nameless\nport=1\nbetter_auth_secret=of-another-program\nBETTER_AUTH_SECRET={SECRET}"
+         =nameless\nlog_format=yaml\nbetter_auth_secret=of-another-program\nBETTER_AUTH_SECRET={SECRET}"
     );
     let project = Project::with(&lines);
     let binary = project.serve_from("").start().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::{Binary, SECRET, Storage, TaskApi, token_for};
-use crate::{printed, text, unread};
+use crate::{last_words, printed, text, unread};
 
 /// `dev` on a free port in that folder, with nothing else in its environment.
 fn dev_in(folder: &Path) -> TaskApi {
@@ -175,10 +175,9 @@ async fn every_dev_folder_has_a_secret_of_its_own() {
 #[test]
 fn dev_goes_on_when_nobody_reads_what_it_prints() {
     let folder = tempfile::tempdir().unwrap();
-    let mut dev = unread(dev_in(folder.path()).command());
+    let mut dev = unread(&dev_in(folder.path()));
     std::thread::sleep(Duration::from_millis(500));
-    assert!(dev.try_wait().unwrap().is_none(), "it should be serving");
-    dev.kill().unwrap();
-    let output = dev.wait_with_output().unwrap();
-    assert!(!text(output.stderr).contains("panicked"));
+    assert!(dev.0.try_wait().unwrap().is_none(), "it should be serving");
+    dev.0.kill().unwrap();
+    assert!(!last_words(&mut dev).contains("panicked"));
 }

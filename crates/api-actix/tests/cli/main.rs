@@ -17,9 +17,10 @@ mod dev;
 mod support;
 mod token;
 
-use std::process::{Child, Command, Output, Stdio};
+use std::io::Read;
+use std::process::Output;
 
-use support::TaskApi;
+use support::{Process, TaskApi};
 
 /// What a command printed. It must have succeeded, and must have had nothing to complain about.
 fn printed(task_api: &TaskApi) -> String {
@@ -47,13 +48,16 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 /// Starts a command whose standard output nobody reads.
-fn unread(mut command: Command) -> Child {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starting task-api");
-    drop(child.stdout.take());
-    child
+fn unread(task_api: &TaskApi) -> Process {
+    let mut process = task_api.spawn();
+    drop(process.0.stdout.take());
+    process
+}
+
+/// What a process writes to standard error until it ends.
+fn last_words(process: &mut Process) -> String {
+    let mut words = String::new();
+    let mut stderr = process.0.stderr.take().expect("a pipe");
+    stderr.read_to_string(&mut words).expect("text");
+    words
 }

@@ -1,7 +1,6 @@
 //! SIGTERM and SIGINT: what is under way finishes, nothing else delays the end.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -140,15 +139,15 @@ async fn a_signal_right_after_the_start_ends_the_process_in_order() {
 fn a_signal_ends_the_wait_for_a_database() {
     // Nobody listens on port 1.
     let task_api = TaskApi::serve_on("postgresql://user@127.0.0.1:1/tasks").env("DB_STARTUP_TIMEOUT", "30s");
-    let mut child = task_api.command().stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut process = task_api.spawn();
+    let mut log = BufReader::new(process.0.stderr.take().unwrap());
     log.read_line(&mut String::new()).unwrap();
     let signalled = Instant::now();
     let kill = std::process::Command::new("kill")
-        .arg(child.id().to_string())
+        .arg(process.0.id().to_string())
         .status();
     assert!(kill.unwrap().success());
-    child.wait().unwrap();
+    process.0.wait().unwrap();
     assert!(
         signalled.elapsed() < Duration::from_secs(1),
         "{:?}",
@@ -160,12 +159,8 @@ fn a_signal_ends_the_wait_for_a_database() {
 async fn the_server_goes_on_when_nobody_reads_its_log() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
-    let mut child = TaskApi::serve_on(&url)
-        .command()
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let log = BufReader::new(child.stderr.take().unwrap());
+    let mut process = TaskApi::serve_on(&url).spawn();
+    let log = BufReader::new(process.0.stderr.take().unwrap());
     // The reader is dropped with this statement, and with it the only end of the pipe.
     let entry = log
         .lines()
@@ -181,6 +176,4 @@ async fn the_server_goes_on_when_nobody_reads_its_log() {
         let answer = reqwest::get(format!("{url}/api/tasks")).await.unwrap();
         assert_eq!(answer.status(), 401);
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
 }

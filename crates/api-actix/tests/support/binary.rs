@@ -54,8 +54,18 @@ impl TaskApi {
         self
     }
 
-    /// The command itself, for a test that does something unusual with the process.
-    pub(crate) fn command(&self) -> Command {
+    /// Starts it for a test that does something unusual with its output.
+    pub(crate) fn spawn(&self) -> Process {
+        let child = self
+            .command()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Process(child.expect("starting task-api"))
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_task-api"));
         // No `.env` of the person who runs the tests is found from here.
         let folder = self.folder.clone().unwrap_or_else(std::env::temp_dir);
@@ -86,9 +96,20 @@ impl TaskApi {
     }
 }
 
+/// A process; killed with the value.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A running `task-api`; killed with the value.
 pub(crate) struct Binary {
-    child: Mutex<Child>,
+    process: Mutex<Process>,
     url: String,
     log: Arc<Mutex<String>>,
     printed: Arc<Mutex<String>>,
@@ -98,24 +119,16 @@ pub(crate) struct Binary {
 impl Binary {
     fn spawn(task_api: &TaskApi) -> Self {
         let started = Instant::now();
-        let mut child = task_api
-            .command()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starting task-api");
+        let mut process = task_api.spawn();
+        let child = &mut process.0;
         let (sender, receiver) = mpsc::channel();
         let printed = collect(child.stdout.take().expect("a pipe"), sender.clone());
         let log = collect(child.stderr.take().expect("a pipe"), sender);
         let url = receiver
             .recv_timeout(Duration::from_secs(30))
-            .unwrap_or_else(|_| {
-                let _ = child.kill();
-                panic!("task-api does not listen: {}", log.lock().expect("the log"));
-            });
+            .unwrap_or_else(|_| panic!("task-api does not listen: {}", log.lock().expect("the log")));
         Self {
-            child: Mutex::new(child),
+            process: Mutex::new(process),
             url,
             log,
             printed,
@@ -138,7 +151,7 @@ impl Binary {
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.child.lock().expect("the child").id()
+        self.process.lock().expect("the process").0.id()
     }
 
     /// Everything that it has logged so far.
@@ -186,13 +199,8 @@ impl Binary {
     pub(crate) async fn exit_code(&self, patience: Duration) -> Option<i32> {
         let deadline = Instant::now() + patience;
         loop {
-            if let Some(status) = self
-                .child
-                .lock()
-                .expect("the child")
-                .try_wait()
-                .expect("its status")
-            {
+            let status = self.process.lock().expect("the process").0.try_wait();
+            if let Some(status) = status.expect("its status") {
                 return status.code();
             }
             assert!(Instant::now() < deadline, "task-api does not end: {}", self.log());
@@ -228,12 +236,4 @@ fn url_of(line: &str) -> Option<String> {
     }
     let entry: serde_json::Value = serde_json::from_str(line).ok()?;
     (entry["message"] == "listening").then(|| entry["url"].as_str().map(str::to_owned))?
-}
-
-impl Drop for Binary {
-    fn drop(&mut self) {
-        let mut child = self.child.lock().expect("the child");
-        let _ = child.kill();
-        let _ = child.wait();
-    }
 }
