@@ -22,6 +22,7 @@ mod error;
 mod lanes;
 mod migrations;
 mod schema;
+mod search;
 mod statements;
 mod tasks;
 mod url;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use diesel::dsl::{AsSelect, IntoBoxed, Select};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -16,14 +17,108 @@ use domain::Cause;
 use domain::health::StorageHealth;
 use domain::identity::Owner;
 use domain::task::{
-    Description, Expected, IdempotencyKey, Inserted, Page, RepositoryError, Status, Task, TaskChange, TaskId,
-    TaskParts, TaskQuery, TaskRepository, Title, Version,
+    Cursor, Description, Direction, Expected, IdempotencyKey, Inserted, Page, Position, RepositoryError,
+    Sort, SortKey, Status, StatusSet, Summary, Task, TaskChange, TaskFilter, TaskId, TaskParts, TaskQuery,
+    TaskRepository, Title, Version,
 };
 use uuid::Uuid;
 
 use crate::lanes::{Lane, Lanes};
 use crate::schema::tasks;
+use crate::search::Folded;
 use crate::statements::{UpdateTask, ping};
+
+/// Restricts a selection to the tasks of an owner that match a filter. Each combination of conditions has one text.
+/// A macro, because the type of what is selected differs.
+macro_rules! matching {
+    ($selection:expr, $owner:expr, $filter:expr) => {{
+        let TaskFilter {
+            statuses,
+            search,
+            updated_since,
+        } = $filter;
+        let mut statement = $selection
+            .filter(tasks::user_id.eq($owner.as_str()))
+            .into_boxed::<Pg>();
+        if let Some(statuses) = statuses {
+            statement = statement.filter(tasks::status.eq_any(names_of(statuses)));
+        }
+        if let Some(term) = search {
+            let pattern = term.like_pattern();
+            let in_title = Folded(tasks::title).like(pattern.clone());
+            let in_description = Folded(tasks::description).like(pattern);
+            statement = statement.filter(in_title.nullable().or(in_description));
+        }
+        if let Some(since) = updated_since {
+            statement = statement.filter(tasks::updated_at.ge(*since));
+        }
+        statement
+    }};
+}
+
+/// Only what comes after a value of a column, and after an id where that is equal.
+macro_rules! after {
+    ($statement:expr, $column:expr, $value:expr, $id:expr, $direction:expr) => {
+        match $direction {
+            Direction::Ascending => {
+                $statement.filter($column.gt($value).or($column.eq($value).and(tasks::id.gt($id))))
+            }
+            Direction::Descending => {
+                $statement.filter($column.lt($value).or($column.eq($value).and(tasks::id.lt($id))))
+            }
+        }
+    };
+}
+
+/// By a column, then by id, in one direction.
+macro_rules! ordered {
+    ($statement:expr, $column:expr, $direction:expr) => {
+        match $direction {
+            Direction::Ascending => $statement.order(($column.asc(), tasks::id.asc())),
+            Direction::Descending => $statement.order(($column.desc(), tasks::id.desc())),
+        }
+    };
+}
+
+type TaskRows<'q> = IntoBoxed<'q, Select<tasks::table, AsSelect<TaskRow, Pg>>, Pg>;
+
+/// The rows of a page, and one more.
+fn page_of<'q>(owner: &'q Owner, query: &'q TaskQuery) -> TaskRows<'q> {
+    let Sort { key, direction } = query.sort();
+    let mut statement = matching!(tasks::table.select(TaskRow::as_select()), owner, query.filter());
+    if let Some(Cursor { position, id }) = query.after() {
+        let id = id.as_uuid();
+        statement = match (position, direction) {
+            (Position::CreatedAt, Direction::Ascending) => statement.filter(tasks::id.gt(id)),
+            (Position::CreatedAt, Direction::Descending) => statement.filter(tasks::id.lt(id)),
+            (Position::UpdatedAt(time), direction) => {
+                after!(statement, tasks::updated_at, *time, id, direction)
+            }
+            (Position::Title(title), direction) => {
+                after!(statement, tasks::title, title.as_str(), id, direction)
+            }
+            (Position::Status(status), direction) => {
+                after!(statement, tasks::status, status.as_str(), id, direction)
+            }
+        };
+    }
+    let statement = match (key, direction) {
+        (SortKey::CreatedAt, Direction::Ascending) => statement.order(tasks::id.asc()),
+        (SortKey::CreatedAt, Direction::Descending) => statement.order(tasks::id.desc()),
+        (SortKey::UpdatedAt, direction) => ordered!(statement, tasks::updated_at, direction),
+        (SortKey::Title, direction) => ordered!(statement, tasks::title, direction),
+        (SortKey::Status, direction) => ordered!(statement, tasks::status, direction),
+    };
+    statement.limit(i64::from(query.limit().get()) + 1)
+}
+
+fn names_of(statuses: &StatusSet) -> Vec<&'static str> {
+    statuses.iter().map(Status::as_str).collect()
+}
+
+fn row_count(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}
 
 /// Keeps tasks in PostgreSQL, over the connections of one worker.
 #[derive(Clone)]
@@ -121,33 +216,52 @@ impl TaskRepository for PostgresTaskRepository {
     }
 
     async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
-        let first_page = tasks::table
-            .filter(tasks::user_id.eq(owner.as_str()))
-            .order(tasks::id.desc())
-            .limit(i64::from(query.limit.get()) + 1)
-            .select(TaskRow::as_select());
-        let rows: Vec<TaskRow> = match query.after {
-            None => {
-                self.lanes
-                    .run(Lane::Read, |c| async move {
-                        first_page.load(&mut c.connection()).await
-                    })
-                    .await?
-            }
-            Some(cursor) => {
-                let next_page = first_page.filter(tasks::id.lt(cursor.id.as_uuid()));
-                self.lanes
-                    .run(Lane::Read, |c| async move {
-                        next_page.load(&mut c.connection()).await
-                    })
-                    .await?
-            }
+        let sorted_by_key = query.sort().key == SortKey::CreatedAt;
+        // Only what the primary key bounds may travel on the shared connection.
+        let lane = if sorted_by_key && query.filter().is_empty() {
+            Lane::Read
+        } else {
+            Lane::Work
         };
+        let statement = page_of(owner, query);
+        let rows: Vec<TaskRow> = self
+            .lanes
+            .run(lane, |c| async move { statement.load(&mut c.connection()).await })
+            .await?;
         let items = rows
             .into_iter()
             .map(|row| row.into_task(owner))
             .collect::<Result<_, _>>()?;
-        Ok(Page::of_one_more_than(query.limit, items))
+        Ok(Page::of_one_more_than_asked(query, items))
+    }
+
+    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError> {
+        let statement = matching!(tasks::table.select(diesel::dsl::count_star()), owner, filter);
+        let counts: Vec<i64> = self
+            .lanes
+            .run(Lane::Work, |c| async move {
+                statement.load(&mut c.connection()).await
+            })
+            .await?;
+        Ok(counts.into_iter().next().map(row_count).unwrap_or_default())
+    }
+
+    async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError> {
+        let statement = tasks::table
+            .filter(tasks::user_id.eq(owner.as_str()))
+            .group_by(tasks::status)
+            .select((tasks::status, diesel::dsl::count_star()));
+        let rows: Vec<(String, i64)> = self
+            .lanes
+            .run(Lane::Work, |c| async move {
+                statement.load(&mut c.connection()).await
+            })
+            .await?;
+        let mut summary = Summary::default();
+        for (status, count) in rows {
+            summary.add(Status::parse(&status).map_err(corrupt)?, row_count(count));
+        }
+        Ok(summary)
     }
 
     async fn update(
@@ -216,6 +330,18 @@ impl TaskRepository for PostgresTaskRepository {
         } else {
             Err(self.why_unmet(owner, id, expected).await)
         }
+    }
+
+    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
+        let statement = diesel::delete(
+            tasks::table
+                .filter(tasks::user_id.eq(owner.as_str()))
+                .filter(tasks::status.eq_any(names_of(statuses))),
+        );
+        let deleted = self.lanes.run(Lane::Work, |c| async move {
+            statement.execute(&mut c.connection()).await
+        });
+        Ok(deleted.await? as u64)
     }
 }
 

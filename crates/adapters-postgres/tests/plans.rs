@@ -3,9 +3,7 @@
 
 mod support;
 
-use domain::task::{
-    Cursor, Edit, Expected, Fingerprint, IdempotencyKey, Status, TaskChange, TaskQuery, TaskRepository,
-};
+use domain::task::{Cursor, Edit, Expected, Fingerprint, IdempotencyKey, Status, TaskChange, TaskRepository};
 use domain::testing::{a_task, an_owner_named};
 use support::{a_page_of, eventually, migrated, renamed, stored};
 use test_postgres::{Cluster, ClusterOptions, TestDatabase};
@@ -55,13 +53,14 @@ async fn every_statement_walks_one_index_and_sorts_and_scans_nothing() {
     // The server plans a statement five times for its values before it may settle for one plan for all values.
     for _ in 0..8 {
         let page = repository.list(&owner, &a_page_of(20)).await.expect("a page");
-        let next = TaskQuery {
-            after: page.next,
-            ..a_page_of(20)
-        };
+        let next = a_page_of(20)
+            .continued(page.next.expect("a next page"))
+            .expect("a cursor of this list");
         let page = repository.list(&owner, &next).await.expect("a page");
         assert_eq!(page.items.len(), 20);
-        let Some(Cursor { id }) = page.next else { continue };
+        let Some(Cursor { id, .. }) = page.next else {
+            continue;
+        };
         let task = repository
             .find(&owner, id)
             .await

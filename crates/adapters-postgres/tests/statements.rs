@@ -9,8 +9,8 @@ use adapters_postgres::PostgresTaskRepository;
 use domain::health::StorageHealth;
 use domain::identity::Owner;
 use domain::task::{
-    Cursor, Description, Edit, Expected, Fingerprint, IdempotencyKey, RepositoryError, Status, Task,
-    TaskChange, TaskParts, TaskQuery, TaskRepository, Version,
+    Cursor, Description, Edit, Expected, Fingerprint, IdempotencyKey, RepositoryError, SortKey, Status, Task,
+    TaskChange, TaskParts, TaskRepository, Version,
 };
 use domain::testing::{a_task, an_owner, noon};
 use support::{a_page_of, a_title, migrated_with, settings, stored};
@@ -153,10 +153,10 @@ async fn repeated_reads_are_one_statement_each_and_prepare_nothing() {
         .await;
     logged
         .sends("next page", &["SELECT"], async |logged| {
-            let query = TaskQuery {
-                after: Some(Cursor { id: last.id() }),
-                ..a_page_of(20)
-            };
+            let behind_last = Cursor::behind(&last, SortKey::CreatedAt);
+            let query = a_page_of(20)
+                .continued(behind_last)
+                .expect("a cursor of this list");
             let page = logged.repository.list(&logged.owner, &query).await;
             assert_eq!(page.expect("a page").items.len(), 1);
         })

@@ -59,7 +59,7 @@ enum Class {
 
 /// How SQLite's messages begin. They are compiled in and never translated, and diesel shows no result codes beyond
 /// those of constraints.
-const MESSAGES: [(&str, Class); 13] = [
+const MESSAGES: [(&str, Class); 14] = [
     ("database is locked", Class::Locked),
     ("database table is locked", Class::Locked),
     ("database schema is locked", Class::Locked),
@@ -74,6 +74,8 @@ const MESSAGES: [(&str, Class); 13] = [
     ("out of memory", Class::OutOfReach),
     // After a failure of the disk SQLite may end the whole transaction by itself, savepoints included.
     ("no such savepoint", Class::OutOfReach),
+    // Diesel's own words, which SQLite passes on: one of our SQL functions met a text that is not UTF-8.
+    ("Error deserializing field", Class::Unreadable),
 ];
 
 fn class_of(error: &Error) -> Class {
@@ -106,6 +108,7 @@ mod tests {
             let answer = repository_error(&error);
             let fits = match class {
                 Class::Locked => matches!(answer, RepositoryError::TimedOut(_)),
+                Class::Unreadable => matches!(answer, RepositoryError::Corrupt(_)),
                 _ => matches!(answer, RepositoryError::Unavailable(_)),
             };
             assert!(fits, "{message}: {answer:?}");

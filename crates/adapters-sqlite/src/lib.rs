@@ -35,7 +35,10 @@
 //!
 //! | File | What lives there |
 //! |---|---|
-//! | `tasks.rs`, `tasks/` | the port, its statements, and the way from rows to tasks and back |
+//! | `tasks.rs` | the port: which job each call is, and in which lane |
+//! | `tasks/statements.rs`, `tasks/lists.rs` | the statements about one task, and those about many |
+//! | `tasks/row.rs` | the way from rows to tasks and back |
+//! | `functions.rs` | the SQL functions that a search needs |
 //! | `schema.rs` | the tables as diesel sees them; the truth is in `migrations/sqlite` |
 //! | `error.rs` | the one way from diesel's errors to the port's |
 //! | `connection.rs`, `migrations.rs` | the file, its connections, its migrations |
@@ -43,11 +46,13 @@
 //!
 //! # Adding a statement
 //!
-//! Its text must be fixed, so that diesel prepares it once per connection: the test `statements.rs` fails otherwise.
-//! Its `WHERE` starts with the owner. If it reads before it writes, both belong into one job of the write lane.
+//! Its text must be fixed, or one of a few that depend on no value, so that diesel prepares it once per connection:
+//! the test `statements.rs` fails otherwise. Its `WHERE` starts with the owner. If it reads before it writes, both
+//! belong into one job of the write lane.
 
 mod connection;
 mod error;
+mod functions;
 mod job;
 mod lanes;
 mod migrations;

@@ -1,5 +1,6 @@
 //! The port: which job each call is, and in which lane.
 
+mod lists;
 mod row;
 mod statements;
 
@@ -11,8 +12,8 @@ use chrono::{DateTime, Utc};
 use domain::health::StorageHealth;
 use domain::identity::Owner;
 use domain::task::{
-    Expected, IdempotencyKey, Inserted, Page, RepositoryError, Task, TaskChange, TaskId, TaskQuery,
-    TaskRepository,
+    Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task, TaskChange,
+    TaskFilter, TaskId, TaskQuery, TaskRepository,
 };
 
 use crate::lanes::Lanes;
@@ -61,7 +62,21 @@ impl TaskRepository for SqliteTaskRepository {
     async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
         let (owner, query) = (owner.clone(), query.clone());
         self.lanes
-            .read(move |connection| statements::list(connection, &owner, &query))
+            .read(move |connection| lists::list(connection, &owner, &query))
+            .await
+    }
+
+    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError> {
+        let (owner, filter) = (owner.clone(), filter.clone());
+        self.lanes
+            .read(move |connection| lists::count(connection, &owner, &filter))
+            .await
+    }
+
+    async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError> {
+        let owner = owner.clone();
+        self.lanes
+            .read(move |connection| lists::summary(connection, &owner))
             .await
     }
 
@@ -83,6 +98,13 @@ impl TaskRepository for SqliteTaskRepository {
         let (owner, expected) = (owner.clone(), expected.clone());
         self.lanes
             .write(move |connection| statements::delete(connection, &owner, id, &expected))
+            .await
+    }
+
+    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
+        let (owner, statuses) = (owner.clone(), statuses.clone());
+        self.lanes
+            .write(move |connection| lists::delete_with_status(connection, &owner, &statuses))
             .await
     }
 }

@@ -6,18 +6,16 @@ mod support;
 
 use adapters_sqlite::{SqliteDatabase, SqliteSettings, SqliteTaskRepository};
 use domain::task::{
-    Expected, Fingerprint, IdempotencyKey, Inserted, PageLimit, RepositoryError, Task, TaskQuery,
-    TaskRepository,
+    Expected, Fingerprint, IdempotencyKey, Inserted, PageLimit, RepositoryError, Sort, Task, TaskFilter,
+    TaskQuery, TaskRepository,
 };
 use domain::testing::{a_task, an_owner};
 use support::Fixture;
 use tokio::task::JoinSet;
 
 async fn all(tasks: &SqliteTaskRepository) -> Vec<Task> {
-    let query = TaskQuery {
-        limit: PageLimit::new(PageLimit::MAX.into()).expect("a valid limit"),
-        after: None,
-    };
+    let limit = PageLimit::new(PageLimit::MAX.into()).expect("a valid limit");
+    let query = TaskQuery::new(TaskFilter::default(), Sort::default(), limit, None).expect("no cursor");
     tasks.list(&an_owner(), &query).await.expect("a page").items
 }
 

@@ -10,7 +10,9 @@ use adapters_sqlite::SqliteSettings;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use domain::health::StorageHealth;
-use domain::task::{Inserted, RepositoryError, Task, TaskQuery, TaskRepository};
+use domain::task::{
+    Inserted, PageLimit, RepositoryError, SearchTerm, Sort, Task, TaskFilter, TaskQuery, TaskRepository,
+};
 use domain::testing::{a_task, an_owner};
 use support::Fixture;
 use tokio::task::JoinSet;
@@ -158,6 +160,36 @@ async fn a_row_that_somebody_else_made_is_corrupt_and_harms_no_other() {
     let sound = one();
     tasks.insert(&sound, None).await.unwrap();
     assert_eq!(tasks.find(sound.owner(), sound.id()).await.unwrap(), Some(sound));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_and_a_summary_do_not_pass_over_a_corrupt_row() {
+    let fixture = Fixture::with(SqliteSettings::default());
+    let tasks = fixture.database.tasks();
+    let mut stranger = stranger(&fixture);
+    tasks.insert(&one(), None).await.unwrap();
+    let filter = TaskFilter {
+        search: Some(SearchTerm::parse("anything").unwrap()),
+        ..TaskFilter::default()
+    };
+    let query = TaskQuery::new(filter.clone(), Sort::default(), PageLimit::default(), None).unwrap();
+    for text in ["title", "description"] {
+        run(
+            &mut stranger,
+            &format!("UPDATE tasks SET title = 'title', description = NULL, {text} = CAST(x'ff' AS TEXT)"),
+        );
+        let answer = tasks.list(&an_owner(), &query).await;
+        assert!(matches!(answer, Err(RepositoryError::Corrupt(_))), "{answer:?}");
+        let answer = tasks.count(&an_owner(), &filter).await;
+        assert!(matches!(answer, Err(RepositoryError::Corrupt(_))), "{answer:?}");
+    }
+    run(
+        &mut stranger,
+        "PRAGMA ignore_check_constraints = ON; UPDATE tasks SET status = 'done'",
+    );
+    let answer = tasks.summary(&an_owner()).await;
+    assert!(matches!(answer, Err(RepositoryError::Corrupt(_))), "{answer:?}");
+    assert!(!tasks.is_degraded());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,10 +13,11 @@ use adapters_sqlite::{SqliteSettings, SqliteTaskRepository};
 use chrono::TimeDelta;
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Nullable, Text};
 use domain::health::StorageHealth;
 use domain::task::{
-    Edit, Expected, Fingerprint, IdempotencyKey, PageLimit, TaskChange, TaskQuery, TaskRepository, Title,
+    Cursor, Direction, Edit, Expected, Fingerprint, IdempotencyKey, PageLimit, SearchTerm, Sort, SortKey,
+    Status, StatusSet, Task, TaskChange, TaskFilter, TaskQuery, TaskRepository, Title,
 };
 use domain::testing::{a_task, an_owner, noon};
 use support::Fixture;
@@ -46,15 +47,53 @@ fn listener() -> Option<Box<dyn Instrumentation>> {
     }))
 }
 
+/// Every combination of filters. The values, and how many there are, differ from round to round.
+fn every_filter(round: usize) -> Vec<TaskFilter> {
+    let statuses = StatusSet::new(Status::ALL.into_iter().take(round));
+    let search = SearchTerm::parse(&"x".repeat(round)).expect("a search term");
+    let since = noon() + TimeDelta::microseconds(i64::try_from(round).expect("a small number"));
+    let mut filters = Vec::new();
+    for statuses in [None, statuses] {
+        for search in [None, Some(&search)] {
+            for updated_since in [None, Some(since)] {
+                filters.push(TaskFilter {
+                    statuses: statuses.clone(),
+                    search: search.cloned(),
+                    updated_since,
+                });
+            }
+        }
+    }
+    filters
+}
+
+/// Lists of every shape, and the counts that go with them.
+async fn every_list(tasks: &SqliteTaskRepository, behind: &Task, round: usize) {
+    let owner = an_owner();
+    let limit = PageLimit::new(i64::try_from(round).expect("a small number")).expect("a valid limit");
+    for filter in every_filter(round) {
+        tasks.count(&owner, &filter).await.expect("a count");
+        for key in SortKey::ALL {
+            for direction in [Direction::Ascending, Direction::Descending] {
+                let sort = Sort { key, direction };
+                for after in [None, Some(Cursor::behind(behind, key))] {
+                    let query = TaskQuery::new(filter.clone(), sort, limit, after).expect("a fitting cursor");
+                    tasks.list(&owner, &query).await.expect("a page");
+                }
+            }
+        }
+    }
+}
+
 /// Everything that the port can do, every way it can go.
-async fn everything(tasks: &SqliteTaskRepository) {
+async fn everything(tasks: &SqliteTaskRepository, round: usize) {
     let owner = an_owner();
     let key = |fingerprint| IdempotencyKey::new("k-1", Fingerprint([fingerprint; 32])).expect("a valid key");
     let first = a_task(&owner, "first");
     let second = a_task(&owner, "second");
     let mut bare = a_task(&owner, "bare").into_parts();
     bare.description = None;
-    let bare = domain::task::Task::restore(bare).expect("consistent facts");
+    let bare = Task::restore(bare).expect("consistent facts");
     tasks.insert(&first, Some(key(1))).await.expect("an insertion");
     tasks.insert(&second, None).await.expect("an insertion");
     tasks.insert(&bare, None).await.expect("an insertion");
@@ -62,12 +101,8 @@ async fn everything(tasks: &SqliteTaskRepository) {
     tasks.insert(&first, Some(key(1))).await.expect("a replay");
     tasks.insert(&first, Some(key(2))).await.expect_err("a used key");
     tasks.find(&owner, first.id()).await.expect("a look-up");
-    let mut query = TaskQuery {
-        limit: PageLimit::new(1).expect("a valid limit"),
-        after: None,
-    };
-    query.after = tasks.list(&owner, &query).await.expect("a page").next;
-    tasks.list(&owner, &query).await.expect("a page");
+    every_list(tasks, &second, round).await;
+    tasks.summary(&owner).await.expect("a summary");
     for description in [Edit::Keep, Edit::Set(None)] {
         let change = TaskChange {
             title: Edit::Set(Title::parse("changed").expect("a valid title")),
@@ -86,6 +121,11 @@ async fn everything(tasks: &SqliteTaskRepository) {
             .await
             .expect("a deletion");
     }
+    let statuses = StatusSet::new(Status::ALL.into_iter().take(round)).expect("a status or more");
+    tasks
+        .delete_with_status(&owner, &statuses)
+        .await
+        .expect("a deletion");
     tasks.check().await.expect("health");
 }
 
@@ -95,6 +135,11 @@ struct Step {
     detail: String,
 }
 
+diesel::define_sql_function! {
+    /// What it answers does not matter to a plan.
+    fn fold(text: Nullable<Text>) -> Nullable<Text>;
+}
+
 fn plan_of(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
     diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}"))
         .load::<Step>(connection)
@@ -102,6 +147,12 @@ fn plan_of(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
         .into_iter()
         .map(|step| step.detail)
         .collect()
+}
+
+/// Whether the rows have to be put in an order that no key has.
+fn has_to_sort(sql: &str) -> bool {
+    let by_id = sql.contains("ORDER BY `tasks`.`id`");
+    sql.contains("GROUP BY") || (sql.contains("ORDER BY") && !by_id)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,10 +166,11 @@ async fn statements_are_prepared_once_name_the_owner_and_use_a_key() {
     let tasks = fixture.database.tasks();
     drop((take(&PREPARED), take(&RUN)));
 
-    everything(&tasks).await;
+    everything(&tasks, 1).await;
     let prepared = take(&PREPARED);
     drop(take(&RUN));
-    everything(&tasks).await;
+    everything(&tasks, 2).await;
+    everything(&tasks, 3).await;
     assert_eq!(take(&PREPARED), Vec::<String>::new(), "prepared again");
     let run: BTreeSet<_> = take(&RUN).into_iter().collect();
     let of_transactions = ["BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"];
@@ -129,21 +181,28 @@ async fn statements_are_prepared_once_name_the_owner_and_use_a_key() {
 
     let path = fixture.path.to_str().expect("a path in UTF-8");
     let mut connection = SqliteConnection::establish(path).expect("a connection");
+    fold_utils::register_impl(&mut connection, |text: Option<String>| text).expect("a function");
     let mut plans = BTreeSet::new();
     for sql in &run {
         assert!(prepared.contains(sql), "never cached: {sql}");
         let plan = plan_of(&mut connection, sql);
+        let sorts = plan.iter().any(|step| step.starts_with("USE TEMP B-TREE"));
+        assert_eq!(sorts, has_to_sort(sql), "{sql}: {plan:?}");
         let is_probe = plan == ["SCAN tasks"] && !sql.contains("WHERE");
         if !is_probe {
             plans.extend(plan);
         }
     }
-    assert_eq!(run.len(), 8, "{run:#?}");
+    let (filters, lists) = (8, 8 * 8 * 2); // by filters, orders, and with a cursor or without
+    assert_eq!(run.len(), 8 + filters + lists, "{run:#?}");
     let wanted = [
         "SEARCH tasks USING INDEX tasks_idempotency_key (user_id=? AND idempotency_key=?)",
         "SEARCH tasks USING PRIMARY KEY (user_id=? AND id<?)",
         "SEARCH tasks USING PRIMARY KEY (user_id=? AND id=?)",
+        "SEARCH tasks USING PRIMARY KEY (user_id=? AND id>?)",
         "SEARCH tasks USING PRIMARY KEY (user_id=?)",
+        "USE TEMP B-TREE FOR GROUP BY",
+        "USE TEMP B-TREE FOR ORDER BY",
     ];
     assert_eq!(plans, BTreeSet::from(wanted.map(str::to_owned)));
 }

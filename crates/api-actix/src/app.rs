@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::middleware::{NormalizePath, from_fn};
+use actix_web::middleware::{Compress, Condition, NormalizePath, from_fn};
 use actix_web::{Error, web};
 use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
 use domain::task::TaskService;
 
 use crate::edge::edge;
+use crate::net::net;
+use crate::policy::Policy;
 use crate::routes;
 use crate::routes::health::Readiness;
 
@@ -25,6 +27,8 @@ pub struct App {
     pub storage: Arc<dyn StorageHealth>,
     /// Whether the process is about to stop.
     pub lifecycle: Arc<Lifecycle>,
+    /// What an operator decides about requests.
+    pub policy: Policy,
 }
 
 /// Where the process is in its life.
@@ -56,10 +60,18 @@ pub fn http_app(
         InitError = (),
     >,
 > {
+    let cors = Condition::new(
+        app.policy.allowed_origins.is_on(),
+        app.policy.allowed_origins.middleware(),
+    );
     actix_web::App::new()
         .app_data(web::Data::new(app))
         .app_data(web::Data::new(Readiness::default()))
         .configure(routes::configure)
+        // The last one is the outermost.
         .wrap(NormalizePath::trim())
+        .wrap(from_fn(net))
+        .wrap(Compress::default())
+        .wrap(cors)
         .wrap(from_fn(edge))
 }

@@ -4,6 +4,7 @@
 //! authenticating extractor had answered. Here the token comes first, before the path, the method and the body.
 
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -45,16 +46,24 @@ async fn caller_of(request: &ServiceRequest) -> Result<Caller, Problem> {
         Ok(token) => app.tokens.verify(token).await,
         Err(reason) => Err(AuthError::Invalid(Refusal::new(reason))),
     };
-    verdict.map_err(|error| {
-        audit(request, &error);
-        match error {
-            AuthError::Invalid(Refusal {
-                reason: RefusalReason::Missing,
-                ..
-            }) => unauthorized(Code::TokenMissing),
-            error => error.into(),
-        }
-    })
+    verdict.map_err(|error| refused(request, app, error))
+}
+
+fn refused(request: &ServiceRequest, app: &App, error: AuthError) -> Problem {
+    let client = request
+        .peer_addr()
+        .map(|peer| app.policy.trusted_proxies.client_of(peer.ip(), request.headers()));
+    audit(request, client, &error);
+    let problem = match error {
+        AuthError::KeysUnavailable(_) => return error.into(),
+        AuthError::Invalid(Refusal {
+            reason: RefusalReason::Missing,
+            ..
+        }) => unauthorized(Code::TokenMissing),
+        error => error.into(),
+    };
+    let counted = client.map_or(Ok(None), |client| app.policy.rate_limits.count_refusal(client));
+    counted.err().unwrap_or(problem)
 }
 
 /// The token of the one `Authorization: Bearer` header (RFC 6750, 2.1); the scheme in any letter case (RFC 9110, 11.1).
@@ -82,7 +91,7 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, RefusalReason> {
 }
 
 /// One line for each failure, never sampled, without anything that a token claims.
-fn audit(request: &ServiceRequest, error: &AuthError) {
+fn audit(request: &ServiceRequest, client: Option<IpAddr>, error: &AuthError) {
     let refusal = match error {
         AuthError::Invalid(refusal) | AuthError::Expired(refusal) => refusal,
         // Logged as an incident where it is answered.
@@ -105,7 +114,7 @@ fn audit(request: &ServiceRequest, error: &AuthError) {
         kid = key_id.as_deref().map(escaped),
         wanted,
         hint,
-        client = request.peer_addr().map(|address| address.ip().to_string()),
+        client = client.map(|address| address.to_string()),
         request_id = context.map(RequestContext::id),
         method = %request.method(),
         path = context.map(RequestContext::path),
@@ -125,10 +134,23 @@ impl FromRequest for Authenticated {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // A route outside the scope of the middleware lets nobody in.
-        let caller = request.extensions().get::<Caller>().cloned();
-        ready(caller.map(Self).ok_or_else(|| unauthorized(Code::TokenMissing)))
+        ready(admitted(request).map(Self))
     }
+}
+
+/// The caller, if the path and the method were right and the rate limit lets them: the limit counts here, because it
+/// comes after those and before the body.
+fn admitted(request: &HttpRequest) -> Result<Caller, Problem> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    // A route outside the scope of the middleware lets nobody in.
+    let caller = caller.ok_or_else(|| unauthorized(Code::TokenMissing))?;
+    let app = request
+        .app_data::<web::Data<App>>()
+        .ok_or_else(|| Problem::new(Code::InternalError))?;
+    if let Some(standing) = app.policy.rate_limits.count_request(&caller.owner)? {
+        request.extensions_mut().insert(standing);
+    }
+    Ok(caller)
 }
 
 #[cfg(test)]

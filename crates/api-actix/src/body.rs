@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
@@ -25,6 +26,11 @@ pub const MAX_BODY_BYTES: usize = 256 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How deep JSON may be nested; the object itself is the first level.
 const MAX_DEPTH: usize = 16;
+
+/// RFC 7396.
+const MERGE_PATCH: &str = "application/merge-patch+json";
+/// RFC 5789, 3.1.
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// The members of a JSON object, in the order in which they were sent.
 #[derive(Debug, Default, PartialEq)]
@@ -165,7 +171,7 @@ impl FromRequest for JsonObject {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let announced = check_head(request.headers());
+        let announced = check_head(request.method(), request.headers());
         let payload = payload.take();
         Box::pin(async move {
             announced?;
@@ -178,19 +184,19 @@ impl FromRequest for JsonObject {
 }
 
 /// What the head says about the body: its media type, its coding, its length.
-fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
+fn check_head(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     let length = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let has_body = length.is_some_and(|length| length > 0) || headers.contains_key(header::TRANSFER_ENCODING);
     match headers.get(header::CONTENT_TYPE) {
-        Some(value) if !is_json(value) => return Err(unsupported_media_type()),
-        None if has_body => return Err(unsupported_media_type()),
+        Some(value) if !is_json(method, value) => return Err(unsupported_media_type(method)),
+        None if has_body => return Err(unsupported_media_type(method)),
         _ => {}
     }
     let is_coded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers.get_all(header::CONTENT_ENCODING).any(is_coded) {
-        return Err(unsupported_media_type());
+        return Err(unsupported_media_type(method));
     }
     if length.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
         return Err(Problem::new(Code::BodyTooLarge).closing_connection());
@@ -198,13 +204,15 @@ fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// `application/json`, with `charset=utf-8` at the most (RFC 8259, 8.1: JSON is UTF-8).
-fn is_json(value: &HeaderValue) -> bool {
+/// `application/json`, for PATCH also `application/merge-patch+json`, with `charset=utf-8` at the most (RFC 8259, 8.1:
+/// JSON is UTF-8).
+fn is_json(method: &Method, value: &HeaderValue) -> bool {
     let Ok(text) = value.to_str() else { return false };
     let mut parts = text.split(';').map(str::trim);
-    let is_type = parts
-        .next()
-        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let is_type = parts.next().is_some_and(|essence| {
+        essence.eq_ignore_ascii_case("application/json")
+            || (method == Method::PATCH && essence.eq_ignore_ascii_case(MERGE_PATCH))
+    });
     is_type
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, charset)) if name.eq_ignore_ascii_case("charset") => {
@@ -214,11 +222,15 @@ fn is_json(value: &HeaderValue) -> bool {
         })
 }
 
-fn unsupported_media_type() -> Problem {
-    const ACCEPT: HeaderName = header::ACCEPT;
-    Problem::new(Code::UnsupportedMediaType)
-        .with_header(ACCEPT, HeaderValue::from_static("application/json"))
-        .closing_connection()
+fn unsupported_media_type(method: &Method) -> Problem {
+    let problem = Problem::new(Code::UnsupportedMediaType).closing_connection();
+    if method == Method::PATCH {
+        let types = HeaderValue::from_static("application/json, application/merge-patch+json");
+        return problem
+            .with_header(ACCEPT_PATCH, types.clone())
+            .with_header(header::ACCEPT, types);
+    }
+    problem.with_header(header::ACCEPT, HeaderValue::from_static("application/json"))
 }
 
 async fn read_all(mut payload: Payload) -> Result<Vec<u8>, Problem> {
@@ -328,7 +340,7 @@ mod tests {
             "application/json; charset=UTF-8",
             "application/json;v=1",
         ] {
-            assert!(is_json(&HeaderValue::from_static(good)), "{good}");
+            assert!(is_json(&Method::PUT, &HeaderValue::from_static(good)), "{good}");
         }
         for bad in [
             "text/json",
@@ -338,7 +350,7 @@ mod tests {
             "json",
             "*/*",
         ] {
-            assert!(!is_json(&HeaderValue::from_static(bad)), "{bad}");
+            assert!(!is_json(&Method::PUT, &HeaderValue::from_static(bad)), "{bad}");
         }
     }
 

@@ -102,7 +102,7 @@ pub(crate) async fn start(config: Config) -> Result<Server, Failure> {
         }
     }
     let lifecycle = Arc::new(Lifecycle::default());
-    let wiring = Wiring::new(backend, config.tokens, Arc::clone(&lifecycle));
+    let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle));
     Server::listen(&config.http, wiring, lifecycle)
 }
 

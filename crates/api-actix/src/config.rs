@@ -18,6 +18,8 @@ use config::{ConfigError as LayerError, Environment};
 use secrecy::SecretString;
 use thiserror::Error;
 
+use crate::policy::{Policy, Purpose};
+
 /// Everything that `serve` needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -27,6 +29,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Which tokens are good.
     pub tokens: VerifierSettings,
+    /// Which requests are let through.
+    pub policy: Policy,
 }
 
 /// Where and how to listen.
@@ -118,6 +122,7 @@ impl Config {
         Ok(Self {
             database: DatabaseConfig::from_source(source)?,
             tokens: verifier_settings(source)?,
+            policy: Policy::from_source(source, Purpose::Serve)?,
             http: HttpConfig::from_source(source)?,
         })
     }
@@ -354,7 +359,7 @@ impl Source {
         self.layers.get_string(&variable.to_lowercase()).ok()
     }
 
-    fn text(&self, variable: &'static str) -> Option<String> {
+    pub(crate) fn text(&self, variable: &'static str) -> Option<String> {
         self.secret(variable).map(|value| value.trim().to_owned())
     }
 
@@ -380,7 +385,7 @@ impl Source {
         }
     }
 
-    fn flag(&self, variable: &'static str, default: bool) -> Result<bool, ConfigError> {
+    pub(crate) fn flag(&self, variable: &'static str, default: bool) -> Result<bool, ConfigError> {
         match self.text(variable).as_deref() {
             None => Ok(default),
             Some("true" | "1" | "yes" | "on") => Ok(true),
@@ -402,7 +407,7 @@ impl Source {
         }
     }
 
-    fn list<T, E: Display>(
+    pub(crate) fn list<T, E: Display>(
         &self,
         variable: &'static str,
         parse: impl Fn(&str) -> Result<T, E>,

@@ -1,89 +1,220 @@
 //! The text form of a position in a list: what clients get in `X-Next-Cursor` and send back as `cursor`.
 //!
-//! It is bound to the user and to the list by a checksum, so that a cursor of somebody else, of another list, or one
-//! that was edited is refused instead of answering a page that makes no sense. It guards against mistakes, not
-//! against attacks: every statement names the owner anyway.
+//! It is bound to the user and to the list (its order and its filters) by a checksum, so that a cursor of somebody else,
+//! of another list, or one that was edited is refused instead of answering a page that makes no sense. It guards against
+//! mistakes, not against attacks: every statement names the owner anyway.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::DateTime;
 use domain::identity::Owner;
-use domain::task::{Cursor, TaskId};
+use domain::task::{
+    Cursor, Direction, Position, SearchTerm, Sort, SortKey, Status, TaskFilter, TaskId, Title,
+};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 const ID_BYTES: usize = 16;
 const CHECKSUM_BYTES: usize = 8;
 
-/// Names the list: its sort order and its filters. Part of the checksum.
-const NEWEST_FIRST: &str = "sort=-created_at";
-
-/// The cursor as text: URL-safe base64 of the position and the checksum.
-pub(crate) fn encode(cursor: Cursor, owner: &Owner) -> String {
-    let mut bytes = cursor.id.as_uuid().as_bytes().to_vec();
-    bytes.extend_from_slice(&checksum(cursor, owner));
-    URL_SAFE_NO_PAD.encode(bytes)
+/// A list of one user: what a cursor is bound to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct List<'a> {
+    pub(crate) owner: &'a Owner,
+    pub(crate) filter: &'a TaskFilter,
+    pub(crate) sort: Sort,
 }
 
-/// Reads a cursor; `None` if it is not, letter for letter, one that we made for this owner and this list.
-pub(crate) fn decode(text: &str, owner: &Owner) -> Option<Cursor> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (id, found) = bytes.split_at_checked(ID_BYTES)?;
-    let id = TaskId::from_uuid(Uuid::from_slice(id).ok()?).ok()?;
-    let cursor = Cursor { id };
-    (checksum(cursor, owner) == found).then_some(cursor)
-}
-
-fn checksum(cursor: Cursor, owner: &Owner) -> [u8; CHECKSUM_BYTES] {
-    let mut hash = Sha256::new();
-    for part in ["task-api cursor 1", NEWEST_FIRST, owner.as_str()] {
-        hash.update(part.len().to_be_bytes());
-        hash.update(part);
+impl List<'_> {
+    /// A cursor as text: URL-safe base64 of the id, the value of the sort key and the checksum.
+    pub(crate) fn encode(&self, cursor: &Cursor) -> String {
+        let mut bytes = cursor.id.as_uuid().as_bytes().to_vec();
+        bytes.extend_from_slice(&value_of(&cursor.position));
+        let checksum = self.checksum(&bytes);
+        bytes.extend_from_slice(&checksum);
+        URL_SAFE_NO_PAD.encode(bytes)
     }
-    hash.update(cursor.id.as_uuid().as_bytes());
-    let mut short = [0; CHECKSUM_BYTES];
-    short
-        .iter_mut()
-        .zip(hash.finalize())
-        .for_each(|(short, long)| *short = long);
-    short
+
+    /// Reads a cursor; `None` if it is not, letter for letter, one that we made for this list.
+    pub(crate) fn decode(&self, text: &str) -> Option<Cursor> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (position, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM_BYTES)?)?;
+        if self.checksum(position) != checksum {
+            return None;
+        }
+        let (id, value) = position.split_at_checked(ID_BYTES)?;
+        let id = TaskId::from_uuid(Uuid::from_slice(id).ok()?).ok()?;
+        Some(Cursor {
+            position: position_of(self.sort.key, value)?,
+            id,
+        })
+    }
+
+    fn checksum(&self, position: &[u8]) -> [u8; CHECKSUM_BYTES] {
+        let TaskFilter {
+            statuses,
+            search,
+            updated_since,
+        } = self.filter;
+        let statuses = statuses
+            .iter()
+            .flat_map(|statuses| statuses.iter().map(Status::as_str));
+        let statuses: Vec<_> = statuses.collect();
+        let since = updated_since.map(|time| time.timestamp_micros().to_string());
+        let mut hash = Sha256::new();
+        for part in [
+            "task-api cursor 1",
+            self.owner.as_str(),
+            name_of(self.sort.key),
+            if self.sort.direction == Direction::Descending {
+                "-"
+            } else {
+                "+"
+            },
+            &statuses.join(","),
+            search.as_ref().map_or("", SearchTerm::folded),
+            since.as_deref().unwrap_or_default(),
+        ] {
+            // The length in front keeps parts apart.
+            hash.update(part.len().to_be_bytes());
+            hash.update(part);
+        }
+        hash.update(position);
+        let mut short = [0; CHECKSUM_BYTES];
+        short
+            .iter_mut()
+            .zip(hash.finalize())
+            .for_each(|(short, long)| *short = long);
+        short
+    }
+}
+
+/// The name of a sort key, as clients write it.
+pub(crate) fn name_of(key: SortKey) -> &'static str {
+    match key {
+        SortKey::CreatedAt => "created_at",
+        SortKey::UpdatedAt => "updated_at",
+        SortKey::Title => "title",
+        SortKey::Status => "status",
+    }
+}
+
+fn value_of(position: &Position) -> Vec<u8> {
+    match position {
+        Position::CreatedAt => Vec::new(),
+        Position::UpdatedAt(time) => time.timestamp_micros().to_be_bytes().to_vec(),
+        Position::Title(title) => title.as_str().as_bytes().to_vec(),
+        Position::Status(status) => status.as_str().as_bytes().to_vec(),
+    }
+}
+
+fn position_of(key: SortKey, value: &[u8]) -> Option<Position> {
+    let text = || std::str::from_utf8(value).ok();
+    match key {
+        SortKey::CreatedAt => value.is_empty().then_some(Position::CreatedAt),
+        SortKey::UpdatedAt => {
+            let micros = i64::from_be_bytes(value.try_into().ok()?);
+            DateTime::from_timestamp_micros(micros).map(Position::UpdatedAt)
+        }
+        SortKey::Title => Title::parse(text()?).ok().map(Position::Title),
+        SortKey::Status => Status::parse(text()?).ok().map(Position::Status),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::testing::{an_id_at, an_owner, an_owner_named, noon};
+    use domain::task::StatusSet;
+    use domain::testing::{a_task, an_owner, an_owner_named};
     use proptest::prelude::*;
 
     use super::*;
 
-    fn a_cursor() -> Cursor {
-        Cursor { id: an_id_at(noon()) }
+    fn sort_by(key: SortKey) -> Sort {
+        Sort {
+            key,
+            direction: Direction::Descending,
+        }
+    }
+
+    fn a_cursor(key: SortKey) -> Cursor {
+        Cursor::behind(&a_task(&an_owner(), "Buy \u{1F95B}"), key)
     }
 
     #[test]
-    fn a_cursor_reads_back() {
-        let cursor = a_cursor();
-        assert_eq!(decode(&encode(cursor, &an_owner()), &an_owner()), Some(cursor));
+    fn a_cursor_of_every_order_reads_back() {
+        for key in SortKey::ALL {
+            let list = List {
+                owner: &an_owner(),
+                filter: &TaskFilter::default(),
+                sort: sort_by(key),
+            };
+            let cursor = a_cursor(key);
+            assert_eq!(list.decode(&list.encode(&cursor)), Some(cursor));
+        }
     }
 
     #[test]
-    fn a_cursor_of_somebody_else_is_refused() {
-        let text = encode(a_cursor(), &an_owner());
-        assert_eq!(decode(&text, &an_owner_named("somebody else")), None);
+    fn a_cursor_of_another_list_is_refused() {
+        let owner = an_owner();
+        let somebody_else = an_owner_named("somebody else");
+        let everything = TaskFilter::default();
+        let pending = TaskFilter {
+            statuses: StatusSet::new([Status::Pending]),
+            ..TaskFilter::default()
+        };
+        let search = TaskFilter {
+            search: SearchTerm::parse("milk").ok(),
+            ..TaskFilter::default()
+        };
+        let down = sort_by(SortKey::CreatedAt);
+        let up = Sort {
+            direction: Direction::Ascending,
+            ..down
+        };
+        let list = List {
+            owner: &owner,
+            filter: &everything,
+            sort: down,
+        };
+        let text = list.encode(&a_cursor(SortKey::CreatedAt));
+        for other in [
+            List {
+                owner: &somebody_else,
+                ..list
+            },
+            List {
+                filter: &pending,
+                ..list
+            },
+            List {
+                filter: &search,
+                ..list
+            },
+            List { sort: up, ..list },
+            List {
+                sort: sort_by(SortKey::UpdatedAt),
+                ..list
+            },
+        ] {
+            assert_eq!(other.decode(&text), None, "{other:?}");
+        }
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in any::<String>()) {
-            prop_assert_eq!(decode(&text, &an_owner()), None);
+            let list = List { owner: &an_owner(), filter: &TaskFilter::default(), sort: Sort::default() };
+            prop_assert_eq!(list.decode(&text), None);
         }
 
         #[test]
         fn any_changed_character_is_refused(position in 0_usize..32, letter in "[A-Za-z0-9_-]") {
-            let text = encode(a_cursor(), &an_owner());
+            let list = List { owner: &an_owner(), filter: &TaskFilter::default(), sort: Sort::default() };
+            let text = list.encode(&a_cursor(SortKey::CreatedAt));
             let mut edited = text.clone();
             edited.replace_range(position..=position, &letter);
             prop_assume!(edited != text);
-            prop_assert_eq!(decode(&edited, &an_owner()), None);
+            prop_assert_eq!(list.decode(&edited), None);
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::config::{
     verifier_rules,
 };
 use crate::failure::Failure;
+use crate::policy::{Policy, Purpose};
 use crate::telemetry;
 
 /// How long the token that `dev` prints is good for.
@@ -88,6 +89,7 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
         http: HttpConfig::from_source(source)?,
         database: DatabaseConfig::at(DatabaseLocation::Sqlite(folder.database_file()), source)?,
         tokens: tokens.clone(),
+        policy: Policy::from_source(source, Purpose::Develop)?,
     };
     let server = start(config).await?;
     print(&welcome(&server.url(), &tokens, own_secret)?)?;

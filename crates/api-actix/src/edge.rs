@@ -1,27 +1,17 @@
 //! The outermost middleware: what every request gets and every answer carries, whatever happens in between.
 //!
-//! A request id, a time limit, a 500 instead of a panic, the problem document of every error, security and cache
-//! headers.
-
-use std::any::Any;
-use std::fmt;
-use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+//! A request id, the problem document of every error, security and cache headers.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
-use futures_util::FutureExt;
-use tokio::time::timeout;
+use actix_web::{Error, HttpMessage, HttpResponse};
 
 use crate::problem::{Code, Problem};
+use crate::rate_limit::Standing;
 use crate::system;
-
-/// The last net under every request: nothing on our side may take longer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(12);
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -88,56 +78,74 @@ fn request_id(headers: &HeaderMap) -> String {
 /// Wraps the whole application.
 ///
 /// # Errors
-/// A request whose handling panicked or took too long leaves nothing behind to answer it with but an error; it
-/// renders itself.
+/// Errors that render themselves, passed on.
 pub async fn edge(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let context = RequestContext::of(&request);
     request.extensions_mut().insert(context.clone());
-    // Inside an async block, so that a panic before the first await is caught too.
-    let handling = AssertUnwindSafe(async { next.call(request).await }).catch_unwind();
-    let problem = match timeout(REQUEST_TIMEOUT, handling).await {
-        Ok(Ok(Ok(response))) => return Ok(finished(response, &context)),
-        Ok(Ok(Err(error))) => problem_of(&error),
-        Ok(Err(panic)) => Problem::of_panic(message_of(panic.as_ref())),
-        Err(_) => Problem::new(Code::Timeout),
-    };
-    Err(Unanswered { problem, context }.into())
+    accept_plain_answers(request.headers_mut());
+    next.call(request)
+        .await
+        .map(|response| finished(response, &context))
+}
+
+/// We may always answer without a content coding (RFC 9110, 12.5.3). A client that forbids that would get a 406 from
+/// the compression instead of its data.
+fn accept_plain_answers(headers: &mut HeaderMap) {
+    let forbids = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("q=0"));
+    if headers.get_all(header::ACCEPT_ENCODING).any(forbids) {
+        headers.remove(header::ACCEPT_ENCODING);
+    }
 }
 
 fn finished<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
     context: &RequestContext,
 ) -> ServiceResponse<BoxBody> {
-    let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
-        let mut response = response.map_into_boxed_body();
-        add_common_headers(response.headers_mut(), status, context);
-        return response;
-    }
+    let standing = response.request().extensions().get::<Standing>().cloned();
     let (request, response) = response.into_parts();
-    let answer = match response.error().and_then(|error| error.as_error::<Problem>()) {
-        Some(problem) => problem.render(context),
-        None => problem_of_bare(&response).render(context),
+    let mut answer = if response.status().is_client_error() || response.status().is_server_error() {
+        answer_to_error(&response, context)
+    } else {
+        response.map_into_boxed_body()
     };
+    if let Some(standing) = standing {
+        standing.add_to(answer.headers_mut());
+    }
     ServiceResponse::new(request, with_common_headers(answer, context))
 }
 
-/// An error of the framework itself, which knows nothing of problem documents.
-fn problem_of_bare<B>(response: &HttpResponse<B>) -> Problem {
-    let mut problem = Problem::new(code_of(response.status()));
-    if let Some(allow) = response.headers().get(header::ALLOW) {
-        problem = problem.with_header(header::ALLOW, allow.clone());
+/// Renders the problem, keeping the headers that the middlewares in between have added to the bare error.
+fn answer_to_error<B>(response: &HttpResponse<B>, context: &RequestContext) -> HttpResponse {
+    let allow = response.headers().get(header::ALLOW);
+    if context.method == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        return HttpResponse::NoContent()
+            .insert_header((header::ALLOW, allowed(allow)))
+            .finish();
     }
-    problem
+    let mut answer = match response.error().and_then(|error| error.as_error::<Problem>()) {
+        Some(problem) => problem.render(context),
+        None => Problem::new(code_of(response.status())).render(context),
+    };
+    for (name, value) in response.headers() {
+        if !answer.headers().contains_key(name) && name != header::CONTENT_ENCODING {
+            answer.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    answer
 }
 
-fn problem_of(error: &Error) -> Problem {
-    Problem::new(code_of(error.as_response_error().status_code()))
+/// The methods that a resource takes; OPTIONS is one of them.
+fn allowed(allow: Option<&HeaderValue>) -> String {
+    match allow.and_then(|value| value.to_str().ok()) {
+        Some(methods) => format!("{methods}, OPTIONS"),
+        None => "OPTIONS".to_owned(),
+    }
 }
 
+/// The code of an error of the framework itself, which knows nothing of problem documents.
 fn code_of(status: StatusCode) -> Code {
     match status {
         StatusCode::NOT_FOUND => Code::RouteNotFound,
@@ -150,13 +158,15 @@ fn code_of(status: StatusCode) -> Code {
     }
 }
 
-fn with_common_headers(mut answer: HttpResponse, context: &RequestContext) -> HttpResponse {
+pub(crate) fn with_common_headers(mut answer: HttpResponse, context: &RequestContext) -> HttpResponse {
     let status = answer.status();
-    add_common_headers(answer.headers_mut(), status, context);
-    answer
-}
-
-fn add_common_headers(headers: &mut HeaderMap, status: StatusCode, context: &RequestContext) {
+    let headers = answer.headers_mut();
+    if headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|coding| coding == "identity")
+    {
+        headers.remove(header::CONTENT_ENCODING);
+    }
     if let Ok(id) = HeaderValue::from_str(context.id()) {
         headers.insert(X_REQUEST_ID, id);
     }
@@ -165,11 +175,11 @@ fn add_common_headers(headers: &mut HeaderMap, status: StatusCode, context: &Req
         HeaderValue::from_static("nosniff"),
     );
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("Origin, Accept-Encoding"));
     if !headers.contains_key(header::CACHE_CONTROL) {
         let is_own_data = status.is_success() || status == StatusCode::NOT_MODIFIED;
         let rule = if is_own_data {
@@ -179,33 +189,5 @@ fn add_common_headers(headers: &mut HeaderMap, status: StatusCode, context: &Req
         };
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(rule));
     }
-}
-
-fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without text".to_owned())
-}
-
-/// A problem together with the request that it answers.
-#[derive(Debug)]
-struct Unanswered {
-    problem: Problem,
-    context: RequestContext,
-}
-
-impl fmt::Display for Unanswered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.problem.fmt(f)
-    }
-}
-
-impl ResponseError for Unanswered {
-    fn status_code(&self) -> StatusCode {
-        self.problem.code().status()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        with_common_headers(self.problem.render(&self.context), &self.context)
-    }
+    answer
 }

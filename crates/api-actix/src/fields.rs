@@ -70,6 +70,8 @@ pub enum Rule {
         /// The largest allowed.
         max: u16,
     },
+    /// Not a time.
+    NotADateTime,
     /// A cursor that we did not make for this user and this list.
     InvalidCursor,
 }
@@ -92,6 +94,7 @@ impl Rule {
             Self::NotAnInteger => "int_parsing",
             Self::TooSmall { .. } => "greater_than_equal",
             Self::TooLarge { .. } => "less_than_equal",
+            Self::NotADateTime => "datetime_parsing",
             Self::InvalidCursor => "cursor_invalid",
         }
     }
@@ -113,6 +116,10 @@ impl Rule {
             Self::NotAnInteger => "Input should be a valid integer".to_owned(),
             Self::TooSmall { min } => format!("Input should be greater than or equal to {min}"),
             Self::TooLarge { max } => format!("Input should be less than or equal to {max}"),
+            Self::NotADateTime => {
+                "Input should be a valid datetime with an offset (RFC 3339); in a URL a plus sign is %2B"
+                    .to_owned()
+            }
             Self::InvalidCursor => {
                 "Input should be a cursor of the previous page, used by the same user with the same list"
                     .to_owned()
@@ -151,6 +158,14 @@ impl FieldErrors {
     pub fn of_body(rule: &Rule) -> Self {
         let mut errors = Self::default();
         errors.push(Some(String::new()), vec!["body".to_owned()], rule);
+        errors
+    }
+
+    /// One error about a query parameter.
+    #[must_use]
+    pub fn of_parameter(name: &str, rule: &Rule) -> Self {
+        let mut errors = Self::default();
+        errors.add_parameter(name, rule);
         errors
     }
 

@@ -4,7 +4,8 @@
 //!
 //! | Room | What happens there |
 //! |---|---|
-//! | [`edge`] | request id, time limit, common headers; on the way back every error becomes a problem document |
+//! | [`edge`] | request id, common headers; on the way back every error becomes a problem document |
+//! | [`cors`], compression, [`net`] | other origins; small answers stay plain; a time limit, and a 500 instead of a panic |
 //! | [`authenticated`] | the token, before anything else under `/api` |
 //! | [`routes`] | the table of paths, and the handlers: read, call one use case, render |
 //! | [`body`], [`fields`] | reading a JSON object, collecting every field error |
@@ -15,15 +16,22 @@
 pub mod app;
 pub mod authenticated;
 pub mod body;
+pub mod client_address;
 pub mod commands;
 pub mod config;
+pub mod cors;
 mod cursor;
 mod dev;
 pub mod edge;
 mod etag;
 pub mod failure;
 pub mod fields;
+mod idempotency;
+pub mod net;
+pub mod policy;
+mod preconditions;
 pub mod problem;
+pub mod rate_limit;
 pub mod routes;
 pub mod server;
 pub mod system;

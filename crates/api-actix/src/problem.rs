@@ -89,6 +89,15 @@ codes! {
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency_key_reused",
         "The idempotency key was used for another request",
         "This Idempotency-Key was used to create another task; use a new key.";
+    /// A deletion of many tasks without saying which.
+    FilterRequired: UNPROCESSABLE_ENTITY, "filter_required", "A filter is required",
+        "Deleting many tasks needs the parameter status; nothing was deleted.";
+    /// The server insists on `If-Match`.
+    PreconditionRequired: PRECONDITION_REQUIRED, "precondition_required", "A precondition is required",
+        "Send the ETag of the task that you have read in the header If-Match.";
+    /// Too many requests of one client.
+    RateLimited: TOO_MANY_REQUESTS, "rate_limited", "Too many requests",
+        "Too many requests. Try again after the seconds of the header Retry-After.";
     /// A fault of ours.
     InternalError: INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side",
         "Something went wrong on our side. The request id leads to the cause.";
@@ -115,6 +124,7 @@ pub struct Problem {
     code: Code,
     detail: Option<String>,
     errors: Vec<FieldError>,
+    violated_policy: Option<&'static str>,
     headers: Vec<(HeaderName, HeaderValue)>,
     closes_connection: bool,
     // Boxed: it is rare, and problems travel through many results.
@@ -147,9 +157,28 @@ impl Problem {
             code,
             detail: None,
             errors: Vec::new(),
+            violated_policy: None,
             headers,
             closes_connection: false,
             incident: None,
+        }
+    }
+
+    /// Says it more exactly than the code does. For the client: no values, no internals.
+    #[must_use]
+    pub fn with_detail(self, detail: &'static str) -> Self {
+        Self {
+            detail: Some(detail.to_owned()),
+            ..self
+        }
+    }
+
+    /// Names the rate limit that was exceeded.
+    #[must_use]
+    pub fn with_violated_policy(self, name: &'static str) -> Self {
+        Self {
+            violated_policy: Some(name),
+            ..self
         }
     }
 
@@ -206,6 +235,7 @@ impl Problem {
             code: self.code.as_str(),
             request_id: request.id(),
             errors: &self.errors,
+            violated_policies: self.violated_policy.as_slice(),
         };
         // A document of strings and numbers cannot fail to become JSON.
         let body = serde_json::to_vec(&document).unwrap_or_default();
@@ -237,6 +267,8 @@ struct Document<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    #[serde(rename = "violated-policies", skip_serializing_if = "<[_]>::is_empty")]
+    violated_policies: &'a [&'static str],
 }
 
 impl fmt::Display for Problem {

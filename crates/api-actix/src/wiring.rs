@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::app::{App, Lifecycle};
 use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation};
 use crate::failure::{Failure, chain};
+use crate::policy::Policy;
 use crate::system::{RandomTaskIds, SystemClock};
 
 /// The database of the process.
@@ -126,17 +127,24 @@ pub struct Wiring {
     tokens: Arc<dyn TokenVerifier>,
     ids: Arc<RandomTaskIds>,
     lifecycle: Arc<Lifecycle>,
+    policy: Policy,
 }
 
 impl Wiring {
-    /// Puts a database and the rules for tokens together.
+    /// Puts a database, the rules for tokens and those for requests together.
     #[must_use]
-    pub fn new(backend: Backend, tokens: VerifierSettings, lifecycle: Arc<Lifecycle>) -> Self {
+    pub fn new(
+        backend: Backend,
+        tokens: VerifierSettings,
+        policy: Policy,
+        lifecycle: Arc<Lifecycle>,
+    ) -> Self {
         Self {
             backend,
             tokens: Arc::new(JwtVerifier::new(tokens, Arc::new(SystemClock))),
             ids: Arc::default(),
             lifecycle,
+            policy,
         }
     }
 
@@ -149,6 +157,7 @@ impl Wiring {
             tokens: Arc::clone(&self.tokens),
             storage,
             lifecycle: Arc::clone(&self.lifecycle),
+            policy: self.policy.clone(),
         }
     }
 }

@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings, PostgresTaskRepository};
 use domain::identity::Owner;
 use domain::task::{
-    Edit, Expected, Inserted, PageLimit, RepositoryError, Task, TaskChange, TaskQuery, TaskRepository, Title,
+    Edit, Expected, Inserted, PageLimit, RepositoryError, Sort, Task, TaskChange, TaskFilter, TaskQuery,
+    TaskRepository, Title,
 };
 use domain::testing::{a_task, noon};
 
@@ -80,10 +81,8 @@ pub(crate) fn a_title(text: &str) -> Title {
 }
 
 pub(crate) fn a_page_of(limit: i64) -> TaskQuery {
-    TaskQuery {
-        limit: PageLimit::new(limit).expect("a valid limit"),
-        after: None,
-    }
+    let limit = PageLimit::new(limit).expect("a valid limit");
+    TaskQuery::new(TaskFilter::default(), Sort::default(), limit, None).expect("no cursor")
 }
 
 /// The cause of an outage, as the log shows it.

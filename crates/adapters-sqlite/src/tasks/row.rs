@@ -59,6 +59,16 @@ impl TaskRow {
     }
 }
 
+/// The status of this name.
+///
+/// # Errors
+/// `Corrupt`: there is none, so somebody else wrote the row.
+pub(super) fn status_of(name: &str) -> Result<Status, RepositoryError> {
+    Status::parse(name)
+        .map_err(in_column("status"))
+        .map_err(|error| RepositoryError::Corrupt(error.into()))
+}
+
 /// A value that breaks the rules of its column.
 #[derive(Debug, Error)]
 #[error("a row of tasks has an impossible {column}")]

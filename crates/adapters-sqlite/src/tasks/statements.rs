@@ -1,4 +1,4 @@
-//! What each call does with a connection. Every statement names the owner and has one fixed text.
+//! What the calls about one task do with a connection. Every statement names the owner and has one fixed text.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -6,9 +6,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use diesel::sqlite::Sqlite;
 use domain::identity::Owner;
-use domain::task::{
-    Expected, IdempotencyKey, Inserted, Page, RepositoryError, Task, TaskChange, TaskId, TaskQuery,
-};
+use domain::task::{Expected, IdempotencyKey, Inserted, RepositoryError, Task, TaskChange, TaskId};
 
 use super::row::{NewTaskRow, TaskRow};
 use crate::error::JobError;
@@ -33,27 +31,6 @@ pub(super) fn find(
         .get_result(connection)
         .optional()?;
     Ok(row.map(|row| row.into_task(owner)).transpose()?)
-}
-
-pub(super) fn list(
-    connection: &mut SqliteConnection,
-    owner: &Owner,
-    query: &TaskQuery,
-) -> Result<Page<Task>, JobError> {
-    let TaskQuery { limit, after } = query;
-    let newest_first = tasks::table
-        .filter(tasks::user_id.eq(owner.as_str()))
-        .order(tasks::id.desc())
-        .limit(i64::from(limit.get()) + 1)
-        .select(TaskRow::as_select());
-    let rows = match after {
-        None => newest_first.load(connection)?,
-        Some(cursor) => newest_first
-            .filter(tasks::id.lt(cursor.id.as_uuid().into_bytes()))
-            .load(connection)?,
-    };
-    let tasks: Result<_, _> = rows.into_iter().map(|row| row.into_task(owner)).collect();
-    Ok(Page::of_one_more_than(*limit, tasks?))
 }
 
 pub(super) fn insert(

@@ -2,6 +2,7 @@
 //!
 //! Always `web::resource`, never macro routes: those are one guarded resource each and answer 404 to a wrong method.
 
+pub mod about;
 pub mod health;
 pub mod tasks;
 
@@ -15,17 +16,42 @@ use crate::problem::{Code, Problem};
 /// Puts every path in its place.
 pub fn configure(services: &mut ServiceConfig) {
     services
-        .service(web::resource("/livez").get(health::live))
-        .service(web::resource("/readyz").get(health::ready))
+        .service(web::resource("/").get(about::service).head(about::service))
+        .service(
+            web::resource("/problems/{code}")
+                .get(about::problem)
+                .head(about::problem),
+        )
+        .service(web::resource("/livez").get(health::live).head(health::live))
+        .service(web::resource("/readyz").get(health::ready).head(health::ready))
         // Before the scope: monitoring has no token.
-        .service(web::resource(["/health", "/healthz", "/api/health"]).get(health::health))
+        .service(
+            web::resource(["/health", "/healthz", "/api/health"])
+                .get(health::health)
+                .head(health::health),
+        )
         .service(
             web::scope("/api")
-                .service(web::resource("/tasks").post(tasks::create).get(tasks::list))
+                .service(web::resource("/me").get(about::me).head(about::me))
+                .service(
+                    web::resource("/tasks")
+                        .post(tasks::create)
+                        .get(tasks::list)
+                        .head(tasks::list)
+                        .delete(tasks::delete_many),
+                )
+                // Before the ids: it can never be one.
+                .service(
+                    web::resource("/tasks/summary")
+                        .get(tasks::summary)
+                        .head(tasks::summary),
+                )
                 .service(
                     web::resource("/tasks/{task_id}")
                         .get(tasks::get)
-                        .put(tasks::update)
+                        .head(tasks::get)
+                        .put(tasks::put)
+                        .patch(tasks::patch)
                         .delete(tasks::delete),
                 )
                 .default_service(web::to(nothing_here))

@@ -33,12 +33,12 @@ async fn every_answer_carries_the_common_headers(api: &Api) {
         (401, "no-store", api.anonymous().get("/api/tasks").await),
         (404, "no-store", alice.get(UNKNOWN).await),
         (404, "no-store", alice.get("/api/nothing").await),
-        (404, "no-store", api.anonymous().get("/").await),
+        (404, "no-store", api.anonymous().get("/nothing").await),
         (404, "no-store", api.anonymous().get("/favicon.ico").await),
         (
             405,
             "no-store",
-            Answer::to(alice.request(Method::PATCH, UNKNOWN)).await,
+            Answer::to(alice.request(Method::POST, UNKNOWN)).await,
         ),
         (
             405,
@@ -68,7 +68,7 @@ async fn every_answer_carries_the_common_headers(api: &Api) {
                 "content-security-policy",
                 "default-src 'none'; frame-ancestors 'none'",
             ),
-            ("vary", "Origin"),
+            ("vary", "Origin, Accept-Encoding"),
             ("server", ""),
             ("x-powered-by", ""),
         ];

@@ -97,18 +97,24 @@ async fn a_wrong_method_is_405_and_the_header_allow_lists_the_right_ones() {
     let cases = [
         (
             "/api/tasks",
-            &["PUT", "DELETE", "PATCH", "PURGE"][..],
-            vec!["GET", "POST"],
+            &["PUT", "PATCH", "PURGE"][..],
+            vec!["DELETE", "GET", "HEAD", "POST"],
         ),
-        (UNKNOWN, &["POST", "PATCH", "PURGE"], vec!["DELETE", "GET", "PUT"]),
+        (
+            UNKNOWN,
+            &["POST", "PURGE"],
+            vec!["DELETE", "GET", "HEAD", "PATCH", "PUT"],
+        ),
         (
             "/api/tasks/no-id",
-            &["POST", "PATCH"],
-            vec!["DELETE", "GET", "PUT"],
+            &["POST"],
+            vec!["DELETE", "GET", "HEAD", "PATCH", "PUT"],
         ),
-        ("/health", &["POST", "PUT", "DELETE"], vec!["GET"]),
-        ("/livez", &["POST"], vec!["GET"]),
-        ("/readyz", &["POST"], vec!["GET"]),
+        ("/api/tasks/summary", &["POST", "DELETE"], vec!["GET", "HEAD"]),
+        ("/api/me", &["POST"], vec!["GET", "HEAD"]),
+        ("/health", &["POST", "PUT", "DELETE"], vec!["GET", "HEAD"]),
+        ("/livez", &["POST"], vec!["GET", "HEAD"]),
+        ("/readyz", &["POST"], vec!["GET", "HEAD"]),
     ];
     for (path, methods, allowed) in cases {
         for method in methods {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::identity::{AuthError, Caller, Owner, TokenVerifier};
 use domain::task::{
-    Expected, IdempotencyKey, Inserted, Page, RepositoryError, Task, TaskChange, TaskId, TaskQuery,
-    TaskRepository,
+    Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task, TaskChange,
+    TaskFilter, TaskId, TaskQuery, TaskRepository,
 };
 use serde_json::json;
 
@@ -78,6 +78,15 @@ impl TaskRepository for Explosive {
     async fn delete(&self, _: &Owner, _: TaskId, _: &Expected) -> Result<(), RepositoryError> {
         panic!("{LAST_WORDS}")
     }
+    async fn count(&self, _: &Owner, _: &TaskFilter) -> Result<u64, RepositoryError> {
+        panic!("{LAST_WORDS}")
+    }
+    async fn summary(&self, _: &Owner) -> Result<Summary, RepositoryError> {
+        panic!("{LAST_WORDS}")
+    }
+    async fn delete_with_status(&self, _: &Owner, _: &StatusSet) -> Result<u64, RepositoryError> {
+        panic!("{LAST_WORDS}")
+    }
 }
 
 fn explosive() -> Api {
@@ -98,6 +107,8 @@ async fn a_panic_in_any_operation_is_a_500() {
         alice.get(UNKNOWN).await,
         alice.put(UNKNOWN, &body).await,
         alice.delete(UNKNOWN).await,
+        alice.get("/api/tasks/summary").await,
+        alice.delete("/api/tasks?status=completed").await,
     ] {
         assert_is_500(&answer);
     }

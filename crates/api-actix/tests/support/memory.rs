@@ -7,6 +7,7 @@ use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
 use api_actix::app::{App, Lifecycle, http_app};
+use api_actix::policy::Policy;
 use api_actix::system::{RandomTaskIds, SystemClock};
 use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) tokens: Arc<dyn TokenVerifier>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) ids: Arc<RandomTaskIds>,
+    pub(crate) policy: Policy,
 }
 
 impl Default for Parts {
@@ -46,6 +48,7 @@ impl Default for Parts {
             tokens: verifier(),
             lifecycle: Arc::default(),
             ids: Arc::default(),
+            policy: Policy::default(),
         }
     }
 }
@@ -57,6 +60,7 @@ impl Parts {
             tokens: self.tokens.clone(),
             storage: self.storage.clone(),
             lifecycle: self.lifecycle.clone(),
+            policy: self.policy.clone(),
         }
     }
 }

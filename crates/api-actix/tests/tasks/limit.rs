@@ -92,7 +92,6 @@ async fn all_errors_come_at_once_in_the_order_of_the_query() {
     let answer = listed("offset=3&cursor=x&limit=0&cursor=y&page=1").await;
     let wanted = [
         ("offset", "extra_forbidden"),
-        ("cursor", "cursor_invalid"),
         ("limit", "greater_than_equal"),
         ("cursor", "extra_forbidden"),
         ("page", "extra_forbidden"),

@@ -7,10 +7,15 @@
 )]
 
 mod answers;
+mod conditional;
 mod create;
 mod errors;
+mod filters;
+mod idempotency;
 mod limit;
+mod many;
 mod pages;
+mod patch;
 #[path = "../support/mod.rs"]
 mod support;
 mod texts;

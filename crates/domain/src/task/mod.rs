@@ -7,6 +7,7 @@ mod id;
 mod idempotency;
 mod query;
 mod repository;
+mod search;
 mod service;
 mod status;
 mod title;
@@ -20,10 +21,14 @@ pub use description::{Description, DescriptionError};
 pub use error::TaskError;
 pub use id::{NotATaskId, TaskId};
 pub use idempotency::{Fingerprint, IdempotencyKey, InvalidIdempotencyKey};
-pub use query::{Cursor, InvalidPageLimit, Page, PageLimit, TaskQuery};
+pub use query::{
+    Cursor, CursorOfAnotherList, Direction, InvalidPageLimit, Page, PageLimit, Position, Sort, SortKey,
+    StatusSet, Summary, TaskFilter, TaskQuery,
+};
 #[cfg(feature = "testing")]
 pub use repository::MockTaskRepository;
 pub use repository::{Expected, Inserted, RepositoryError, TaskRepository};
+pub use search::{SearchTerm, SearchTermError, fold};
 pub use service::{Created, TaskService};
 pub use status::{Status, UnknownStatus};
 pub use title::{Title, TitleError};

@@ -2,7 +2,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use super::{IdempotencyKey, Page, Task, TaskChange, TaskId, TaskQuery, Version};
+use super::{
+    IdempotencyKey, Page, StatusSet, Summary, Task, TaskChange, TaskFilter, TaskId, TaskQuery, Version,
+};
 use crate::Cause;
 use crate::identity::Owner;
 
@@ -30,12 +32,25 @@ pub trait TaskRepository: Send + Sync {
     /// Trouble with the storage only.
     async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError>;
 
-    /// A page of the owner's tasks, newest first (by id, descending: a total order). Walking from cursor to cursor
-    /// MUST neither skip nor repeat a task that exists all the while.
+    /// A page of the owner's tasks that match the filter, in the order of the query: by the sort key, then by id, both
+    /// in one direction. Walking from cursor to cursor MUST neither skip nor repeat a task that exists all the while
+    /// with the same sort key. The filter applies before the page is cut.
     ///
     /// # Errors
     /// Trouble with the storage only.
     async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError>;
+
+    /// How many of the owner's tasks match the filter.
+    ///
+    /// # Errors
+    /// Trouble with the storage only.
+    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError>;
+
+    /// How many tasks the owner has, by status.
+    ///
+    /// # Errors
+    /// Trouble with the storage only.
+    async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError>;
 
     /// Changes a task to what [`Task::changed`] says and answers it. Fields that the change keeps MUST NOT be
     /// written back from an earlier read.
@@ -58,6 +73,13 @@ pub trait TaskRepository: Send + Sync {
     /// # Errors
     /// As [`TaskRepository::update`].
     async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), RepositoryError>;
+
+    /// Removes all of the owner's tasks with one of these statuses for good, all or none of them, and answers how many
+    /// there were.
+    ///
+    /// # Errors
+    /// Trouble with the storage only.
+    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError>;
 }
 
 /// What became of an insertion.

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use super::{
-    Expected, IdempotencyKey, Inserted, NewTask, Page, Task, TaskChange, TaskError, TaskId, TaskQuery,
-    TaskRepository,
+    Expected, IdempotencyKey, Inserted, NewTask, Page, StatusSet, Summary, Task, TaskChange, TaskError,
+    TaskFilter, TaskId, TaskQuery, TaskRepository,
 };
 use crate::clock::Clock;
 use crate::identity::Caller;
@@ -68,12 +68,28 @@ impl TaskService {
             .ok_or(TaskError::NotFound)
     }
 
-    /// A page of the caller's tasks, newest first.
+    /// A page of the caller's tasks.
     ///
     /// # Errors
     /// [`TaskError::Storage`] only: a caller without tasks gets an empty page.
     pub async fn list(&self, caller: &Caller, query: &TaskQuery) -> Result<Page<Task>, TaskError> {
         Ok(self.repository.list(&caller.owner, query).await?)
+    }
+
+    /// How many of the caller's tasks match a filter.
+    ///
+    /// # Errors
+    /// [`TaskError::Storage`] only.
+    pub async fn count(&self, caller: &Caller, filter: &TaskFilter) -> Result<u64, TaskError> {
+        Ok(self.repository.count(&caller.owner, filter).await?)
+    }
+
+    /// How many tasks the caller has, by status.
+    ///
+    /// # Errors
+    /// [`TaskError::Storage`] only.
+    pub async fn summary(&self, caller: &Caller) -> Result<Summary, TaskError> {
+        Ok(self.repository.summary(&caller.owner).await?)
     }
 
     /// Changes a task of the caller and answers it as it is afterwards.
@@ -100,6 +116,17 @@ impl TaskService {
     /// As [`TaskService::update`].
     pub async fn delete(&self, caller: &Caller, id: TaskId, expected: &Expected) -> Result<(), TaskError> {
         Ok(self.repository.delete(&caller.owner, id, expected).await?)
+    }
+
+    /// Removes all tasks of the caller with one of these statuses for good, and answers how many there were.
+    ///
+    /// # Errors
+    /// [`TaskError::Storage`] only.
+    pub async fn delete_with_status(&self, caller: &Caller, statuses: &StatusSet) -> Result<u64, TaskError> {
+        Ok(self
+            .repository
+            .delete_with_status(&caller.owner, statuses)
+            .await?)
     }
 }
 

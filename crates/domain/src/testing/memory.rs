@@ -7,15 +7,17 @@ use chrono::{DateTime, Utc};
 use crate::health::StorageHealth;
 use crate::identity::Owner;
 use crate::task::{
-    Expected, IdempotencyKey, Inserted, Page, RepositoryError, Task, TaskChange, TaskId, TaskQuery,
-    TaskRepository,
+    Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task, TaskChange,
+    TaskFilter, TaskId, TaskQuery, TaskRepository,
 };
 
 /// The reference implementation of [`TaskRepository`]: a map behind a lock. It keeps nothing beyond its life.
 #[derive(Debug, Default)]
 pub struct InMemoryTaskRepository {
-    tasks: Mutex<BTreeMap<(Owner, TaskId), Stored>>,
+    tasks: Mutex<Tasks>,
 }
+
+type Tasks = BTreeMap<(Owner, TaskId), Stored>;
 
 #[derive(Debug)]
 struct Stored {
@@ -24,7 +26,7 @@ struct Stored {
 }
 
 impl InMemoryTaskRepository {
-    fn tasks(&self) -> MutexGuard<'_, BTreeMap<(Owner, TaskId), Stored>> {
+    fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,17 +73,34 @@ impl TaskRepository for InMemoryTaskRepository {
     }
 
     async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
-        let items = self
-            .tasks()
-            .values()
-            .rev()
-            .map(|stored| &stored.task)
-            .filter(|task| task.owner() == owner)
-            .filter(|task| query.after.is_none_or(|cursor| task.id() < cursor.id))
-            .take(usize::from(query.limit.get()) + 1)
+        let tasks = self.tasks();
+        let mut items: Vec<_> = of_owner(&tasks, owner)
+            .filter(|task| query.filter().matches(task))
+            .filter(|task| {
+                query
+                    .after()
+                    .is_none_or(|cursor| query.sort().is_after(task, cursor))
+            })
             .cloned()
             .collect();
-        Ok(Page::of_one_more_than(query.limit, items))
+        items.sort_by(|one, other| query.sort().compare(one, other));
+        items.truncate(usize::from(query.limit().get()) + 1);
+        Ok(Page::of_one_more_than_asked(query, items))
+    }
+
+    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError> {
+        let count = of_owner(&self.tasks(), owner)
+            .filter(|task| filter.matches(task))
+            .count();
+        Ok(count as u64)
+    }
+
+    async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError> {
+        let mut summary = Summary::default();
+        for task in of_owner(&self.tasks(), owner) {
+            summary.add(task.parts().status, 1);
+        }
+        Ok(summary)
     }
 
     async fn update(
@@ -114,6 +133,20 @@ impl TaskRepository for InMemoryTaskRepository {
         tasks.remove(&place);
         Ok(())
     }
+
+    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
+        let mut tasks = self.tasks();
+        let before = tasks.len();
+        tasks.retain(|(holder, _), stored| holder != owner || !statuses.contains(stored.task.parts().status));
+        Ok((before - tasks.len()) as u64)
+    }
+}
+
+fn of_owner<'t>(tasks: &'t Tasks, owner: &'t Owner) -> impl Iterator<Item = &'t Task> {
+    tasks
+        .values()
+        .map(|stored| &stored.task)
+        .filter(move |task| task.owner() == owner)
 }
 
 #[async_trait]

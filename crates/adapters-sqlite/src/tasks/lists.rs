@@ -1,0 +1,208 @@
+//! What the calls about many tasks do with a connection: which of an owner's tasks, in which order, from where on.
+//!
+//! The list that nearly everybody asks for, newest first and unfiltered, is as fixed a statement as any other. The
+//! rest are put together when they are asked for, and diesel prepares each text once per connection. So the texts
+//! must be few: one per *shape* (sort key, direction, which filters, with a cursor or without), which makes 128. Never
+//! may a text depend on a value, or on how many values there are.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use diesel::sqlite::Sqlite;
+use domain::identity::Owner;
+use domain::task::{
+    Cursor, Direction, Page, Position, Sort, SortKey, Status, StatusSet, Summary, Task, TaskFilter, TaskId,
+    TaskQuery,
+};
+
+use super::row::{TaskRow, status_of};
+use crate::error::JobError;
+use crate::functions::{fold, instr};
+use crate::schema::tasks;
+
+/// Some of the tasks, by conditions that are known only when it runs.
+type Tasks<'q> = tasks::BoxedQuery<'q, Sqlite>;
+
+pub(super) fn list(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    query: &TaskQuery,
+) -> Result<Page<Task>, JobError> {
+    let one_more = i64::from(query.limit().get()) + 1;
+    let rows = if query.filter().is_empty() && query.sort() == Sort::default() {
+        newest_first(connection, owner, query.after().map(|cursor| cursor.id), one_more)?
+    } else {
+        let mut tasks = in_order(matching(owner, query.filter()), query.sort());
+        if let Some(cursor) = query.after() {
+            tasks = after(tasks, cursor, query.sort().direction);
+        }
+        tasks
+            .limit(one_more)
+            .select(TaskRow::as_select())
+            .load(connection)?
+    };
+    let items: Result<_, _> = rows.into_iter().map(|row| row.into_task(owner)).collect();
+    Ok(Page::of_one_more_than_asked(query, items?))
+}
+
+fn newest_first(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    after: Option<TaskId>,
+    limit: i64,
+) -> QueryResult<Vec<TaskRow>> {
+    let newest_first = tasks::table
+        .filter(tasks::user_id.eq(owner.as_str()))
+        .order(tasks::id.desc())
+        .limit(limit)
+        .select(TaskRow::as_select());
+    match after {
+        None => newest_first.load(connection),
+        Some(id) => newest_first.filter(tasks::id.lt(bytes(id))).load(connection),
+    }
+}
+
+pub(super) fn count(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    filter: &TaskFilter,
+) -> Result<u64, JobError> {
+    let count: i64 = matching(owner, filter).count().get_result(connection)?;
+    Ok(count.unsigned_abs())
+}
+
+pub(super) fn summary(connection: &mut SqliteConnection, owner: &Owner) -> Result<Summary, JobError> {
+    let counts: Vec<(String, i64)> = tasks::table
+        .filter(tasks::user_id.eq(owner.as_str()))
+        .group_by(tasks::status)
+        .select((tasks::status, count_star()))
+        .load(connection)?;
+    let mut summary = Summary::default();
+    for (status, count) in counts {
+        summary.add(status_of(&status)?, count.unsigned_abs());
+    }
+    Ok(summary)
+}
+
+pub(super) fn delete_with_status(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    statuses: &StatusSet,
+) -> Result<u64, JobError> {
+    let doomed = tasks::table
+        .filter(tasks::user_id.eq(owner.as_str()))
+        .filter(has_one_of(statuses));
+    Ok(diesel::delete(doomed).execute(connection)? as u64)
+}
+
+/// The owner's tasks that belong to the list.
+fn matching<'q>(owner: &'q Owner, filter: &'q TaskFilter) -> Tasks<'q> {
+    // Without `..`: a new filter does not compile until it has its condition.
+    let TaskFilter {
+        statuses,
+        search,
+        updated_since,
+    } = filter;
+    let mut tasks = tasks::table
+        .filter(tasks::user_id.eq(owner.as_str()))
+        .into_boxed();
+    if let Some(statuses) = statuses {
+        tasks = tasks.filter(has_one_of(statuses));
+    }
+    if let Some(term) = search {
+        // Without a description the second half is NULL, and the first decides alone.
+        let in_title = instr(fold(tasks::title.nullable()), term.folded()).gt(0);
+        let in_description = instr(fold(tasks::description), term.folded()).gt(0);
+        tasks = tasks.filter(in_title.or(in_description));
+    }
+    if let Some(since) = updated_since {
+        tasks = tasks.filter(tasks::updated_at.ge(microseconds_from(*since)));
+    }
+    tasks
+}
+
+/// Whether a task has one of the statuses. There is room for all of them, and the last one fills what is left over:
+/// the text stays the same however many there are, which that of diesel's `eq_any` does not.
+fn has_one_of(statuses: &StatusSet) -> Box<dyn BoxableExpression<tasks::table, Sqlite, SqlType = Bool>> {
+    let mut statuses = statuses.iter();
+    let mut last = "";
+    // A fourth status does not compile until it has its place.
+    let [first, second, third]: [&str; Status::ALL.len()] = std::array::from_fn(|_| {
+        last = statuses.next().map_or(last, Status::as_str);
+        last
+    });
+    let status = tasks::status;
+    Box::new(status.eq(first).or(status.eq(second)).or(status.eq(third)))
+}
+
+/// The first whole microsecond that is not before this time: times are stored in whole ones.
+fn microseconds_from(time: DateTime<Utc>) -> i64 {
+    let is_whole = time.timestamp_subsec_nanos().is_multiple_of(1_000);
+    time.timestamp_micros() + i64::from(!is_whole)
+}
+
+fn in_order(tasks: Tasks<'_>, sort: Sort) -> Tasks<'_> {
+    use Direction::{Ascending, Descending};
+    match (sort.key, sort.direction) {
+        (SortKey::CreatedAt, Ascending) => tasks.order(tasks::id.asc()),
+        (SortKey::CreatedAt, Descending) => tasks.order(tasks::id.desc()),
+        (SortKey::UpdatedAt, Ascending) => tasks.order((tasks::updated_at.asc(), tasks::id.asc())),
+        (SortKey::UpdatedAt, Descending) => tasks.order((tasks::updated_at.desc(), tasks::id.desc())),
+        (SortKey::Title, Ascending) => tasks.order((tasks::title.asc(), tasks::id.asc())),
+        (SortKey::Title, Descending) => tasks.order((tasks::title.desc(), tasks::id.desc())),
+        (SortKey::Status, Ascending) => tasks.order((tasks::status.asc(), tasks::id.asc())),
+        (SortKey::Status, Descending) => tasks.order((tasks::status.desc(), tasks::id.desc())),
+    }
+}
+
+/// What comes after a position: `(column, id)` beyond `(value, id)`. Written so that the first condition alone would
+/// bound a search of an index over the column, should there ever be one.
+macro_rules! beyond {
+    ($tasks:ident, $column:expr, $value:expr, $id:expr, $direction:expr) => {
+        match $direction {
+            Direction::Ascending => $tasks
+                .filter($column.ge($value))
+                .filter($column.gt($value).or(tasks::id.gt($id))),
+            Direction::Descending => $tasks
+                .filter($column.le($value))
+                .filter($column.lt($value).or(tasks::id.lt($id))),
+        }
+    };
+}
+
+fn after<'q>(tasks: Tasks<'q>, cursor: &'q Cursor, direction: Direction) -> Tasks<'q> {
+    let id = bytes(cursor.id);
+    match &cursor.position {
+        Position::CreatedAt => match direction {
+            Direction::Ascending => tasks.filter(tasks::id.gt(id)),
+            Direction::Descending => tasks.filter(tasks::id.lt(id)),
+        },
+        Position::UpdatedAt(time) => {
+            beyond!(tasks, tasks::updated_at, time.timestamp_micros(), id, direction)
+        }
+        Position::Title(title) => beyond!(tasks, tasks::title, title.as_str(), id, direction),
+        Position::Status(status) => beyond!(tasks, tasks::status, status.as_str(), id, direction),
+    }
+}
+
+fn bytes(id: TaskId) -> [u8; 16] {
+    id.as_uuid().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use domain::testing::noon;
+
+    use super::*;
+
+    #[test]
+    fn a_time_between_two_microseconds_is_the_later_one() {
+        let whole = noon().timestamp_micros();
+        for (nanoseconds, wanted) in [(0, whole), (1, whole + 1), (999, whole + 1), (1_000, whole + 1)] {
+            let time = noon() + TimeDelta::nanoseconds(nanoseconds);
+            assert_eq!(microseconds_from(time), wanted, "{time}");
+        }
+    }
+}

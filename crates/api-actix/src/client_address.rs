@@ -1,0 +1,80 @@
+//! Where a request comes from: the peer, or whom a trusted proxy names.
+
+use std::net::IpAddr;
+
+use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
+use ipnet::IpNet;
+
+/// The networks whose word about the client's address counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// These networks.
+    #[must_use]
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks)
+    }
+
+    /// The client's address: the last one in `X-Forwarded-For` that no trusted proxy is known to have, as long as the
+    /// peer is one. Each proxy appends whom it talks to, so what stands before that may be invented.
+    #[must_use]
+    pub fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer;
+        let lines: Vec<_> = headers
+            .get_all(X_FORWARDED_FOR)
+            .filter_map(|line| line.to_str().ok())
+            .collect();
+        for hop in lines.iter().flat_map(|line| line.split(',')).rev() {
+            if !self.contains(client) {
+                break;
+            }
+            let Ok(hop) = hop.trim().parse() else { break };
+            client = hop;
+        }
+        client
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn client(trusted: &[&str], peer: &str, forwarded: &[&'static str]) -> String {
+        let proxies = TrustedProxies::new(trusted.iter().map(|network| network.parse().unwrap()).collect());
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append(X_FORWARDED_FOR, HeaderValue::from_static(line));
+        }
+        proxies.client_of(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn nobody_is_believed_by_default() {
+        assert_eq!(client(&[], "192.0.2.1", &["203.0.113.9"]), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_about_its_own_peer_only() {
+        let forwarded = ["1.2.3.4, 203.0.113.9"];
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &forwarded), "203.0.113.9");
+        assert_eq!(client(&["10.0.0.0/8"], "192.0.2.1", &forwarded), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_chain_of_trusted_proxies_is_followed_to_its_end() {
+        let forwarded = ["198.51.100.7, 203.0.113.9", "10.0.0.2"];
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &forwarded), "203.0.113.9");
+    }
+
+    #[test]
+    fn nonsense_is_not_believed() {
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &["unknown"]), "10.0.0.1");
+    }
+}

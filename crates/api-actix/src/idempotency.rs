@@ -1,0 +1,129 @@
+//! `Idempotency-Key`: a client's name for one creation, so that a retry makes no second task.
+
+use actix_web::http::header::{HeaderMap, HeaderName};
+use domain::task::{Description, Fingerprint, IdempotencyKey, NewTask};
+use sha2::{Digest, Sha256};
+
+use crate::problem::{Code, Problem};
+
+/// The header of the request (draft-ietf-httpapi-idempotency-key-header).
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Set on the answer if an earlier request with the key made the task.
+pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The key of a creation, if it has one. A quoted string, as the draft says, or the bare key, as most clients send it:
+/// both are the same key.
+///
+/// # Errors
+/// `header_invalid` for anything but one key of 1 to 255 visible ASCII characters.
+pub(crate) fn key_of(headers: &HeaderMap, new: &NewTask) -> Result<Option<IdempotencyKey>, Problem> {
+    let mut values = headers.get_all(&IDEMPOTENCY_KEY);
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(invalid());
+    }
+    let text = value.to_str().map_err(|_| invalid())?.trim_matches([' ', '\t']);
+    let text = match text.strip_prefix('"') {
+        Some(quoted) => quoted.strip_suffix('"').ok_or_else(invalid)?,
+        None => text,
+    };
+    IdempotencyKey::new(text, fingerprint(new))
+        .map(Some)
+        .map_err(|_| invalid())
+}
+
+fn invalid() -> Problem {
+    Problem::new(Code::HeaderInvalid).with_detail(
+        "Idempotency-Key must be given once: 1 to 255 visible ASCII characters without quotes inside.",
+    )
+}
+
+/// Of what was asked for, defaults applied: neither the order of members nor members without effect matter.
+fn fingerprint(new: &NewTask) -> Fingerprint {
+    let NewTask {
+        title,
+        description,
+        status,
+    } = new;
+    let mut hash = Sha256::new();
+    let mut add = |part: Option<&str>| {
+        // The length in front keeps parts apart; none is not the same as empty.
+        hash.update(part.map_or(u64::MAX, |part| part.len() as u64).to_be_bytes());
+        hash.update(part.unwrap_or_default());
+    };
+    add(Some(title.as_str()));
+    add(description.as_ref().map(Description::as_str));
+    add(Some(status.as_str()));
+    Fingerprint(hash.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+    use domain::task::{Status, Title};
+
+    use super::*;
+
+    fn new(title: &str, description: Option<&str>) -> NewTask {
+        NewTask {
+            title: Title::parse(title).unwrap(),
+            description: description.map(|text| Description::parse(text).unwrap()),
+            status: Status::Pending,
+        }
+    }
+
+    fn key(lines: &[&str]) -> Result<Option<String>, Code> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(IDEMPOTENCY_KEY, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+        }
+        let key = key_of(&headers, &new("title", None)).map_err(|problem| problem.code())?;
+        Ok(key.map(|key| key.as_str().to_owned()))
+    }
+
+    #[test]
+    fn a_quoted_and_a_bare_key_are_the_same() {
+        assert_eq!(key(&["\"k-1\""]), Ok(Some("k-1".to_owned())));
+        assert_eq!(key(&["k-1"]), Ok(Some("k-1".to_owned())));
+        assert_eq!(key(&[]), Ok(None));
+    }
+
+    #[test]
+    fn anything_but_one_key_is_refused() {
+        let long = "k".repeat(256);
+        for lines in [
+            &[""][..],
+            &["\"\""],
+            &["\"k"],
+            &["k\""],
+            &["a b"],
+            &["a\"b"],
+            &["a\\b"],
+            &["é"],
+            &[&long],
+            &["a", "a"],
+        ] {
+            assert_eq!(key(lines), Err(Code::HeaderInvalid), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_tells_every_difference() {
+        let prints = [
+            new("a", None),
+            new("a", Some("")),
+            new("a", Some("b")),
+            new("ab", None),
+            NewTask {
+                status: Status::Completed,
+                ..new("a", None)
+            },
+        ]
+        .map(|new| fingerprint(&new).0);
+        for (index, print) in prints.iter().enumerate() {
+            assert_eq!(prints.iter().position(|other| other == print), Some(index));
+        }
+    }
+}

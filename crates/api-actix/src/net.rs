@@ -1,0 +1,88 @@
+//! The last net under every request: a time limit, and a 500 instead of a panic.
+//!
+//! Whoever panicked or took too long has taken the request along, so there is nothing left to build an answer on but an
+//! error; it renders itself.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use futures_util::FutureExt;
+use tokio::time::timeout;
+
+use crate::edge::{RequestContext, with_common_headers};
+use crate::problem::{Code, Problem};
+
+/// Nothing on our side may take longer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(12);
+/// Smaller answers are not worth compressing, in bytes.
+const WORTH_COMPRESSING: u64 = 1024;
+
+/// Wraps the routes.
+///
+/// # Errors
+/// What stands for a panic or for a request that took too long.
+pub async fn net(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let context = request.extensions().get::<RequestContext>().cloned();
+    // Inside an async block, so that a panic before the first await is caught too.
+    let handling = AssertUnwindSafe(async { next.call(request).await }).catch_unwind();
+    let problem = match timeout(REQUEST_TIMEOUT, handling).await {
+        Ok(Ok(response)) => return response.map(|response| sized(response.map_into_boxed_body())),
+        Ok(Err(panic)) => Problem::of_panic(message_of(panic.as_ref())),
+        Err(_) => Problem::new(Code::Timeout),
+    };
+    Err(match context {
+        Some(context) => Unanswered { problem, context }.into(),
+        None => problem.into(),
+    })
+}
+
+/// Keeps the compression away from small answers: it leaves alone what already names its coding. The edge takes the
+/// name off again.
+fn sized(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    if matches!(response.response().body().size(), BodySize::Sized(size) if size < WORTH_COMPRESSING) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    response
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without text".to_owned())
+}
+
+/// A problem together with the request that it answers.
+#[derive(Debug)]
+struct Unanswered {
+    problem: Problem,
+    context: RequestContext,
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)
+    }
+}
+
+impl ResponseError for Unanswered {
+    fn status_code(&self) -> StatusCode {
+        self.problem.code().status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        with_common_headers(self.problem.render(&self.context), &self.context)
+    }
+}

@@ -1,0 +1,87 @@
+//! What the API says about itself and about whoever asks.
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::SecondsFormat;
+use domain::identity::Caller;
+use serde::Serialize;
+
+use crate::authenticated::Authenticated;
+use crate::problem::{Code, Problem};
+
+#[derive(Serialize)]
+struct ServiceBody {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// `GET /`
+pub(crate) async fn service() -> HttpResponse {
+    HttpResponse::Ok().json(ServiceBody {
+        name: "task-api",
+        version: env!("CARGO_PKG_VERSION"),
+    })
+}
+
+#[derive(Serialize)]
+struct MeBody<'a> {
+    user_id: &'a str,
+    expires_at: String,
+    issuer: Option<&'a str>,
+}
+
+/// `GET /api/me`: settles whether a token is the right one.
+pub(crate) async fn me(Authenticated(caller): Authenticated) -> HttpResponse {
+    let Caller {
+        owner,
+        expires_at,
+        issuer,
+    } = &caller;
+    HttpResponse::Ok().json(MeBody {
+        user_id: owner.as_str(),
+        expires_at: expires_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        issuer: issuer.as_deref(),
+    })
+}
+
+#[derive(Serialize)]
+struct ExplanationBody {
+    code: &'static str,
+    status: u16,
+    title: &'static str,
+    detail: &'static str,
+}
+
+/// `GET /problems/{code}`: what the `type` of a problem document leads to; HTML for browsers, JSON for programs.
+pub(crate) async fn problem(name: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let code = Code::ALL
+        .iter()
+        .find(|code| code.as_str().replace('_', "-") == *name);
+    let code = *code.ok_or_else(|| Problem::new(Code::RouteNotFound))?;
+    let accepts_html = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let mut answer = HttpResponse::Ok();
+    if accepts_html.is_some_and(|accept| accept.contains("text/html")) {
+        return Ok(answer.content_type("text/html; charset=utf-8").body(page(code)));
+    }
+    answer.insert_header((
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=3600"),
+    ));
+    Ok(answer.json(ExplanationBody {
+        code: code.as_str(),
+        status: code.status().as_u16(),
+        title: code.title(),
+        detail: code.detail(),
+    }))
+}
+
+fn page(code: Code) -> String {
+    let (name, status, title, detail) = (code.as_str(), code.status().as_u16(), code.title(), code.detail());
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
+         <h1>{title}</h1><p>{detail}</p><p>Status {status}, code <code>{name}</code>.</p></html>"
+    )
+}

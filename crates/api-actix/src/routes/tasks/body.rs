@@ -1,0 +1,217 @@
+//! The bodies of `/api/tasks`.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::identity::Caller;
+use domain::task::{
+    Description, DescriptionError, Edit, NewTask, Status, Summary, Task, TaskChange, TaskParts, Title,
+    TitleError,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::body::{JsonObject, Reading};
+use crate::fields::{FieldErrors, Rule};
+
+/// A task as clients see it.
+#[derive(Serialize)]
+pub(super) struct TaskBody<'a> {
+    id: String,
+    title: &'a str,
+    description: Option<&'a str>,
+    status: &'static str,
+    user_id: &'a str,
+    version: i32,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> From<&'a Task> for TaskBody<'a> {
+    fn from(task: &'a Task) -> Self {
+        let TaskParts {
+            id,
+            owner,
+            title,
+            description,
+            status,
+            version,
+            created_at,
+            updated_at,
+        } = task.parts();
+        Self {
+            id: id.to_string(),
+            title: title.as_str(),
+            description: description.as_ref().map(Description::as_str),
+            status: status.as_str(),
+            user_id: owner.as_str(),
+            version: version.get(),
+            created_at: timestamp(*created_at),
+            updated_at: timestamp(*updated_at),
+        }
+    }
+}
+
+/// RFC 3339 in UTC, always with six digits of a second.
+fn timestamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// How many tasks there are, for the badges of tabs.
+#[derive(Serialize)]
+pub(super) struct SummaryBody {
+    total: u64,
+    by_status: ByStatus,
+}
+
+#[derive(Serialize)]
+struct ByStatus {
+    pending: u64,
+    in_progress: u64,
+    completed: u64,
+}
+
+impl From<&Summary> for SummaryBody {
+    fn from(summary: &Summary) -> Self {
+        Self {
+            total: summary.total(),
+            by_status: ByStatus {
+                pending: summary.with_status(Status::Pending),
+                in_progress: summary.with_status(Status::InProgress),
+                completed: summary.with_status(Status::Completed),
+            },
+        }
+    }
+}
+
+/// Reads the body of a creation.
+pub(super) fn new_task(body: JsonObject, caller: &Caller) -> Result<NewTask, FieldErrors> {
+    let mut title = None;
+    let mut has_title = false;
+    let mut description = None;
+    let mut status = Status::default();
+    let mut errors = FieldErrors::default();
+    body.read_members(&mut errors, |name, value| match name {
+        "title" => {
+            has_title = true;
+            read_title(value).map(|read| title = Some(read)).into()
+        }
+        "description" => read_description(value).map(|read| description = read).into(),
+        "status" => read_status(&value).map(|read| status = read).into(),
+        "user_id" => read_user_id(&value, caller).into(),
+        "id" => Reading::Done,
+        name => read_only(name),
+    });
+    if !has_title {
+        errors.add_member("title", &Rule::Missing);
+    }
+    match title {
+        Some(title) => errors.or(NewTask {
+            title,
+            description,
+            status,
+        }),
+        None => Err(errors),
+    }
+}
+
+/// What a change that asks for nothing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Empty {
+    /// A mistake.
+    IsMissing,
+    /// Fine.
+    IsNoChange,
+}
+
+/// Reads the body of a change: what it does not name stays as it is.
+pub(super) fn task_change(
+    body: JsonObject,
+    caller: &Caller,
+    path_id: &str,
+    empty: Empty,
+) -> Result<TaskChange, FieldErrors> {
+    let mut change = TaskChange::default();
+    let mut errors = FieldErrors::default();
+    body.read_members(&mut errors, |name, value| match name {
+        "title" => read_title(value)
+            .map(|read| change.title = Edit::Set(read))
+            .into(),
+        "description" => read_description(value)
+            .map(|read| change.description = Edit::Set(read))
+            .into(),
+        "status" => read_status(&value)
+            .map(|read| change.status = Edit::Set(read))
+            .into(),
+        "user_id" => read_user_id(&value, caller).into(),
+        "id" => read_id(&value, path_id).into(),
+        name => read_only(name),
+    });
+    if empty == Empty::IsMissing && errors.is_empty() && change.is_empty() {
+        return Err(FieldErrors::of_body(&Rule::Missing));
+    }
+    errors.or(change)
+}
+
+fn read_title(value: Value) -> Result<Title, Rule> {
+    Title::parse(read_string(value)?).map_err(|error| match error {
+        TitleError::Blank => Rule::Blank,
+        TitleError::TooLong { length } => Rule::TooLong {
+            max: Title::MAX_CHARS,
+            actual: length,
+        },
+        TitleError::ControlCharacter => Rule::ForbiddenCharacter {
+            which: "control characters or line breaks",
+        },
+    })
+}
+
+fn read_description(value: Value) -> Result<Option<Description>, Rule> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    Description::parse(read_string(value)?)
+        .map(Some)
+        .map_err(|error| match error {
+            DescriptionError::TooLong { length } => Rule::TooLong {
+                max: Description::MAX_CHARS,
+                actual: length,
+            },
+            DescriptionError::Nul => Rule::ForbiddenCharacter {
+                which: "NUL characters",
+            },
+        })
+}
+
+fn read_status(value: &Value) -> Result<Status, Rule> {
+    let text = value.as_str().ok_or(Rule::NotAString)?;
+    Status::parse(text).map_err(|_| Rule::NotOneOf(Status::ALL.map(Status::as_str).to_vec()))
+}
+
+fn read_string(value: Value) -> Result<String, Rule> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(Rule::NotAString),
+    }
+}
+
+/// A client may send back what it got, but never somebody else's id: a form filled in before a change of account
+/// would end up with the wrong user.
+fn read_user_id(value: &Value, caller: &Caller) -> Result<(), Rule> {
+    if value.as_str() == Some(caller.owner.as_str()) {
+        Ok(())
+    } else {
+        Err(Rule::OwnerMismatch)
+    }
+}
+
+fn read_id(value: &Value, path_id: &str) -> Result<(), Rule> {
+    let is_same = value.as_str().is_some_and(|id| id.eq_ignore_ascii_case(path_id));
+    if is_same { Ok(()) } else { Err(Rule::IdMismatch) }
+}
+
+/// What clients get and may send back without effect.
+fn read_only(name: &str) -> Reading {
+    match name {
+        "created_at" | "updated_at" | "version" => Reading::Done,
+        _ => Reading::Unknown,
+    }
+}

@@ -1,0 +1,259 @@
+//! `/api/tasks`: each handler reads, calls one use case, renders. What is read and written stands in the files beside.
+
+mod body;
+mod parameters;
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use domain::identity::Caller;
+use domain::task::{Created, Expected, Page, Task, TaskId};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::authenticated::Authenticated;
+use crate::body::JsonObject;
+use crate::cursor::List;
+use crate::etag;
+use crate::idempotency::{IDEMPOTENCY_REPLAYED, key_of};
+use crate::preconditions::{if_match, if_none_match_names};
+use crate::problem::{Code, Problem};
+use body::{Empty, SummaryBody, TaskBody, new_task, task_change};
+use parameters::{ListParameters, statuses_to_delete};
+
+const X_NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
+const X_PAGE_LIMIT: HeaderName = HeaderName::from_static("x-page-limit");
+const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+/// `POST /api/tasks`
+pub(crate) async fn create(
+    Authenticated(caller): Authenticated,
+    app: web::Data<App>,
+    request: HttpRequest,
+    body: JsonObject,
+) -> Result<HttpResponse, Problem> {
+    let new = new_task(body, &caller)?;
+    let key = key_of(request.headers(), &new)?;
+    let Created { task, replayed } = app.tasks.create(&caller, new, key).await?;
+    let mut answer = HttpResponse::Created();
+    answer.insert_header((header::LOCATION, format!("/api/tasks/{}", task.id())));
+    if replayed {
+        answer.insert_header((IDEMPOTENCY_REPLAYED, "true"));
+    }
+    Ok(task_answer(&mut answer, &task))
+}
+
+/// `GET /api/tasks`
+pub(crate) async fn list(
+    Authenticated(caller): Authenticated,
+    app: web::Data<App>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let parameters = ListParameters::read(request.query_string(), &caller.owner)?;
+    let page = app.tasks.list(&caller, &parameters.query).await?;
+    let total = if parameters.count_exactly {
+        Some(app.tasks.count(&caller, parameters.query.filter()).await?)
+    } else {
+        None
+    };
+    Ok(page_answer(&request, &parameters, &caller, &page, total))
+}
+
+/// `DELETE /api/tasks?status=…`
+pub(crate) async fn delete_many(
+    Authenticated(caller): Authenticated,
+    app: web::Data<App>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let statuses = statuses_to_delete(request.query_string())?;
+    let deleted = app.tasks.delete_with_status(&caller, &statuses).await?;
+    Ok(HttpResponse::Ok().json(Deleted { deleted }))
+}
+
+/// `GET /api/tasks/summary`
+pub(crate) async fn summary(
+    Authenticated(caller): Authenticated,
+    app: web::Data<App>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    parameters::none(request.query_string())?;
+    let summary = app.tasks.summary(&caller).await?;
+    Ok(HttpResponse::Ok().json(SummaryBody::from(&summary)))
+}
+
+/// `GET /api/tasks/{task_id}`
+pub(crate) async fn get(
+    Authenticated(caller): Authenticated,
+    app: web::Data<App>,
+    id: PathId,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let task = app.tasks.get(&caller, id.task_id()?).await?;
+    if if_none_match_names(request.headers(), &task.version().to_string()) {
+        return Ok(HttpResponse::NotModified()
+            .insert_header((header::ETAG, etag::of(task.version())))
+            .finish());
+    }
+    Ok(task_answer(&mut HttpResponse::Ok(), &task))
+}
+
+/// `PUT /api/tasks/{task_id}`: a body that asks for nothing is a mistake.
+pub(crate) async fn put(
+    Authenticated(caller): Authenticated,
+    app: web::Data<App>,
+    id: PathId,
+    request: HttpRequest,
+    body: JsonObject,
+) -> Result<HttpResponse, Problem> {
+    change(&app, &caller, &id, request.headers(), body, Empty::IsMissing).await
+}
+
+/// `PATCH /api/tasks/{task_id}` (RFC 7396): a body that asks for nothing changes nothing.
+pub(crate) async fn patch(
+    Authenticated(caller): Authenticated,
+    app: web::Data<App>,
+    id: PathId,
+    request: HttpRequest,
+    body: JsonObject,
+) -> Result<HttpResponse, Problem> {
+    change(&app, &caller, &id, request.headers(), body, Empty::IsNoChange).await
+}
+
+async fn change(
+    app: &App,
+    caller: &Caller,
+    id: &PathId,
+    headers: &HeaderMap,
+    body: JsonObject,
+    empty: Empty,
+) -> Result<HttpResponse, Problem> {
+    let change = task_change(body, caller, id.text(), empty)?;
+    let expected = expected(app, caller, id, headers).await?;
+    let task = app
+        .tasks
+        .update(caller, id.task_id()?, &change, &expected)
+        .await?;
+    Ok(task_answer(&mut HttpResponse::Ok(), &task))
+}
+
+/// `DELETE /api/tasks/{task_id}`
+pub(crate) async fn delete(
+    Authenticated(caller): Authenticated,
+    app: web::Data<App>,
+    id: PathId,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let expected = expected(&app, &caller, &id, request.headers()).await?;
+    app.tasks.delete(&caller, id.task_id()?, &expected).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What `If-Match` expects. A server that insists on the header says so only about a task that is there.
+async fn expected(app: &App, caller: &Caller, id: &PathId, headers: &HeaderMap) -> Result<Expected, Problem> {
+    match if_match(headers)? {
+        Some(expected) => Ok(expected),
+        None if app.policy.requires_if_match => {
+            app.tasks.get(caller, id.task_id()?).await?;
+            Err(Problem::new(Code::PreconditionRequired))
+        }
+        None => Ok(Expected::Any),
+    }
+}
+
+/// The `{task_id}` of a path, as it was sent. Reading it never fails: it is looked at after the body and the headers,
+/// and what is no id is then the id of no task.
+pub(crate) struct PathId(String);
+
+impl PathId {
+    fn text(&self) -> &str {
+        &self.0
+    }
+
+    fn task_id(&self) -> Result<TaskId, Problem> {
+        TaskId::parse(&self.0).map_err(|_| Problem::new(Code::TaskNotFound))
+    }
+}
+
+impl FromRequest for PathId {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(
+            request.match_info().get("task_id").unwrap_or_default().to_owned(),
+        )))
+    }
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    deleted: u64,
+}
+
+fn task_answer(answer: &mut HttpResponseBuilder, task: &Task) -> HttpResponse {
+    answer
+        .insert_header((header::ETAG, etag::of(task.version())))
+        .json(TaskBody::from(task))
+}
+
+/// A page as a bare array; how to go on stands in the headers (RFC 8288).
+fn page_answer(
+    request: &HttpRequest,
+    parameters: &ListParameters,
+    caller: &Caller,
+    page: &Page<Task>,
+    total: Option<u64>,
+) -> HttpResponse {
+    let query = &parameters.query;
+    let list = List {
+        owner: &caller.owner,
+        filter: query.filter(),
+        sort: query.sort(),
+    };
+    let next = page.next.as_ref().map(|cursor| list.encode(cursor));
+    // An array of tasks always becomes JSON.
+    let body =
+        serde_json::to_vec(&page.items.iter().map(TaskBody::from).collect::<Vec<_>>()).unwrap_or_default();
+    let total = total.map(|total| total.to_string());
+    let headers = [
+        (X_PAGE_LIMIT, Some(query.limit().get().to_string())),
+        (header::LINK, Some(links(parameters, next.as_deref()))),
+        (X_NEXT_CURSOR, next),
+        (X_TOTAL_COUNT, total),
+    ];
+    let parts = headers
+        .iter()
+        .filter_map(|(_, value)| value.as_deref())
+        .map(str::as_bytes);
+    let opaque = etag::opaque_of(parts.chain([body.as_slice()]));
+    let is_known = if_none_match_names(request.headers(), &opaque);
+    let mut answer = if is_known {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    answer.insert_header((header::ETAG, etag::weak(&opaque)));
+    for (name, value) in headers {
+        if let Some(value) = value {
+            answer.insert_header((name, value));
+        }
+    }
+    if is_known {
+        answer.finish()
+    } else {
+        answer.content_type("application/json").body(body)
+    }
+}
+
+/// References relative to the server, so that a proxy in front of it cannot make them wrong.
+fn links(parameters: &ListParameters, next: Option<&str>) -> String {
+    let mut links = Vec::new();
+    if let Some(next) = next {
+        links.push(format!("<{}>; rel=\"next\"", parameters.target(Some(next))));
+    }
+    links.push(format!("<{}>; rel=\"first\"", parameters.target(None)));
+    links.join(", ")
+}

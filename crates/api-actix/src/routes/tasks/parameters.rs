@@ -1,0 +1,256 @@
+//! The query parameters of `/api/tasks`. Unknown ones are errors: a mistyped filter must not return everything.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use domain::identity::Owner;
+use domain::task::{
+    Direction, InvalidPageLimit, PageLimit, SearchTerm, SearchTermError, Sort, SortKey, Status, StatusSet,
+    TaskFilter, TaskQuery,
+};
+
+use crate::cursor::{List, name_of};
+use crate::fields::{FieldErrors, Rule};
+use crate::problem::{Code, Problem};
+
+/// What a request asks of the list.
+#[derive(Debug)]
+pub(super) struct ListParameters {
+    pub(super) query: TaskQuery,
+    /// Whether to count all tasks that match.
+    pub(super) count_exactly: bool,
+    /// The parameters without the cursor, for links.
+    kept: Vec<(String, String)>,
+}
+
+impl ListParameters {
+    /// Reads `status`, `q`, `sort`, `limit`, `cursor`, `updated_since` and `count`; only `status` may be repeated.
+    pub(super) fn read(query: &str, owner: &Owner) -> Result<Self, FieldErrors> {
+        let mut filter = TaskFilter::default();
+        let mut statuses = Vec::new();
+        let (mut sort, mut limit) = (Sort::default(), PageLimit::default());
+        let mut count_exactly = false;
+        let mut cursor = None;
+        let mut kept = Vec::new();
+        let mut errors = FieldErrors::default();
+        read_parameters(query, &mut errors, |name, value| {
+            if name != "cursor" {
+                kept.push((name.to_owned(), value.to_owned()));
+            }
+            match name {
+                "status" => read_statuses(value).map(|read| statuses.extend(read)),
+                "q" => read_search(value).map(|read| filter.search = Some(read)),
+                "sort" => read_sort(value).map(|read| sort = read),
+                "limit" => read_limit(value).map(|read| limit = read),
+                "updated_since" => read_time(value).map(|read| filter.updated_since = Some(read)),
+                "count" if value == "exact" => {
+                    count_exactly = true;
+                    Ok(())
+                }
+                "count" => Err(Rule::NotOneOf(vec!["exact"])),
+                "cursor" => {
+                    cursor = Some(value.to_owned());
+                    Ok(())
+                }
+                _ => Err(Rule::Extra),
+            }
+        });
+        filter.statuses = StatusSet::new(statuses);
+        // A cursor makes sense only for a list that does.
+        let list = errors.or(List {
+            owner,
+            filter: &filter,
+            sort,
+        })?;
+        let invalid_cursor = || FieldErrors::of_parameter("cursor", &Rule::InvalidCursor);
+        let after = cursor
+            .map(|text| list.decode(&text).ok_or_else(invalid_cursor))
+            .transpose()?;
+        let query = TaskQuery::new(filter, sort, limit, after).map_err(|_| invalid_cursor())?;
+        Ok(Self {
+            query,
+            count_exactly,
+            kept,
+        })
+    }
+
+    /// The list from another position, relative to the server.
+    pub(super) fn target(&self, cursor: Option<&str>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(&self.kept);
+        if let Some(cursor) = cursor {
+            query.append_pair("cursor", cursor);
+        }
+        match query.finish().as_str() {
+            "" => "/api/tasks".to_owned(),
+            query => format!("/api/tasks?{query}"),
+        }
+    }
+}
+
+/// Reads which tasks to delete: `status` and nothing else, because a mistake here cannot be undone.
+pub(super) fn statuses_to_delete(query: &str) -> Result<StatusSet, Problem> {
+    let mut statuses = Vec::new();
+    let mut errors = FieldErrors::default();
+    read_parameters(query, &mut errors, |name, value| match name {
+        "status" => read_statuses(value).map(|read| statuses.extend(read)),
+        _ => Err(Rule::Extra),
+    });
+    errors.or(())?;
+    StatusSet::new(statuses).ok_or_else(|| Problem::new(Code::FilterRequired))
+}
+
+/// Refuses every parameter.
+pub(super) fn none(query: &str) -> Result<(), FieldErrors> {
+    let mut errors = FieldErrors::default();
+    read_parameters(query, &mut errors, |_, _| Err(Rule::Extra));
+    errors.or(())
+}
+
+fn read_parameters(
+    query: &str,
+    errors: &mut FieldErrors,
+    mut read: impl FnMut(&str, &str) -> Result<(), Rule>,
+) {
+    let mut seen: HashSet<Cow<'_, str>> = HashSet::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let is_repeated = name != "status" && seen.contains(&name);
+        let result = if is_repeated {
+            Err(Rule::Extra)
+        } else {
+            read(&name, &value)
+        };
+        if let Err(rule) = result {
+            errors.add_parameter(&name, &rule);
+        }
+        seen.insert(name);
+    }
+}
+
+fn read_statuses(text: &str) -> Result<Vec<Status>, Rule> {
+    let read =
+        |name| Status::parse(name).map_err(|_| Rule::NotOneOf(Status::ALL.map(Status::as_str).to_vec()));
+    text.split(',').map(read).collect()
+}
+
+fn read_search(text: &str) -> Result<SearchTerm, Rule> {
+    SearchTerm::parse(text).map_err(|error| match error {
+        SearchTermError::Blank => Rule::Blank,
+        SearchTermError::TooLong { length } => Rule::TooLong {
+            max: SearchTerm::MAX_CHARS,
+            actual: length,
+        },
+        SearchTermError::Nul => Rule::ForbiddenCharacter {
+            which: "NUL characters",
+        },
+    })
+}
+
+const SORTS: [&str; 8] = [
+    "created_at",
+    "-created_at",
+    "updated_at",
+    "-updated_at",
+    "title",
+    "-title",
+    "status",
+    "-status",
+];
+
+fn read_sort(text: &str) -> Result<Sort, Rule> {
+    let (name, direction) = match text.strip_prefix('-') {
+        Some(name) => (name, Direction::Descending),
+        None => (text, Direction::Ascending),
+    };
+    let key = SortKey::ALL.into_iter().find(|key| name_of(*key) == name);
+    key.map(|key| Sort { key, direction })
+        .ok_or_else(|| Rule::NotOneOf(SORTS.to_vec()))
+}
+
+fn read_limit(text: &str) -> Result<PageLimit, Rule> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Rule::NotAnInteger);
+    }
+    // A number too long for the type is still a number, and out of range.
+    let number = text
+        .parse()
+        .unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX });
+    PageLimit::new(number).map_err(|error| match error {
+        InvalidPageLimit::TooSmall => Rule::TooSmall { min: PageLimit::MIN },
+        InvalidPageLimit::TooLarge => Rule::TooLarge { max: PageLimit::MAX },
+    })
+}
+
+/// RFC 3339. Times are stored in whole microseconds, so a finer one means the next of those.
+fn read_time(text: &str) -> Result<DateTime<Utc>, Rule> {
+    let time = DateTime::parse_from_rfc3339(text)
+        .map_err(|_| Rule::NotADateTime)?
+        .to_utc();
+    let is_whole = time.timestamp_subsec_nanos() % 1_000 == 0;
+    let micros = if is_whole {
+        time.timestamp_micros()
+    } else {
+        time.timestamp_micros() + 1
+    };
+    DateTime::from_timestamp_micros(micros).ok_or(Rule::NotADateTime)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::testing::an_owner;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(query: &str) -> ListParameters {
+        ListParameters::read(query, &an_owner()).unwrap()
+    }
+
+    #[test]
+    fn statuses_may_be_listed_or_repeated() {
+        let both = StatusSet::new([Status::Pending, Status::Completed]);
+        assert_eq!(read("status=pending,completed").query.filter().statuses, both);
+        assert_eq!(
+            read("status=completed&status=pending").query.filter().statuses,
+            both
+        );
+    }
+
+    #[test]
+    fn a_minus_sorts_downwards() {
+        let down = Sort {
+            key: SortKey::Title,
+            direction: Direction::Descending,
+        };
+        assert_eq!(read("sort=-title").query.sort(), down);
+        assert_eq!(read("").query.sort(), Sort::default());
+    }
+
+    #[test]
+    fn a_link_keeps_every_parameter_but_the_cursor() {
+        let parameters = read("q=a%26b&limit=5&status=pending");
+        let wanted = "/api/tasks?q=a%26b&limit=5&status=pending&cursor=xyz";
+        assert_eq!(parameters.target(Some("xyz")), wanted);
+        assert_eq!(read("").target(None), "/api/tasks");
+    }
+
+    #[test]
+    fn a_time_finer_than_ours_means_the_next_microsecond() {
+        let since = |text: &str| read_time(text).unwrap().to_rfc3339();
+        assert_eq!(
+            since("2026-01-15T12:00:00.0000001+02:00"),
+            "2026-01-15T10:00:00.000001+00:00"
+        );
+        assert_eq!(since("2026-01-15T12:00:00Z"), "2026-01-15T12:00:00+00:00");
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_read_or_refused(query in "[ -~]{0,60}") {
+            let _ = ListParameters::read(&query, &an_owner());
+            let _ = statuses_to_delete(&query);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Lists: their order, their filters, their pages.
+
+use chrono::TimeDelta;
+
+use super::steps::{MOST_PAGES, newest_first, stored, walk, walk_through};
+use crate::task::{
+    Direction, Expected, Inserted, NewTask, PageLimit, SearchTerm, Sort, SortKey, Status, StatusSet, Summary,
+    Task, TaskFilter, TaskQuery, TaskRepository, Title,
+};
+use crate::testing::{a_task, an_id_at, an_owner, an_owner_named, noon};
+
+/// No tasks is an answer, not an error.
+pub async fn an_owner_without_tasks_has_an_empty_last_page(repo: &dyn TaskRepository) {
+    stored(repo, &an_owner_named("somebody else"), "theirs").await;
+    let page = repo
+        .list(&an_owner(), &TaskQuery::default())
+        .await
+        .expect("a page");
+    assert_eq!(page.items, []);
+    assert_eq!(page.next, None);
+}
+
+/// By time, and within one millisecond still in one order.
+pub async fn a_list_is_newest_first(repo: &dyn TaskRepository) {
+    let mut ids: Vec<_> = [0, 0, 0, 5, 5, -3, 86_400_000]
+        .map(|milliseconds| an_id_at(noon() + TimeDelta::milliseconds(milliseconds)))
+        .to_vec();
+    for id in &ids {
+        let new = NewTask {
+            title: Title::parse("task").expect("a valid title"),
+            description: None,
+            status: Status::Pending,
+        };
+        let task = Task::create(*id, an_owner(), new);
+        assert_eq!(
+            repo.insert(&task, None).await.expect("an insertion"),
+            Inserted::New
+        );
+    }
+    ids.sort_unstable();
+    ids.reverse();
+    for limit in [1, 2, 3, 7, PageLimit::MAX] {
+        let listed: Vec<_> = walk(repo, &an_owner(), limit)
+            .await
+            .iter()
+            .map(Task::id)
+            .collect();
+        assert_eq!(listed, ids, "in pages of {limit}");
+    }
+}
+
+/// Whoever walks the pages sees each task that was there all the while exactly once.
+pub async fn pages_join_up_without_gap_or_repeat_while_tasks_come_and_go(repo: &dyn TaskRepository) {
+    let mut old = Vec::new();
+    for number in 0..23 {
+        old.push(stored(repo, &an_owner(), &format!("task {number}")).await);
+    }
+    let mut query = newest_first(4);
+    let mut seen = Vec::new();
+    loop {
+        assert!(seen.len() < MOST_PAGES, "the walk through the pages does not end");
+        let page = repo.list(&an_owner(), &query).await.expect("a page");
+        assert!(page.items.len() <= 4);
+        seen.extend(page.items.iter().map(Task::id));
+        stored(repo, &an_owner(), "newer").await;
+        if let Some(first) = page.items.first() {
+            repo.delete(first.owner(), first.id(), &Expected::Any)
+                .await
+                .expect("a deletion");
+        }
+        match page.next {
+            Some(cursor) => query = query.continued(cursor).expect("a cursor of this list"),
+            None => break,
+        }
+    }
+    let wanted: Vec<_> = old.iter().rev().map(Task::id).collect();
+    assert_eq!(seen, wanted);
+}
+
+/// Paging goes on from where a task was, even when that task is deleted meanwhile.
+pub async fn a_cursor_outlives_its_task(repo: &dyn TaskRepository) {
+    let first = stored(repo, &an_owner(), "first").await;
+    let second = stored(repo, &an_owner(), "second").await;
+    let query = newest_first(1);
+    let page = repo.list(&an_owner(), &query).await.expect("a page");
+    assert_eq!(page.items, std::slice::from_ref(&second));
+    repo.delete(second.owner(), second.id(), &Expected::Any)
+        .await
+        .expect("a deletion");
+    let query = query
+        .continued(page.next.expect("a next page"))
+        .expect("a cursor of this list");
+    let next = repo.list(&an_owner(), &query).await.expect("a page");
+    assert_eq!(next.items, [first]);
+    assert_eq!(next.next, None);
+}
+
+/// A task with this title, status and time of the last change.
+async fn stored_as(repo: &dyn TaskRepository, title: &str, status: Status, changed_at: i64) -> Task {
+    let mut parts = a_task(&an_owner(), title).into_parts();
+    parts.status = status;
+    parts.description = None;
+    parts.updated_at = parts.created_at + TimeDelta::seconds(changed_at);
+    let task = Task::restore(parts).expect("consistent facts");
+    assert_eq!(
+        repo.insert(&task, None).await.expect("an insertion"),
+        Inserted::New
+    );
+    task
+}
+
+/// Tasks of every status, with titles and times in no order, some of them equal.
+async fn a_mixed_lot(repo: &dyn TaskRepository) -> Vec<Task> {
+    let titles = ["b", "a", "B", "é", "b", "a b", "Z", "10", "9", "z", "a", "ß"];
+    let mut tasks = Vec::new();
+    for (number, title) in titles.into_iter().enumerate() {
+        let status = Status::ALL[number % Status::ALL.len()];
+        let changed_at = i64::try_from((number * 7) % 5).expect("a small number");
+        tasks.push(stored_as(repo, title, status, changed_at).await);
+    }
+    stored(repo, &an_owner_named("somebody else"), "a b").await;
+    tasks
+}
+
+/// Every sort key in both directions, in pages of every size, is the order of the domain.
+pub async fn every_order_is_total_and_the_same_as_in_the_domain(repo: &dyn TaskRepository) {
+    let tasks = a_mixed_lot(repo).await;
+    for key in SortKey::ALL {
+        for direction in [Direction::Ascending, Direction::Descending] {
+            let sort = Sort { key, direction };
+            let mut wanted = tasks.clone();
+            wanted.sort_by(|one, other| sort.compare(one, other));
+            for limit in [1, 3, 5, 12] {
+                let listed = walk_through(repo, &TaskFilter::default(), sort, limit).await;
+                assert_eq!(listed, wanted, "{sort:?} in pages of {limit}");
+            }
+        }
+    }
+}
+
+/// The filter comes first and the page is cut from what is left of the list.
+pub async fn a_filter_and_a_page_together_lose_nothing(repo: &dyn TaskRepository) {
+    let tasks = a_mixed_lot(repo).await;
+    let since = tasks[0].parts().created_at + TimeDelta::seconds(2);
+    let statuses = [
+        None,
+        StatusSet::new([Status::Completed]),
+        StatusSet::new([Status::Pending, Status::InProgress]),
+    ];
+    let searches = [None, Some("b"), Some("A"), Some("nowhere")];
+    for statuses in statuses {
+        for search in searches {
+            for updated_since in [None, Some(since)] {
+                let filter = TaskFilter {
+                    statuses: statuses.clone(),
+                    search: search.map(|text| SearchTerm::parse(text).expect("a search term")),
+                    updated_since,
+                };
+                for key in [SortKey::CreatedAt, SortKey::Title] {
+                    let sort = Sort {
+                        key,
+                        direction: Direction::Descending,
+                    };
+                    let mut wanted: Vec<_> = tasks
+                        .iter()
+                        .filter(|task| filter.matches(task))
+                        .cloned()
+                        .collect();
+                    wanted.sort_by(|one, other| sort.compare(one, other));
+                    for limit in [1, 2, PageLimit::MAX] {
+                        let listed = walk_through(repo, &filter, sort, limit).await;
+                        assert_eq!(listed, wanted, "{filter:?} by {key:?} in pages of {limit}");
+                    }
+                }
+                let count = repo.count(&an_owner(), &filter).await.expect("a count");
+                let wanted = tasks.iter().filter(|task| filter.matches(task)).count();
+                assert_eq!(
+                    usize::try_from(count).expect("a small count"),
+                    wanted,
+                    "{filter:?}"
+                );
+            }
+        }
+    }
+}
+
+/// A task that was changed at that very moment counts.
+pub async fn updated_since_is_inclusive_to_the_microsecond(repo: &dyn TaskRepository) {
+    let task = stored(repo, &an_owner(), "task").await;
+    let at = task.parts().updated_at;
+    for (since, is_listed) in [(at, true), (at + TimeDelta::microseconds(1), false)] {
+        let filter = TaskFilter {
+            updated_since: Some(since),
+            ..TaskFilter::default()
+        };
+        let listed = walk_through(repo, &filter, Sort::default(), 10).await;
+        assert_eq!(!listed.is_empty(), is_listed, "{since}");
+    }
+}
+
+/// Letter case does not matter in any script, wildcards stand for themselves, and accents count.
+pub async fn a_search_folds_letter_case_as_the_domain_does(repo: &dyn TaskRepository) {
+    let titles = [
+        "École",
+        "école",
+        "ecole",
+        "İstanbul",
+        "istanbul",
+        "i\u{307}stanbul",
+        "STRAẞE",
+        "straße",
+        "strasse",
+        "ΟΔΟΣ",
+        "οδος",
+        "οδοσ",
+        "ΟΔΌΣ ΜΟΥ",
+        "50% off",
+        "50 off",
+        "a_b",
+        "aXb",
+        r"back\slash",
+        "ДОМ",
+        "дом",
+        "ﬁn",
+        "FIN",
+        "Ǆ",
+        "ǆ",
+        "Å",
+    ];
+    let mut tasks = Vec::new();
+    for title in titles {
+        tasks.push(stored_as(repo, title, Status::Pending, 0).await);
+    }
+    let terms = [
+        "ÉCOLE",
+        "école",
+        "ecole",
+        "İSTANBUL",
+        "istanbul",
+        "I\u{307}STANBUL",
+        "STRAẞE",
+        "straße",
+        "STRASSE",
+        "οδος",
+        "ΟΔΟΣ",
+        "οδοσ",
+        "οδός",
+        "ς",
+        "%",
+        "_",
+        r"\",
+        "50%",
+        "a_b",
+        "дОм",
+        "fin",
+        "ﬁ",
+        "ǅ",
+        "å",
+        "ss",
+        "i",
+    ];
+    for term in terms {
+        let search = SearchTerm::parse(term).expect("a search term");
+        let wanted: Vec<_> = tasks
+            .iter()
+            .rev()
+            .filter(|task| search.is_in(task.parts()))
+            .cloned()
+            .collect();
+        let filter = TaskFilter {
+            search: Some(search),
+            ..TaskFilter::default()
+        };
+        let listed = walk_through(repo, &filter, Sort::default(), 100).await;
+        assert_eq!(listed, wanted, "{term}");
+    }
+}
+
+/// The description is searched as well as the title; without one, the title alone.
+pub async fn a_search_looks_into_descriptions(repo: &dyn TaskRepository) {
+    let with = stored(repo, &an_owner(), "title").await;
+    stored_as(repo, "other", Status::Pending, 0).await;
+    let search = SearchTerm::parse("BLUE one").expect("a search term");
+    let filter = TaskFilter {
+        search: Some(search),
+        ..TaskFilter::default()
+    };
+    assert_eq!(walk_through(repo, &filter, Sort::default(), 10).await, [with]);
+}
+
+/// The summary counts each of the owner's tasks once, under its status.
+pub async fn a_summary_counts_by_status(repo: &dyn TaskRepository) {
+    assert_eq!(
+        repo.summary(&an_owner()).await.expect("a summary"),
+        Summary::default()
+    );
+    let tasks = a_mixed_lot(repo).await;
+    stored_as(repo, "one more", Status::Completed, 0).await;
+    let summary = repo.summary(&an_owner()).await.expect("a summary");
+    assert_eq!(summary.total(), tasks.len() as u64 + 1);
+    assert_eq!(summary.with_status(Status::Pending), 4);
+    assert_eq!(summary.with_status(Status::InProgress), 4);
+    assert_eq!(summary.with_status(Status::Completed), 5);
+}
