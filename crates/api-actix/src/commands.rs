@@ -17,6 +17,7 @@ use crate::config::{
 };
 use crate::dev::{self, DevFolder};
 use crate::failure::Failure;
+use crate::openapi;
 use crate::server::Server;
 use crate::system::SystemClock;
 use crate::telemetry;
@@ -53,6 +54,8 @@ enum Command {
         #[arg(long, default_value = "15m", value_parser = parse_ttl)]
         ttl: Duration,
     },
+    /// Print the OpenAPI document of this version
+    Openapi,
     /// Print the version
     Version,
 }
@@ -70,6 +73,7 @@ impl Cli {
             Command::Migrate => migrate(&source).await,
             Command::Check => check(&source).await,
             Command::Token { user, ttl } => token(&source, user, ttl),
+            Command::Openapi => print(openapi::json()),
             Command::Version => print(concat!("task-api ", env!("CARGO_PKG_VERSION"))),
         }
     }

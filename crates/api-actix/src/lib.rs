@@ -28,6 +28,7 @@ pub mod failure;
 pub mod fields;
 mod idempotency;
 pub mod net;
+pub mod openapi;
 pub mod policy;
 mod preconditions;
 pub mod problem;

@@ -1,7 +1,7 @@
 //! `/api/tasks`: each handler reads, calls one use case, renders. What is read and written stands in the files beside.
 
-mod body;
-mod parameters;
+pub(crate) mod body;
+pub(crate) mod parameters;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -12,6 +12,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web
 use domain::identity::Caller;
 use domain::task::{Created, Expected, Page, Task, TaskId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::authenticated::Authenticated;
@@ -188,8 +189,9 @@ impl FromRequest for PathId {
     }
 }
 
-#[derive(Serialize)]
-struct Deleted {
+/// How many tasks were deleted.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Deleted {
     deleted: u64,
 }
 
