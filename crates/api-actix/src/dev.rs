@@ -85,14 +85,18 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     }
     warn_about_short_secrets(&tokens);
     fs::create_dir_all(&folder.0).map_err(|error| cannot_use(&folder, &error))?;
+    let token = token_of_dev_user(&tokens)?;
     let config = Config {
         http: HttpConfig::from_source(source)?,
         database: DatabaseConfig::at(DatabaseLocation::Sqlite(folder.database_file()), source)?,
-        tokens: tokens.clone(),
-        policy: Policy::from_source(source, Purpose::Develop)?,
+        tokens,
+        policy: Policy {
+            docs_token: Some(token.clone().into()),
+            ..Policy::from_source(source, Purpose::Develop)?
+        },
     };
     let server = start(config).await?;
-    print(&welcome(&server.url(), &tokens, own_secret)?)?;
+    print(&welcome(&server.url(), &token, own_secret))?;
     server.run().await
 }
 
@@ -100,20 +104,24 @@ fn cannot_use(folder: &DevFolder, error: &io::Error) -> Failure {
     Failure::unavailable(format!("cannot use the folder {}: {error}", folder.0.display()))
 }
 
-fn welcome(url: &str, tokens: &VerifierSettings, own_secret: bool) -> Result<String, Failure> {
+fn token_of_dev_user(tokens: &VerifierSettings) -> Result<String, Failure> {
     let user = Owner::parse("dev-user").map_err(|error| Failure::unavailable(error.to_string()))?;
     let secret = tokens
         .secrets
         .first()
         .ok_or_else(|| Failure::of_config(&ConfigError::new("BETTER_AUTH_SECRET", "is not set")))?;
-    let token = development_token(secret, tokens, user, TOKEN_TTL)?;
+    development_token(secret, tokens, user, TOKEN_TTL)
+}
+
+fn welcome(url: &str, token: &str, own_secret: bool) -> String {
     let origin = if own_secret {
         "the secret in .task-api/secret"
     } else {
         "BETTER_AUTH_SECRET"
     };
-    Ok(format!(
+    format!(
         "\nTask API for development: {url}\n\
+         Try it in a browser: {url}/docs\n\
          Tasks are kept in .task-api/tasks.db; tokens are verified with {origin}.\n\n\
          A token of the user dev-user, good for a day:\n\n\
          export TOKEN={token}\n\n\
@@ -122,5 +130,5 @@ fn welcome(url: &str, tokens: &VerifierSettings, own_secret: bool) -> Result<Str
          -d '{{\"title\": \"Buy milk\"}}'\n\
          curl -i {url}/api/tasks -H \"Authorization: Bearer $TOKEN\"\n\n\
          Another user's token: task-api token --user alice (in this folder). Ctrl-C stops.\n"
-    ))
+    )
 }

@@ -35,7 +35,6 @@ failures! {
     UNAUTHORIZED = "Unauthorized" [TokenMissing, TokenInvalid, TokenExpired] ["WWW-Authenticate"];
     TASK_NOT_FOUND = "TaskNotFound" [TaskNotFound] [];
     ROUTE_NOT_FOUND = "RouteNotFound" [RouteNotFound] [];
-    METHOD_NOT_ALLOWED = "MethodNotAllowed" [MethodNotAllowed] ["Allow"];
     REQUEST_TIMEOUT = "RequestTimeout" [RequestTimeout] [];
     PRECONDITION_FAILED = "PreconditionFailed" [VersionMismatch] ["ETag"];
     BODY_TOO_LARGE = "BodyTooLarge" [BodyTooLarge] [];

@@ -89,14 +89,6 @@ pub(super) fn all() -> Vec<(&'static str, Header)> {
             ),
         ),
         (
-            "Allow",
-            always(
-                "The methods that the path takes.",
-                text().min_length(Some(1)),
-                "DELETE, GET, HEAD, POST",
-            ),
-        ),
-        (
             "Accept",
             always(
                 "The media types that the operation reads.",
