@@ -78,7 +78,7 @@ pub(super) fn create_task() -> OperationBuilder {
             (
                 "full",
                 "Everything",
-                json!({ "title": "Buy milk", "description": "2 litres", "status": "in_progress" }),
+                json!({ "title": "Buy milk", "description": "2 litres", "status": "pending" }),
             ),
         ],
     )))
@@ -177,9 +177,9 @@ fn change(
 ) -> OperationBuilder {
     let changed = answer_to_user("The task after the change.", &["ETag"]);
     let examples = [
-        ("done", "One member", json!({ "status": "completed" })),
+        ("complete", "One member", json!({ "status": "completed" })),
         (
-            "cleared",
+            "without_description",
             "No description any more",
             json!({ "description": null }),
         ),

@@ -1,9 +1,11 @@
 //! What requests carry in their paths, their queries and their headers. Each component has the name of its parameter.
+//!
+//! None has an example: Swagger UI would send it, and every task would be created with the same `Idempotency-Key`.
 
 use domain::task::{IdempotencyKey, PageLimit, SearchTerm};
 use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat};
 use utoipa::openapi::{Ref, Required};
 
 use super::schemas::{self, REQUEST_ID_PATTERN, WITHOUT_NUL, date_time, integer, one_of, text};
@@ -34,27 +36,23 @@ pub(super) fn all() -> Vec<(String, Parameter)> {
 }
 
 fn headers() -> [ParameterBuilder; 4] {
-    let header = |name, description, schema, example: &str| {
-        parameter(ParameterIn::Header, name, description, schema).example(Some(json!(example)))
-    };
+    let header = |name, description, schema| parameter(ParameterIn::Header, name, description, schema);
     [
         header(
             "X-Request-Id",
             "An id for this request. Anything but 1 to 64 letters, digits, dots, underscores and hyphens is replaced.",
             text().pattern(Some(REQUEST_ID_PATTERN)),
-            "checkout-42",
         ),
         header(
             "If-Match",
-            "The `ETag` of the task that was read (or several, or `*`): without a match nothing is changed, and the answer is 412.",
+            "The `ETag` of the task that was read, such as `\"3\"` (or several, or `*`): unless one of them is still right nothing is \
+             changed, and the answer is 412.",
             text().min_length(Some(1)),
-            "\"3\"",
         ),
         header(
             "If-None-Match",
             "The `ETag` of an earlier answer: 304 if nothing has changed since. What cannot be read is ignored.",
             text(),
-            "\"3\"",
         ),
         header(
             "Idempotency-Key",
@@ -64,28 +62,23 @@ fn headers() -> [ParameterBuilder; 4] {
             text()
                 .max_length(Some(IdempotencyKey::MAX_CHARS + 2))
                 .pattern(Some(r#"^("[!#-\[\]-~]+"|[!#-\[\]-~]+)$"#)),
-            "\"8e03978e-40d5-43e8-bc93-6894a57f9324\"",
         ),
     ]
 }
 
 fn path_segments() -> [ParameterBuilder; 2] {
-    let segment = |name, description, schema, example: &str| {
-        parameter(ParameterIn::Path, name, description, schema).example(Some(json!(example)))
-    };
+    let segment = |name, description, schema| parameter(ParameterIn::Path, name, description, schema);
     let codes = Code::ALL.iter().map(|code| code.as_str().replace('_', "-"));
     [
         segment(
             "task_id",
             "The `id` of a task. What is no id is the id of no task.",
-            schemas::task_id(),
-            schemas::TASK_ID,
+            text().format(Some(SchemaFormat::Custom("uuid".to_owned()))),
         ),
         segment(
             "code",
             "The `code` of a problem, with hyphens for underscores.",
             one_of(codes),
-            "task-not-found",
         ),
     ]
 }
