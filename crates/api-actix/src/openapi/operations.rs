@@ -153,6 +153,7 @@ pub(super) fn put_task() -> OperationBuilder {
         "Change a task",
         "Changes the members that are sent; those that are not sent stay as they are. A body that asks for nothing is a 422. Never \
          creates a task. A change to what already is keeps the version.",
+        "TaskUpdate",
         &[JSON],
         UNSUPPORTED_MEDIA_TYPE,
     )
@@ -163,6 +164,7 @@ pub(super) fn patch_task() -> OperationBuilder {
         "patchTask",
         "Change a task (JSON Merge Patch)",
         "As PUT, and a body that asks for nothing changes nothing (RFC 7396). A change to what already is keeps the version.",
+        "TaskPatch",
         &[JSON, MERGE_PATCH],
         UNSUPPORTED_PATCH_TYPE,
     )
@@ -172,6 +174,7 @@ fn change(
     id: &str,
     summary: &str,
     description: &str,
+    schema: &str,
     media_types: &[&str],
     unsupported_type: Failure,
 ) -> OperationBuilder {
@@ -186,7 +189,7 @@ fn change(
     ];
     of_user(TASKS, id, summary, description)
         .takes(&["task_id", "If-Match"])
-        .request_body(Some(body(media_types, "TaskChange", examples)))
+        .request_body(Some(body(media_types, schema, examples)))
         .response("200", changed.content(JSON, one_task(changed_task())))
         .fails_with(&[
             BAD_REQUEST,

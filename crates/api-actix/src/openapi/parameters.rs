@@ -8,12 +8,15 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterS
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat};
 use utoipa::openapi::{Ref, Required};
 
-use super::schemas::{self, REQUEST_ID_PATTERN, WITHOUT_NUL, date_time, integer, one_of, text};
+use super::schemas::{self, WITHOUT_NUL, date_time, integer, one_of, text};
 use crate::problem::Code;
 use crate::routes::tasks::parameters::SORTS;
 
 /// A `status` that is required; everything else is called as in requests.
 pub(super) const STATUS_TO_DELETE: &str = "status_to_delete";
+
+/// `*`, or a list of entity tags (RFC 9110, 13.1.1).
+const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#;
 
 pub(super) fn reference(name: &str) -> Ref {
     Ref::new(format!("#/components/parameters/{name}"))
@@ -41,13 +44,13 @@ fn headers() -> [ParameterBuilder; 4] {
         header(
             "X-Request-Id",
             "An id for this request. Anything but 1 to 64 letters, digits, dots, underscores and hyphens is replaced.",
-            text().pattern(Some(REQUEST_ID_PATTERN)),
+            text(),
         ),
         header(
             "If-Match",
             "The `ETag` of the task that was read, such as `\"3\"` (or several, or `*`): unless one of them is still right nothing is \
              changed, and the answer is 412.",
-            text().min_length(Some(1)),
+            text().pattern(Some(ENTITY_TAGS)),
         ),
         header(
             "If-None-Match",

@@ -33,7 +33,8 @@ pub(super) fn all() -> Vec<(String, RefOr<Schema>)> {
     vec![
         of::<TaskBody<'_>>(),
         named("NewTask", new_task()),
-        named("TaskChange", task_change()),
+        named("TaskUpdate", task_update()),
+        named("TaskPatch", task_patch()),
         named("Status", statuses()),
         of::<SummaryBody>(),
         of::<Deleted>(),
@@ -59,7 +60,11 @@ fn new_task() -> ObjectBuilder {
         .required("title")
 }
 
-fn task_change() -> ObjectBuilder {
+fn task_update() -> ObjectBuilder {
+    task_patch().min_properties(Some(1))
+}
+
+fn task_patch() -> ObjectBuilder {
     task_in_a_request().description(Some(
         "What to change. Members that are not sent stay as they are; a description of `null` is cleared.",
     ))
