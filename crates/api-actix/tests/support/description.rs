@@ -12,8 +12,9 @@ use super::Answer;
 
 /// What is served for people and not described, below these paths.
 const PAGES: [&str; 2] = ["/docs", "/redoc"];
-/// What a request is told that the document does not describe.
-const CODES_OF_UNDESCRIBED_REQUESTS: [&str; 8] = [
+/// What a request is told that the document does not describe; `header_invalid` is for the preflights of strangers.
+const CODES_OF_UNDESCRIBED_REQUESTS: [&str; 9] = [
+    "header_invalid",
     "route_not_found",
     "method_not_allowed",
     "token_missing",
