@@ -39,18 +39,18 @@ impl KeyCache {
     /// The keys to verify a token with that names this id, or none. Waits for a fetch if the id is not among them.
     pub(crate) async fn keys_for(&self, id: Option<&str>) -> Result<Arc<CurrentKeys>, AuthError> {
         let now = Instant::now();
-        {
-            let state = self.state();
+        let (_place, fetch) = {
+            let mut state = self.state();
             if let Some(keys) = state.keys_with(id, now) {
                 return Ok(Arc::clone(keys));
             }
             if id.is_some_and(|id| state.is_absent(id, now)) {
                 return Err(Refusal::new(RefusalReason::UnknownKey).into());
             }
-        }
-        let place = self.places.try_acquire();
-        let _place = place.map_err(|_| KeysUnavailable::TooManyWaiting)?;
-        let fetch = self.state().want(id, now)?;
+            let place = self.places.try_acquire();
+            let place = place.map_err(|_| KeysUnavailable::TooManyWaiting)?;
+            (place, state.want(id, now)?)
+        };
         self.demand.notify_one();
         self.wait_for(|state| state.outcome(id, fetch, Instant::now()))
             .await

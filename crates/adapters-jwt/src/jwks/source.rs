@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::error::Error as StdError;
+
 use async_trait::async_trait;
 use domain::Cause;
 use thiserror::Error;
@@ -25,8 +27,8 @@ pub enum FetchFailed {
     #[error("there was no answer in time")]
     TimedOut,
     /// The connection could not be made, or broke.
-    #[error("the server cannot be reached")]
-    Unreachable(#[source] Cause),
+    #[error("the server cannot be reached: {}", root_of(.0.as_ref()))]
+    Unreachable(Cause),
     /// The server asks for fewer requests (status 429).
     #[error("the server refuses so many requests (429)")]
     TooManyRequests {
@@ -61,4 +63,9 @@ impl FetchFailed {
             Self::NoUsableKey => "no_usable_key",
         }
     }
+}
+
+/// The error at the end of the chain: what the machine said.
+fn root_of<'e>(error: &'e (dyn StdError + 'static)) -> &'e (dyn StdError + 'static) {
+    error.source().map_or(error, root_of)
 }

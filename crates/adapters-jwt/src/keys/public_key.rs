@@ -150,13 +150,13 @@ fn point(
     Ok(point)
 }
 
-/// A modulus of 2048 to 8192 bits and an odd exponent from 3 on.
+/// A modulus of 2048 to 8192 bits, and an odd exponent from 3 to what aws-lc computes with, 33 bits.
 fn rsa(jwk: &Members) -> Result<Material, UnusableKey> {
     let n = number(jwk, "n")?;
     let e = number(jwk, "e")?;
     let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
-    let has_sound_size = (2048..=8192).contains(&bits(&n));
-    if !has_sound_size || !is_odd(&n) || !is_odd(&e) || e == [1] {
+    let has_sound_size = (2048..=8192).contains(&bits(&n)) && (2..=33).contains(&bits(&e));
+    if !has_sound_size || !is_odd(&n) || !is_odd(&e) {
         return Err(UnusableKey::Numbers);
     }
     RsaPublicKeyComponents { n: &n, e: &e }
