@@ -14,7 +14,7 @@ const ID_HINT: &str = "add user_id with definePayload or keep sub";
 pub(crate) struct Verified {
     pub(crate) caller: Caller,
     /// The beginning of time, if the token does not say.
-    not_before: DateTime<Utc>,
+    pub(crate) not_before: DateTime<Utc>,
 }
 
 impl Verified {

@@ -165,3 +165,170 @@ fn leeway(source: &Source) -> Result<Leeway, ConfigError> {
     let secs = source.number("JWT_LEEWAY_SECS", 0, 0..=u64::from(Leeway::MAX_SECS))?;
     Leeway::from_secs(secs).map_err(|error| unusable("JWT_LEEWAY_SECS", error))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    const SECRET: (&str, &str) = ("BETTER_AUTH_SECRET", "0123456789-0123456789-0123456789");
+    const FRONT_END: (&str, &str) = ("BETTER_AUTH_URL", "https://app.example/api/auth");
+
+    fn read(values: &[(&str, &str)]) -> Result<TokenConfig, ConfigError> {
+        let owned = values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        TokenConfig::from_source(&Source::of_layers(HashMap::new(), owned).unwrap())
+    }
+
+    fn key_set_of(values: &[(&str, &str)]) -> Option<KeySetSettings> {
+        read(values).unwrap().key_set
+    }
+
+    fn message(values: &[(&str, &str)]) -> String {
+        read(values).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_secret_alone_means_no_key_set() {
+        assert!(key_set_of(&[SECRET]).is_none());
+    }
+
+    #[test]
+    fn the_address_of_better_auth_alone_names_place_issuer_and_audience() {
+        let key_set = key_set_of(&[FRONT_END]).unwrap();
+        assert_eq!(key_set.url.to_string(), "https://app.example/api/auth/jwks");
+        assert_eq!(key_set.origin.unwrap().as_str(), "https://app.example");
+        assert_eq!(key_set.timing, KeySetTiming::default());
+    }
+
+    #[test]
+    fn the_address_of_keys_alone_names_no_issuer() {
+        let key_set = key_set_of(&[("JWKS_URL", "http://localhost:3000/keys")]).unwrap();
+        assert_eq!(key_set.url.to_string(), "http://localhost:3000/keys");
+        assert_eq!(key_set.origin, None);
+    }
+
+    #[test]
+    fn the_address_of_keys_counts_before_the_derived_one() {
+        let key_set = key_set_of(&[FRONT_END, ("JWKS_URL", "https://keys.example/jwks")]).unwrap();
+        assert_eq!(key_set.url.to_string(), "https://keys.example/jwks");
+        assert_eq!(key_set.origin.unwrap().as_str(), "https://app.example");
+    }
+
+    #[test]
+    fn off_means_no_key_set_whatever_the_front_end_has_set() {
+        assert!(key_set_of(&[SECRET, FRONT_END, ("JWKS_URL", "off")]).is_none());
+        let nonsense = ("BETTER_AUTH_URL", "localhost:3000");
+        assert!(key_set_of(&[SECRET, nonsense, ("JWKS_URL", "off")]).is_none());
+    }
+
+    #[test]
+    fn edge_case_without_any_key_all_that_could_be_set_is_named() {
+        for values in [&[][..], &[("JWKS_URL", "off"), FRONT_END]] {
+            let message = message(values);
+            for name in [
+                "BETTER_AUTH_SECRET",
+                "BETTER_AUTH_SECRETS",
+                "BETTER_AUTH_URL",
+                "JWKS_URL",
+            ] {
+                assert!(message.contains(name), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_used_is_named_and_not_shown() {
+        for variable in ["BETTER_AUTH_URL", "JWKS_URL"] {
+            for value in ["hunter2", "ftp://hunter2", "https://user:hunter2@app.example/"] {
+                let message = message(&[SECRET, (variable, value)]);
+                assert!(
+                    message.starts_with(&format!("{variable} cannot be used: ")),
+                    "{message}"
+                );
+                assert!(!message.contains("hunter2"), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn times_of_a_key_set_have_limits() {
+        for (variable, value) in [
+            ("JWKS_REFRESH_SECS", "9"),
+            ("JWKS_REFRESH_SECS", "10m"),
+            ("JWKS_MAX_STALE_SECS", "59"),
+            ("JWKS_MAX_STALE_SECS", "604801"),
+            ("JWKS_TIMEOUT_MS", "99"),
+            ("JWKS_TIMEOUT_MS", "5001"),
+        ] {
+            let message = message(&[FRONT_END, (variable, value)]);
+            assert!(
+                message.starts_with(&format!("{variable} must be a whole number from ")),
+                "{message}"
+            );
+        }
+        let message = message(&[
+            FRONT_END,
+            ("JWKS_REFRESH_SECS", "300"),
+            ("JWKS_MAX_STALE_SECS", "599"),
+        ]);
+        assert_eq!(
+            message,
+            "JWKS_MAX_STALE_SECS must be at least twice JWKS_REFRESH_SECS"
+        );
+        let values = [
+            ("JWKS_REFRESH_SECS", "300"),
+            ("JWKS_MAX_STALE_SECS", "600"),
+            ("JWKS_TIMEOUT_MS", "1500"),
+        ];
+        let timing = key_set_of(&[&[FRONT_END][..], &values].concat()).unwrap().timing;
+        assert_eq!(timing.refresh_every, Duration::from_secs(300));
+        assert_eq!(timing.max_stale, Duration::from_secs(600));
+        assert_eq!(timing.timeout, Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn algorithms_can_be_narrowed_to_one_family() {
+        let config = read(&[SECRET, FRONT_END, ("JWT_ALGORITHMS", "HS256")]).unwrap();
+        assert!(config.key_set.is_none(), "nothing to fetch");
+        assert!(!config.rules.algorithms.include_key_pairs());
+        let config = read(&[SECRET, FRONT_END, ("JWT_ALGORITHMS", " EdDSA , ES256 ")]).unwrap();
+        assert!(config.key_set.is_some());
+        assert!(!config.rules.algorithms.include_shared_secrets());
+    }
+
+    #[test]
+    fn algorithms_without_a_key_are_refused() {
+        let no_secret = message(&[FRONT_END, ("JWT_ALGORITHMS", "EdDSA,HS256")]);
+        assert!(
+            no_secret.starts_with("JWT_ALGORITHMS lists HS256, but"),
+            "{no_secret}"
+        );
+        let no_keys = message(&[SECRET, ("JWT_ALGORITHMS", "EdDSA,HS256")]);
+        assert!(
+            no_keys.starts_with("JWT_ALGORITHMS lists an algorithm of key pairs, but"),
+            "{no_keys}"
+        );
+    }
+
+    #[test]
+    fn algorithms_that_are_never_accepted_are_refused() {
+        for value in ["none", "RS384", "HS256,hunter2", "HS256,,EdDSA", "*"] {
+            let message = message(&[SECRET, FRONT_END, ("JWT_ALGORITHMS", value)]);
+            assert!(
+                message.starts_with("JWT_ALGORITHMS cannot be used: "),
+                "{message}"
+            );
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+    }
+
+    #[test]
+    fn debug_output_shows_no_query_of_an_address() {
+        let config = read(&[("JWKS_URL", "https://keys.example/jwks?key=hunter2")]).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}
