@@ -72,17 +72,25 @@
 //! # }
 //! ```
 
+mod algorithm;
 mod claims;
 mod header;
+mod jwks;
 mod keys;
 mod members;
 mod settings;
 mod signing;
 mod token;
+mod verified;
 mod verifier;
 
+pub use algorithm::Algorithms;
+pub use jwks::{FetchFailed, HttpKeySet, KeySetSource, MAX_KEY_SET_BYTES, NoHttpClient};
 pub use keys::{InvalidSecret, SharedSecret};
-pub use settings::{InvalidSetting, Leeway, Party, UserIdClaims, VerifierSettings};
+pub use settings::{
+    BetterAuthUrl, InvalidSetting, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party, UserIdClaims,
+    VerifierSettings,
+};
 pub use signing::{DevelopmentClaims, SigningFailed, sign_development_token};
 pub use token::MAX_TOKEN_BYTES;
 pub use verifier::JwtVerifier;

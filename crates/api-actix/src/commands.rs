@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use adapters_jwt::{DevelopmentClaims, SharedSecret, VerifierSettings, sign_development_token};
+use adapters_jwt::{DevelopmentClaims, VerifierSettings, sign_development_token};
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
 use domain::clock::Clock;
@@ -13,7 +13,8 @@ use serde_json::json;
 
 use crate::app::Lifecycle;
 use crate::config::{
-    Config, DatabaseConfig, LogConfig, LogFormat, Source, parse_duration, verifier_rules, verifier_settings,
+    Config, ConfigError, DatabaseConfig, LogConfig, LogFormat, Source, TokenConfig, parse_duration,
+    shared_secrets,
 };
 use crate::dev::{self, DevFolder};
 use crate::failure::Failure;
@@ -83,7 +84,7 @@ async fn serve(source: &Source) -> Result<(), Failure> {
     let started = Instant::now();
     let config = Config::from_source(source)?;
     telemetry::start(&LogConfig::from_source(source, LogFormat::Json)?);
-    warn_about_short_secrets(&config.tokens);
+    config.tokens.log_warnings();
     let server = start(config).await?;
     let startup_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(
@@ -106,17 +107,8 @@ pub(crate) async fn start(config: Config) -> Result<Server, Failure> {
         }
     }
     let lifecycle = Arc::new(Lifecycle::default());
-    let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle));
+    let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;
     Server::listen(&config.http, wiring, lifecycle)
-}
-
-pub(crate) fn warn_about_short_secrets(tokens: &VerifierSettings) {
-    if tokens.secrets.iter().any(SharedSecret::is_short) {
-        tracing::warn!(
-            "BETTER_AUTH_SECRET has less than 32 bytes: HS256 asks for 32 at least (RFC 7518, 3.2), and short secrets \
-             can be guessed from a single token"
-        );
-    }
 }
 
 async fn migrate(source: &Source) -> Result<(), Failure> {
@@ -165,29 +157,30 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 fn token(source: &Source, user: Owner, ttl: Duration) -> Result<(), Failure> {
-    let rules = verifier_rules(source)?;
-    let secret = match rules.secrets.first() {
-        Some(secret) => secret.clone(),
-        None => DevFolder::here()
-            .secret()
-            .ok_or_else(|| verifier_settings(source).err())
-            .map_err(|error| {
-                error.map_or_else(
-                    || Failure::unavailable("there is no secret to sign with"),
-                    Failure::from,
-                )
-            })?,
-    };
-    print(&development_token(&secret, &rules, user, ttl)?)
+    let mut secrets = shared_secrets(source)?;
+    if secrets.is_empty() {
+        secrets.extend(DevFolder::here().secret());
+    }
+    let tokens = TokenConfig::with_secrets(secrets, source)?;
+    print(&development_token(&tokens.rules, user, ttl)?)
 }
 
 /// A token that our own verifier lets pass.
 pub(crate) fn development_token(
-    secret: &SharedSecret,
     rules: &VerifierSettings,
     user: Owner,
     ttl: Duration,
 ) -> Result<String, Failure> {
+    if !rules.algorithms.include_shared_secrets() {
+        let reason = "leaves out HS256, with which tokens for development are signed";
+        return Err(ConfigError::new("JWT_ALGORITHMS", reason).into());
+    }
+    let secret = rules.secrets.first().ok_or_else(|| {
+        ConfigError::new(
+            "BETTER_AUTH_SECRET",
+            "is not set, so there is nothing to sign with",
+        )
+    })?;
     let issued_at = SystemClock.now();
     let ttl = TimeDelta::from_std(ttl).unwrap_or(TimeDelta::MAX);
     let claims = DevelopmentClaims {

@@ -4,6 +4,8 @@
 //! counts first, and an empty value counts as none. `.env` is shared with the front end, so names that are not ours
 //! are passed over. `.env.example` at the root of the repository lists every setting.
 
+mod tokens;
+
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -12,11 +14,11 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use adapters_jwt::{Leeway, Party, SharedSecret, UserIdClaims, VerifierSettings};
 use adapters_postgres::DatabaseUrl;
 use config::{ConfigError as LayerError, Environment};
-use secrecy::SecretString;
 use thiserror::Error;
+
+pub use tokens::{TokenConfig, shared_secrets};
 
 use crate::policy::{Policy, Purpose};
 
@@ -28,7 +30,7 @@ pub struct Config {
     /// Where tasks are kept.
     pub database: DatabaseConfig,
     /// Which tokens are good.
-    pub tokens: VerifierSettings,
+    pub tokens: TokenConfig,
     /// Which requests are let through.
     pub policy: Policy,
 }
@@ -121,7 +123,7 @@ impl Config {
     pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
         Ok(Self {
             database: DatabaseConfig::from_source(source)?,
-            tokens: verifier_settings(source)?,
+            tokens: TokenConfig::from_source(source)?,
             policy: Policy::from_source(source, Purpose::Serve)?,
             http: HttpConfig::from_source(source)?,
         })
@@ -210,55 +212,6 @@ fn sqlite_path(path: &str) -> Result<PathBuf, ConfigError> {
         return Err(ConfigError::new("DATABASE_URL", reason));
     }
     Ok(PathBuf::from(path))
-}
-
-/// Reads which tokens are good.
-///
-/// # Errors
-/// The first setting that cannot be used; `BETTER_AUTH_SECRET` if there is no key at all.
-pub fn verifier_settings(source: &Source) -> Result<VerifierSettings, ConfigError> {
-    let settings = verifier_rules(source)?;
-    if settings.secrets.is_empty() {
-        let reason = "is not set, nor is BETTER_AUTH_SECRETS: set the secret that the front end's Better Auth signs with";
-        return Err(ConfigError::new("BETTER_AUTH_SECRET", reason));
-    }
-    Ok(settings)
-}
-
-/// Reads which tokens are good, if there is a key for them.
-///
-/// # Errors
-/// The first setting that cannot be used.
-pub fn verifier_rules(source: &Source) -> Result<VerifierSettings, ConfigError> {
-    Ok(VerifierSettings {
-        secrets: secrets(source)?,
-        issuers: source.list("JWT_ISSUER", Party::parse)?,
-        audiences: source.list("JWT_AUDIENCE", Party::parse)?,
-        user_id_claims: user_id_claims(source)?,
-        leeway: Leeway::from_secs(source.number("JWT_LEEWAY_SECS", 0, 0..=u64::from(Leeway::MAX_SECS))?)
-            .map_err(|error| unusable("JWT_LEEWAY_SECS", error))?,
-    })
-}
-
-/// Every shared secret; the first one is the one to sign with.
-fn secrets(source: &Source) -> Result<Vec<SharedSecret>, ConfigError> {
-    let mut secrets = Vec::new();
-    if let Some(secret) = source.secret("BETTER_AUTH_SECRET") {
-        let secret = SharedSecret::new(SecretString::from(secret));
-        secrets.push(secret.map_err(|error| unusable("BETTER_AUTH_SECRET", error))?);
-    }
-    if let Some(list) = source.secret("BETTER_AUTH_SECRETS") {
-        let listed = SharedSecret::parse_versioned(&list);
-        secrets.extend(listed.map_err(|error| unusable("BETTER_AUTH_SECRETS", error))?);
-    }
-    Ok(secrets)
-}
-
-fn user_id_claims(source: &Source) -> Result<UserIdClaims, ConfigError> {
-    let Some(names) = source.text("JWT_USER_ID_CLAIM") else {
-        return Ok(UserIdClaims::default());
-    };
-    UserIdClaims::parse(names.split(',').map(str::trim)).map_err(|error| unusable("JWT_USER_ID_CLAIM", error))
 }
 
 impl LogConfig {
@@ -547,7 +500,7 @@ mod tests {
     #[test]
     fn secrets_may_be_rotated() {
         let config = read(&[URL, SECRET, ("BETTER_AUTH_SECRETS", "2:new-secret,1:old-secret")]).unwrap();
-        assert_eq!(config.tokens.secrets.len(), 3);
+        assert_eq!(config.tokens.rules.secrets.len(), 3);
     }
 
     #[test]

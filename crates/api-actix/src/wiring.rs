@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters_jwt::{JwtVerifier, VerifierSettings};
+use adapters_jwt::{HttpKeySet, JwtVerifier};
 use adapters_postgres::{
     ConnectError, DatabaseUrl, MigrateError, PostgresDatabase, PostgresSettings, ServerInfo,
 };
@@ -17,7 +17,7 @@ use domain::task::{TaskRepository, TaskService};
 use serde::Serialize;
 
 use crate::app::{App, Lifecycle};
-use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation};
+use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation, TokenConfig};
 use crate::failure::{Failure, chain};
 use crate::policy::Policy;
 use crate::system::{RandomTaskIds, SystemClock};
@@ -131,21 +131,24 @@ pub struct Wiring {
 }
 
 impl Wiring {
-    /// Puts a database, the rules for tokens and those for requests together.
-    #[must_use]
+    /// Puts a database, the rules for tokens and those for requests together. Public keys are fetched on the runtime
+    /// that calls this, which is to live as long as the process.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
     pub fn new(
         backend: Backend,
-        tokens: VerifierSettings,
+        tokens: TokenConfig,
         policy: Policy,
         lifecycle: Arc<Lifecycle>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Failure> {
+        Ok(Self {
             backend,
-            tokens: Arc::new(JwtVerifier::new(tokens, Arc::new(SystemClock))),
+            tokens: Arc::new(verifier(tokens)?),
             ids: Arc::default(),
             lifecycle,
             policy,
-        }
+        })
     }
 
     /// The application of the worker that calls this.
@@ -160,6 +163,15 @@ impl Wiring {
             policy: self.policy.clone(),
         }
     }
+}
+
+fn verifier(tokens: TokenConfig) -> Result<JwtVerifier, Failure> {
+    let verifier = JwtVerifier::new(tokens.rules, Arc::new(SystemClock));
+    let Some(key_set) = tokens.key_set else {
+        return Ok(verifier);
+    };
+    let source = HttpKeySet::at(key_set.url.clone()).map_err(|error| Failure::unavailable(chain(&error)))?;
+    Ok(verifier.with_key_set(key_set, source))
 }
 
 /// Each worker's part of the work lanes; at least two, so that one slow statement does not stop a worker.
