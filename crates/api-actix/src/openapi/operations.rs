@@ -429,18 +429,18 @@ fn one_task(example: Value) -> Content {
 }
 
 fn task() -> Value {
-    json!({
-        "id": TASK_ID, "title": "Buy milk", "description": "2 litres", "status": "pending", "user_id": "usr_9f2c", "version": 1,
-        "created_at": "2026-11-23T06:47:44.123000Z", "updated_at": "2026-11-23T06:47:44.123000Z",
-    })
+    version_of_task(1, "pending", "2026-11-23T06:47:44.123000Z")
 }
 
 fn changed_task() -> Value {
-    let mut task = task();
-    task["status"] = json!("completed");
-    task["version"] = json!(2);
-    task["updated_at"] = json!("2026-11-23T07:15:00.250000Z");
-    task
+    version_of_task(2, "completed", "2026-11-23T07:15:00.250000Z")
+}
+
+fn version_of_task(version: i32, status: &str, updated_at: &str) -> Value {
+    json!({
+        "id": TASK_ID, "title": "Buy milk", "description": "2 litres", "status": status, "user_id": "usr_9f2c", "version": version,
+        "created_at": "2026-11-23T06:47:44.123000Z", "updated_at": updated_at,
+    })
 }
 
 fn other_task() -> Value {
