@@ -28,7 +28,8 @@ fn of_tasks() -> [Named; 4] {
         ),
         always(
             "ETag",
-            "For `If-Match` and `If-None-Match`. That of a task is its version in quotation marks; that of a list is weak.",
+            "For `If-Match` and `If-None-Match`. That of a task is its version in quotation marks; \
+             that of a list is weak.",
             text().pattern(Some(r#"^("[1-9][0-9]*"|W/"[0-9a-f]{16}")$"#)),
             "\"1\"",
         ),
