@@ -99,11 +99,11 @@ impl Failure {
         let statuses = Rule::NotOneOf(Status::ALL.map(Status::as_str).to_vec());
         let mut errors = FieldErrors::default();
         match self.name {
-            "InvalidQuery" => {
+            name if name == INVALID_QUERY.name => {
                 errors.add_parameter("limit", &Rule::TooLarge { max: PageLimit::MAX });
                 errors.add_parameter("sotr", &Rule::Extra);
             }
-            "InvalidFilter" => errors.add_parameter("status", &statuses),
+            name if name == INVALID_FILTER.name => errors.add_parameter("status", &statuses),
             _ => {
                 let (max, actual) = (Title::MAX_CHARS, 300);
                 errors.add_member("title", &Rule::TooLong { max, actual });

@@ -5,7 +5,7 @@
 //! | here | the document and the table of its paths |
 //! | `operations` | one function for each operation: what it is for, what it takes, what it answers |
 //! | `parameters`, `headers`, `failures` | what operations have in common |
-//! | `schemas` | the bodies of requests and the rules of members; the types of answers derive theirs where they are defined |
+//! | `schemas` | the bodies of requests and the rules of members; the types of answers derive theirs |
 
 mod failures;
 mod headers;
@@ -21,8 +21,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{Components, ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Server};
 
-use operations as of;
-use operations::{BEARER, SERVICE, TASKS, USER};
+use operations::about::{SERVICE, USER};
+use operations::tasks::TASKS;
+use operations::{BEARER, about, tasks};
 
 /// The document as JSON, laid out for people. It is made once.
 #[must_use]
@@ -59,37 +60,33 @@ fn document() -> OpenApi {
         .build()
 }
 
-/// Every path and what can be done there. HEAD is wherever GET is.
+/// Every path and what can be done there; called like the handlers in [`crate::routes`]. HEAD is wherever GET is.
 fn paths() -> Paths {
     use HttpMethod::{Delete, Get, Patch, Post, Put};
+    let a_task = [
+        (Get, tasks::get()),
+        (Put, tasks::put()),
+        (Patch, tasks::patch()),
+        (Delete, tasks::delete()),
+    ];
+    let all_tasks = [
+        (Get, tasks::list()),
+        (Post, tasks::create()),
+        (Delete, tasks::delete_many()),
+    ];
     PathsBuilder::new()
-        .path(
-            "/api/tasks",
-            path([
-                (Get, of::list_tasks()),
-                (Post, of::create_task()),
-                (Delete, of::delete_tasks()),
-            ]),
-        )
-        .path("/api/tasks/summary", path([(Get, of::summarize_tasks())]))
-        .path(
-            "/api/tasks/{task_id}",
-            path([
-                (Get, of::get_task()),
-                (Put, of::put_task()),
-                (Patch, of::patch_task()),
-                (Delete, of::delete_task()),
-            ]),
-        )
-        .path("/api/me", path([(Get, of::get_me())]))
-        .path("/", path([(Get, of::get_service())]))
-        .path("/health", path([(Get, of::get_health("getHealth"))]))
-        .path("/healthz", path([(Get, of::get_health("getHealthz"))]))
-        .path("/api/health", path([(Get, of::get_health("getApiHealth"))]))
-        .path("/livez", path([(Get, of::get_liveness())]))
-        .path("/readyz", path([(Get, of::get_readiness())]))
-        .path("/openapi.json", path([(Get, of::get_openapi())]))
-        .path("/problems/{code}", path([(Get, of::explain_problem())]))
+        .path("/api/tasks", path(all_tasks))
+        .path("/api/tasks/summary", path([(Get, tasks::summary())]))
+        .path("/api/tasks/{task_id}", path(a_task))
+        .path("/api/me", path([(Get, about::me())]))
+        .path("/", path([(Get, about::service())]))
+        .path("/health", path([(Get, about::health("getHealth"))]))
+        .path("/healthz", path([(Get, about::health("getHealthz"))]))
+        .path("/api/health", path([(Get, about::health("getApiHealth"))]))
+        .path("/livez", path([(Get, about::live())]))
+        .path("/readyz", path([(Get, about::ready())]))
+        .path("/openapi.json", path([(Get, about::document())]))
+        .path("/problems/{code}", path([(Get, about::problem())]))
         .build()
 }
 
@@ -123,7 +120,8 @@ fn bearer() -> SecurityScheme {
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
             .description(Some(
-                "A JSON Web Token of the front end's Better Auth. For development: `task-api token --user alice`.",
+                "A JSON Web Token of the front end's Better Auth. For development: `task-api token --user \
+                 alice`.",
             ))
             .build(),
     )

@@ -43,25 +43,28 @@ fn headers() -> [ParameterBuilder; 4] {
     [
         header(
             "X-Request-Id",
-            "An id for this request. Anything but 1 to 64 letters, digits, dots, underscores and hyphens is replaced.",
+            "An id for this request. Anything but 1 to 64 letters, digits, dots, underscores and \
+             hyphens is replaced.",
             text(),
         ),
         header(
             "If-Match",
-            "The `ETag` of the task that was read, such as `\"3\"` (or several, or `*`): unless one of them is still right nothing is \
-             changed, and the answer is 412.",
+            "The `ETag` of the task that was read, such as `\"3\"` (or several, or `*`): unless one of \
+             them is still right nothing is changed, and the answer is 412.",
             text().pattern(Some(ENTITY_TAGS)),
         ),
         header(
             "If-None-Match",
-            "The `ETag` of an earlier answer: 304 if nothing has changed since. What cannot be read is ignored.",
+            "The `ETag` of an earlier answer: 304 if nothing has changed since. What cannot be read is \
+             ignored.",
             text(),
         ),
         header(
             "Idempotency-Key",
-            "The client's name for this creation, another one for each task (a UUID does well), so that a repetition makes no second \
-             task. 1 to 255 visible ASCII characters without quotation marks and backslashes, bare or in quotation marks. It belongs to \
-             the user and lives as long as the task.",
+            "The client's name for this creation, another one for each task (a UUID does well), so \
+             that a repetition makes no second task. 1 to 255 visible ASCII characters without \
+             quotation marks and backslashes, bare or in quotation marks. It belongs to the user and \
+             lives as long as the task.",
             text()
                 .max_length(Some(IdempotencyKey::MAX_CHARS + 2))
                 .pattern(Some(r#"^("[!#-\[\]-~]+"|[!#-\[\]-~]+)$"#)),
@@ -93,8 +96,8 @@ fn query() -> [ParameterBuilder; 7] {
         statuses("Only tasks with one of these; a comma list, or repeated."),
         query(
             "q",
-            "Only tasks with this text in the title or the description, in any letter case. White space around it does not count; `%` and \
-             `_` stand for themselves.",
+            "Only tasks with this text in the title or the description, in any letter case. White space around \
+             it does not count; `%` and `_` stand for themselves.",
             text()
                 .min_length(Some(1))
                 .max_length(Some(SearchTerm::MAX_CHARS))
@@ -102,7 +105,8 @@ fn query() -> [ParameterBuilder; 7] {
         ),
         query(
             "sort",
-            "The order, downwards with `-`. What is equal in it is ordered by id. Texts are compared by code point.",
+            "The order, downwards with `-`. What is equal in it is ordered by id. Texts are compared by code \
+             point.",
             one_of(SORTS).default(Some(json!("-created_at"))),
         ),
         query(

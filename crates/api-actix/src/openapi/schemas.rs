@@ -94,7 +94,8 @@ pub(crate) fn task_id() -> ObjectBuilder {
 pub(crate) fn title() -> ObjectBuilder {
     text()
         .description(Some(
-            "Unicode characters, at least one of them not white space, none of them a control character. Kept exactly as sent.",
+            "Unicode characters, at least one of them not white space, none of them a control character. Kept \
+             exactly as sent.",
         ))
         .min_length(Some(1))
         .max_length(Some(Title::MAX_CHARS))

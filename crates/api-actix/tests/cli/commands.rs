@@ -8,7 +8,7 @@ use crate::{complaint, last_words, printed, text, unread};
 #[test]
 fn help_lists_every_command_and_every_exit_code() {
     let help = printed(&TaskApi::with(&["--help"]));
-    for command in ["serve", "dev", "migrate", "check", "token", "version"] {
+    for command in ["serve", "dev", "migrate", "check", "token", "openapi", "version"] {
         let is_explained = help
             .lines()
             .filter_map(|line| line.trim_start().split_once("  "))
@@ -143,7 +143,12 @@ fn commands_on_the_database_need_its_url_and_no_secret() {
 
 #[test]
 fn a_reader_that_went_away_is_no_failure() {
-    for arguments in [&["version"][..], &["--help"], &["token", "--user", "alice"]] {
+    for arguments in [
+        &["version"][..],
+        &["--help"],
+        &["openapi"],
+        &["token", "--user", "alice"],
+    ] {
         let task_api = TaskApi::with(arguments).env("BETTER_AUTH_SECRET", SECRET);
         let mut process = unread(&task_api);
         assert_eq!(last_words(&mut process), "", "{arguments:?}");

@@ -7,6 +7,17 @@ use reqwest::Method;
 use crate::support::{Answer, Api, Parts, Storage};
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_service_says_where_it_is_described() {
+    let api = Api::over(Storage::Memory).await;
+    let service = api.anonymous().get("/").await.json();
+    assert_eq!(service["version"], env!("CARGO_PKG_VERSION"));
+    for member in ["docs", "openapi"] {
+        let place = service[member].as_str().expect("a path");
+        assert_eq!(api.anonymous().get(place).await.status, 200, "{place}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_document_is_served_without_a_token_and_may_be_kept_until_it_changes() {
     let api = Api::over(Storage::Memory).await;
     let answer = api.anonymous().get("/openapi.json").await;
