@@ -72,7 +72,7 @@ export class ProblemError extends Error {
 }
 export type Task = components["schemas"]["Task"];
 export type NewTask = components["schemas"]["NewTask"];
-export type TaskChange = components["schemas"]["TaskChange"];
+export type TaskChange = components["schemas"]["TaskPatch"];
 export type Status = components["schemas"]["Status"];
 export type Problem = components["schemas"]["Problem"];
 export type FieldError = components["schemas"]["FieldError"];

@@ -10,7 +10,7 @@ import createClient from "openapi-fetch";
 
 /** @typedef {components["schemas"]["Task"]} Task */
 /** @typedef {components["schemas"]["NewTask"]} NewTask */
-/** @typedef {components["schemas"]["TaskChange"]} TaskChange */
+/** @typedef {components["schemas"]["TaskPatch"]} TaskChange */
 /** @typedef {components["schemas"]["Status"]} Status */
 /** @typedef {components["schemas"]["Problem"]} Problem */
 /** @typedef {components["schemas"]["FieldError"]} FieldError */

@@ -516,7 +516,50 @@ export interface components {
             updated_at: string;
         };
         /** @description What to change. Members that are not sent stay as they are; a description of `null` is cleared. */
-        TaskChange: {
+        TaskPatch: {
+            /**
+             * @description Unicode characters, at least one of them not white space, none of them a control character. Kept exactly as sent.
+             * @example Buy milk
+             */
+            title?: string;
+            /**
+             * @description Unicode characters but NUL, kept exactly as sent; an empty text is not the same as none.
+             * @example 2 litres
+             */
+            description?: string | null;
+            status?: components["schemas"]["Status"];
+            /**
+             * Format: uuid
+             * @description Made by the server; opaque to clients.
+             * @example 01939f6e-2f4b-7c1d-9a55-7f1f2b8e6d10
+             */
+            readonly id?: string;
+            /**
+             * @description The user whose task it is: the user id of the token.
+             * @example usr_9f2c
+             */
+            readonly user_id?: string;
+            /**
+             * Format: int32
+             * @description 1 at first, and 1 more with every change.
+             * @example 1
+             */
+            readonly version?: number;
+            /**
+             * Format: date-time
+             * @description When it was created: RFC 3339 in UTC, with six digits of a second.
+             * @example 2026-11-23T06:47:44.123000Z
+             */
+            readonly created_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed: RFC 3339 in UTC, with six digits of a second.
+             * @example 2026-11-23T06:47:44.123000Z
+             */
+            readonly updated_at?: string;
+        };
+        /** @description What to change. Members that are not sent stay as they are; a description of `null` is cleared. */
+        TaskUpdate: {
             /**
              * @description Unicode characters, at least one of them not white space, none of them a control character. Kept exactly as sent.
              * @example Buy milk
@@ -1134,7 +1177,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TaskChange"];
+                "application/json": components["schemas"]["TaskUpdate"];
             };
         };
         responses: {
@@ -1219,8 +1262,8 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TaskChange"];
-                "application/merge-patch+json": components["schemas"]["TaskChange"];
+                "application/json": components["schemas"]["TaskPatch"];
+                "application/merge-patch+json": components["schemas"]["TaskPatch"];
             };
         };
         responses: {
