@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
+use domain::identity::Caller;
 
 use crate::claims::Verified;
 use crate::settings::Leeway;
@@ -42,21 +43,21 @@ impl VerifiedTokens {
     /// The most tokens that are remembered.
     const MAX: usize = 8_192;
 
-    /// What the token said, if it was accepted with keys of this generation and its times are right.
+    /// Who the bearer of a token is, if it was accepted with keys of this generation and its times are right.
     pub(crate) fn get(
         &self,
         token: &TokenDigest,
         generation: u64,
         now: DateTime<Utc>,
         leeway: Leeway,
-    ) -> Option<Verified> {
+    ) -> Option<Caller> {
         let mut entries = self.entries();
         if entries.generation != generation {
             return None;
         }
         let found = entries.recent.get(token).cloned();
         let found = found.or_else(|| entries.take_back(token))?;
-        found.is_valid_at(now, leeway).then_some(found)
+        found.is_valid_at(now, leeway).then_some(found.caller)
     }
 
     /// Remembers an accepted token. Keys of a newer generation make everything else void.

@@ -115,8 +115,8 @@ impl JwtVerifier {
         let known = keys
             .generation()
             .and_then(|generation| verified.get(&digest, generation, self.clock.now(), self.settings.leeway));
-        if let Some(known) = known {
-            return Ok(known.caller);
+        if let Some(caller) = known {
+            return Ok(caller);
         }
         let generation = keys.check(algorithm, header.key_id(), token).await?;
         // The clock is asked after the waiting.

@@ -105,12 +105,18 @@ impl KeyCache {
         self.state().begin(Instant::now());
     }
 
-    pub(crate) fn end_fetch(&self, fetched: Result<KeySet, &FetchFailed>) {
-        let now = Instant::now();
-        match fetched {
-            Ok(set) => self.state().succeed(set, now, rand::random_range(0.9..=1.1)),
-            Err(failure) => self.state().fail(failure, now),
-        }
+    /// Ends a fetch with a set that has keys. Answers whether it is another one than before.
+    pub(crate) fn succeed(&self, set: KeySet) -> bool {
+        let is_new = self
+            .state()
+            .succeed(set, Instant::now(), rand::random_range(0.9..=1.1));
+        self.ended.send_replace(());
+        is_new
+    }
+
+    /// Ends a fetch without one.
+    pub(crate) fn fail(&self, failure: &FetchFailed) {
+        self.state().fail(failure, Instant::now());
         self.ended.send_replace(());
     }
 

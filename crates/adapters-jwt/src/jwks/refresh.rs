@@ -17,17 +17,16 @@ pub(crate) async fn keep_fresh(cache: Arc<KeyCache>, source: impl KeySetSource, 
         cache.until_due().await;
         cache.begin_fetch();
         let fetched = timeout(settings.timing.timeout, source.fetch()).await;
-        match fetched
-            .unwrap_or(Err(FetchFailed::TimedOut))
-            .and_then(|document| key_set(&document))
-        {
+        let fetched = fetched.unwrap_or(Err(FetchFailed::TimedOut));
+        match fetched.and_then(|document| key_set(&document)) {
             Ok(set) => {
-                report.success(set.len());
-                cache.end_fetch(Ok(set));
+                let keys = set.len();
+                let is_new = cache.succeed(set);
+                report.success(keys, is_new);
             }
             Err(failure) => {
+                cache.fail(&failure);
                 report.failure(&failure);
-                cache.end_fetch(Err(&failure));
             }
         }
     }
@@ -42,11 +41,11 @@ fn key_set(document: &[u8]) -> Result<KeySet, FetchFailed> {
     Ok(set)
 }
 
-/// What the log says about the fetches: each change for the better or the worse, and failures once a minute.
+/// What the log says about the fetches: a new set, a failure once a minute, and the end of failures that it told about.
 struct Report {
     url: KeySetUrl,
-    keys: Option<usize>,
     warned_at: Option<Instant>,
+    has_warned: bool,
 }
 
 impl Report {
@@ -55,27 +54,23 @@ impl Report {
     fn about(url: KeySetUrl) -> Self {
         Self {
             url,
-            keys: None,
             warned_at: None,
+            has_warned: false,
         }
     }
 
-    fn success(&mut self, keys: usize) {
-        let has_failed = self.warned_at.take().is_some();
-        if has_failed || self.keys != Some(keys) {
+    fn success(&mut self, keys: usize, is_new: bool) {
+        if std::mem::take(&mut self.has_warned) || is_new {
             tracing::info!(url = %self.url, keys, "the keys that verify tokens were fetched");
         }
-        self.keys = Some(keys);
     }
 
     fn failure(&mut self, failure: &FetchFailed) {
-        if self
-            .warned_at
-            .is_some_and(|warned_at| warned_at.elapsed() < Self::PAUSE)
-        {
+        if self.warned_at.is_some_and(|at| at.elapsed() < Self::PAUSE) {
             return;
         }
         self.warned_at = Some(Instant::now());
+        self.has_warned = true;
         tracing::warn!(
             url = %self.url,
             class = failure.class(),

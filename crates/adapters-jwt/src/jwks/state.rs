@@ -114,7 +114,7 @@ impl State {
     /// Asks for an id, or for any keys at all. Answers the number of the fetch to wait for.
     pub(crate) fn want(&mut self, id: Option<&str>, now: Instant) -> Result<u64, KeysUnavailable> {
         if !self.can_fetch_soon(now) {
-            return Err(self.unavailable());
+            return Err(KeysUnavailable::Paused);
         }
         let fetch = self.begun + 1;
         let Some(id) = id else {
@@ -164,7 +164,7 @@ impl State {
         self.has_ended(fetch).then(|| {
             Err(match self.last_failure {
                 None => Refusal::new(RefusalReason::UnknownKey).into(),
-                Some(_) => self.unavailable().into(),
+                Some(class) => KeysUnavailable::CannotFetch(class).into(),
             })
         })
     }
@@ -188,20 +188,24 @@ impl State {
         self.last_begin = Some(now);
     }
 
-    /// The fetch under way has brought a set with keys. `jitter` stretches the time to the next one.
-    pub(crate) fn succeed(&mut self, set: KeySet, now: Instant, jitter: f64) {
+    /// The fetch under way has brought a set with keys. Answers whether it is another one than before. `jitter`
+    /// stretches the time to the next fetch.
+    pub(crate) fn succeed(&mut self, set: KeySet, now: Instant, jitter: f64) -> bool {
         self.ended = self.begun;
         self.failures = 0;
         self.last_failure = None;
         self.earliest = self.last_begin.map_or(now, |begin| begin + MIN_INTERVAL);
         self.due = now + self.timing.refresh_every.mul_f64(jitter);
         self.remember_absent(&set, now);
-        let generation = self
-            .keys
-            .as_ref()
-            .map_or(0, |old| old.generation + u64::from(!set.keeps_all_of(&old.set)));
-        self.keys = Some(Arc::new(CurrentKeys { set, generation }));
         self.keys_good_until = now + self.timing.max_stale;
+        let generation = match &self.keys {
+            None => 0,
+            Some(old) if old.set == set => return false,
+            Some(old) if set.keeps_all_of(&old.set) => old.generation,
+            Some(old) => old.generation + 1,
+        };
+        self.keys = Some(Arc::new(CurrentKeys { set, generation }));
+        true
     }
 
     /// The fetch under way has brought nothing; the keys stay.
@@ -248,10 +252,6 @@ impl State {
     fn can_fetch_soon(&self, now: Instant) -> bool {
         self.is_under_way() || self.earliest < now + PATIENCE
     }
-
-    fn unavailable(&self) -> KeysUnavailable {
-        KeysUnavailable::CannotFetch(self.last_failure.unwrap_or("not_yet"))
-    }
 }
 
 /// Why the keys are not available.
@@ -260,7 +260,10 @@ pub(crate) enum KeysUnavailable {
     /// With the kind of the last failure.
     #[error("the key set cannot be fetched ({0})")]
     CannotFetch(&'static str),
-    /// A fetch would take longer than a request waits.
+    /// The server has asked for a pause that takes longer than a request waits.
+    #[error("the server of the key set has asked for a pause")]
+    Paused,
+    /// A fetch takes longer than a request waits.
     #[error("the key set was not fetched in time")]
     TimedOut,
     /// There is no place for another request that waits.
