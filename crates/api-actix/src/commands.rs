@@ -105,6 +105,8 @@ pub(crate) async fn start(config: Config) -> Result<Server, Failure> {
         if !applied.is_empty() {
             tracing::info!(migrations = applied.join(", "), "schema brought up to date");
         }
+    } else {
+        info.warn_about_pending_migrations();
     }
     let lifecycle = Arc::new(Lifecycle::default());
     let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;

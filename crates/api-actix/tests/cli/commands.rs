@@ -99,12 +99,37 @@ fn report(url: &str) -> Value {
             "{figure}: {report}"
         );
     }
+    assert_eq!(report["database"]["pending_migrations"], Value::Array(vec![]));
     let version = report["database"]["version"].as_str().expect("a version");
     assert!(
         version.starts_with(|first: char| first.is_ascii_digit()),
         "{report}"
     );
     report
+}
+
+#[test]
+fn us2_3_check_of_a_database_without_our_tables_says_what_to_do_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    wants_migrations(&format!("sqlite:{}", folder.path().join("tasks.db").display()));
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn us2_3_check_of_a_database_without_our_tables_says_what_to_do_on_postgresql() {
+    wants_migrations(test_postgres::fresh_database().await.url());
+}
+
+fn wants_migrations(url: &str) {
+    let (output, _) = command_on("check", url).output();
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+    let report: Value = serde_json::from_str(&text(output.stdout)).expect("JSON");
+    assert_eq!(report["ok"], false, "{report}");
+    let reason = report["error"].as_str().expect("a reason");
+    assert!(
+        reason.contains("the table of tasks cannot be used (run `task-api migrate`)"),
+        "{report}"
+    );
 }
 
 #[test]

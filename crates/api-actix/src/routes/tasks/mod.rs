@@ -11,6 +11,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use domain::identity::Caller;
 use domain::task::{Created, Expected, Page, Task, TaskId};
+use futures_util::future::{OptionFuture, join};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,12 +55,16 @@ pub(crate) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let parameters = ListParameters::read(request.query_string(), &caller.owner)?;
-    let page = app.tasks.list(&caller, &parameters.query).await?;
-    let total = if parameters.count_exactly {
-        Some(app.tasks.count(&caller, parameters.query.filter()).await?)
-    } else {
-        None
-    };
+    let total = parameters
+        .count_exactly
+        .then(|| app.tasks.count(&caller, parameters.query.filter()));
+    // At the same time, so that both are done within the time limit of one.
+    let (page, total) = join(
+        app.tasks.list(&caller, &parameters.query),
+        OptionFuture::from(total),
+    )
+    .await;
+    let (page, total) = (page?, total.transpose()?);
     Ok(page_answer(&request, &parameters, &caller, &page, total))
 }
 
