@@ -1,4 +1,5 @@
 //! What a failed statement means, each provoked on a real server, with the SQLSTATE that the log shows.
+#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
 mod support;
 

@@ -208,7 +208,7 @@ async fn an_address_that_nobody_hears_from_leaves_time_for_the_next_one() {
     let server = Detour::to(database.url(), forward).await;
     let (full, _waiting) = a_full_port().await;
     let silent = full.local_addr().expect("an address");
-    let url = server.url().replacen("@", &format!("@{silent},"), 1);
+    let url = server.url().replacen('@', &format!("@{silent},"), 1);
     let (answer, seconds) = timed(PostgresDatabase::new(settings(&url)).probe()).await;
     assert_eq!(answer.expect("an answer").database, database.name());
     assert!((1.2..2.5).contains(&seconds), "{seconds}");
