@@ -271,6 +271,8 @@ test("a token is replaced before it expires", async (t) => {
   await page.reload();
   const tokens = countRequests(page, "/api/auth/token");
   await signUp(page, "Alice");
+  // The heading is there before the first token is.
+  await page.getByText("Nothing to do yet").waitFor();
   await page.clock.fastForward("13:50");
   await add(page, "Within 14 minutes");
   assert.equal(tokens.requests, 1);
