@@ -206,7 +206,10 @@ async fn answer_of<T>(
     let server_limit = lane.server_limits().statement_timeout;
     let started = Instant::now();
     match timeout(limit, statement).await {
-        Ok(Ok(answer)) => Ok(answer),
+        Ok(Ok(answer)) => {
+            handle.mark_heard();
+            Ok(answer)
+        }
         Ok(Err(error)) => {
             let mut error = StatementError::new(&error, started.elapsed() >= server_limit);
             if error.may_be_the_end()
@@ -216,13 +219,15 @@ async fn answer_of<T>(
             }
             if error.spoils_the_connection() {
                 handle.mark_bad();
+            } else {
+                handle.mark_heard();
             }
             Err(error.into())
         }
         Err(_) => {
             // A server that is well would have stopped the statement by then, and said so.
             if limit > server_limit {
-                handle.mark_bad();
+                handle.mark_silent(started);
             }
             Err(Failure::GaveUp(limit))
         }

@@ -2,14 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::sync::SetOnce;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -29,6 +29,7 @@ pub(crate) struct Connector {
     config: Config,
     tls: Option<MakeRustlsConnect>,
     timeout: Duration,
+    silence: Arc<Silence>,
     // Set once a pooler has refused our start-up options; it would refuse them every time.
     options_are_refused: AtomicBool,
 }
@@ -50,10 +51,27 @@ impl ServerLimits {
     }
 }
 
+/// When the other side was last found silent. All connections of the process share it: what one of them has found out
+/// at the price of a time limit, the others need not find out again.
+struct Silence {
+    epoch: Instant,
+    began: AtomicU64,
+}
+
+impl Silence {
+    /// Microseconds since this was made; never 0, which means that no silence was found yet.
+    fn at(&self, time: Instant) -> u64 {
+        let elapsed = time.saturating_duration_since(self.epoch);
+        u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1)
+    }
+}
+
 /// A connection, and what is known about its health.
 pub(crate) struct Handle {
     connection: AsyncPgConnection,
     health: Arc<Health>,
+    silence: Arc<Silence>,
+    heard: AtomicU64,
 }
 
 #[derive(Default)]
@@ -78,9 +96,28 @@ impl Handle {
         self.health.is_bad.store(true, Ordering::Relaxed);
     }
 
+    /// The server has just said something.
+    pub(crate) fn mark_heard(&self) {
+        self.heard
+            .store(self.silence.at(Instant::now()), Ordering::Relaxed);
+    }
+
+    /// A statement has got no answer since then, although the server would have stopped it by now. Nobody gets this
+    /// connection again. If nothing at all was heard on it, nor does anybody get another one that was not heard from
+    /// since: they probably end in the same silence.
+    pub(crate) fn mark_silent(&self, since: Instant) {
+        self.mark_bad();
+        let since = self.silence.at(since);
+        if self.heard.load(Ordering::Relaxed) < since {
+            self.silence.began.fetch_max(since, Ordering::Relaxed);
+        }
+    }
+
     /// Whether the connection is good for nothing. Costs no round trip.
     pub(crate) fn is_bad(&self) -> bool {
-        self.health.is_bad.load(Ordering::Relaxed) || self.health.ended.get().is_some()
+        self.health.is_bad.load(Ordering::Relaxed)
+            || self.health.ended.get().is_some()
+            || self.heard.load(Ordering::Relaxed) < self.silence.began.load(Ordering::Relaxed)
     }
 
     /// Waits for the end of the connection, and answers why it ended if the server said so.
@@ -107,6 +144,10 @@ impl Connector {
             url: url.clone(),
             config,
             timeout,
+            silence: Arc::new(Silence {
+                epoch: Instant::now(),
+                began: AtomicU64::new(0),
+            }),
             options_are_refused: AtomicBool::new(false),
         }
     }
@@ -160,7 +201,14 @@ impl Connector {
                 explain_old_poolers(&error.to_string());
                 ConnectError::Setup(error)
             })?;
-            Ok(Handle { connection, health })
+            let handle = Handle {
+                connection,
+                health,
+                silence: Arc::clone(&self.silence),
+                heard: AtomicU64::new(0),
+            };
+            handle.mark_heard();
+            Ok(handle)
         };
         timeout(self.timeout, establish)
             .await

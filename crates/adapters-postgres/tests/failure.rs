@@ -11,10 +11,10 @@ use adapters_postgres::{PostgresDatabase, PostgresTaskRepository};
 use domain::health::StorageHealth;
 use domain::task::{Expected, RepositoryError, Task, TaskRepository};
 use domain::testing::{a_task, an_owner};
-use futures_util::future::{join, join3};
+use futures_util::future::{join, join_all, join3};
 use support::proxy::{Detour, Proxy, connect};
 use support::scene::{locked, until_somebody_waits};
-use support::{migrated, read, renamed, settings, stored, timed, timed_out, unavailable};
+use support::{eventually, migrated, read, renamed, settings, stored, timed, timed_out, unavailable};
 use test_postgres::{Cluster, ClusterOptions, StopMode, TestDatabase};
 use tokio::io::copy_bidirectional;
 use tokio::time::{sleep, timeout};
@@ -239,6 +239,47 @@ async fn a_server_that_falls_silent_is_given_up_in_time_and_asked_anew() {
         "longer than the attempt that was under way: {seconds}"
     );
     assert!(!repository.is_degraded());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_silence_that_one_connection_meets_is_not_met_again_on_the_others() {
+    let database = test_postgres::fresh_database().await;
+    let proxy = Proxy::before(database.url()).await;
+    let repository = migrated(proxy.url()).await.worker();
+    let task = stored(&repository, &an_owner(), "title").await;
+    // Several connections of the work lane.
+    let mut client = database.client().await;
+    let lock = locked(&mut client, &task).await;
+    let waiting: Vec<_> = (0..4)
+        .map(|number| {
+            let (repository, task) = (repository.clone(), task.clone());
+            tokio::spawn(async move { renamed(&repository, &task, &format!("title {number}")).await })
+        })
+        .collect();
+    eventually("all of them wait", async || {
+        let waiting =
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        lock.execute("SELECT pg_stat_clear_snapshot()", &[])
+            .await
+            .expect("a fresh look");
+        lock.query(waiting, &[]).await.expect("sessions").len() == 4
+    })
+    .await;
+    lock.rollback().await.expect("an end");
+    for update in waiting {
+        update.await.expect("no panic").expect("an update");
+    }
+    read(&repository, &task).await.expect("a look-up");
+
+    proxy.fall_silent();
+    timed_out(read(&repository, &task).await);
+    proxy.forward_again();
+    let all = join_all((0..4).map(|_| timed(renamed(&repository, &task, "other"))));
+    for (updated, seconds) in all.await {
+        updated.expect("an update");
+        assert!(seconds < 2.0, "{seconds}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
