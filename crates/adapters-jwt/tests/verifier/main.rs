@@ -15,6 +15,7 @@ mod accepted;
 mod clock;
 mod differential;
 mod form;
+mod fuzz;
 mod header;
 mod issuer;
 mod key_pairs;
