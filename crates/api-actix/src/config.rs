@@ -44,6 +44,8 @@ pub struct HttpConfig {
     pub port: u16,
     /// How many threads handle requests.
     pub workers: usize,
+    /// How long to serve on, as not ready, after having been told to stop.
+    pub shutdown_delay: Duration,
 }
 
 /// Where tasks are kept.
@@ -131,7 +133,7 @@ impl Config {
 }
 
 impl HttpConfig {
-    /// Reads `HOST`, `PORT` and `WORKERS`.
+    /// Reads `HOST`, `PORT`, `WORKERS` and `SHUTDOWN_DELAY`.
     ///
     /// # Errors
     /// The first one that cannot be used.
@@ -141,6 +143,7 @@ impl HttpConfig {
             host: source.text("HOST").unwrap_or_else(|| "127.0.0.1".to_owned()),
             port: source.number("PORT", 8000, 0..=u16::MAX)?,
             workers: source.number("WORKERS", cores.min(8), 1..=256)?,
+            shutdown_delay: source.delay("SHUTDOWN_DELAY", Duration::from_millis(250))?,
         })
     }
 }
@@ -228,7 +231,7 @@ impl LogConfig {
         };
         let filter = source
             .text("LOG_LEVEL")
-            .unwrap_or_else(|| "info,actix_server=warn".to_owned());
+            .unwrap_or_else(|| "info,actix_server=warn,actix_http::h1=off".to_owned());
         if tracing_subscriber::EnvFilter::try_new(&filter).is_err() {
             let reason =
                 "must be error, warn, info, debug, trace, or directives such as info,adapters_postgres=debug";
@@ -358,6 +361,15 @@ impl Source {
         } else {
             Ok(Some(duration))
         }
+    }
+
+    /// A duration that may be nothing.
+    fn delay(&self, variable: &'static str, default: Duration) -> Result<Duration, ConfigError> {
+        let Some(text) = self.text(variable) else {
+            return Ok(default);
+        };
+        let invalid = || ConfigError::new(variable, "must be a duration such as 300ms, 10s or 15m");
+        parse_duration(&text).ok_or_else(invalid)
     }
 
     pub(crate) fn list<T, E: Display>(
@@ -521,6 +533,7 @@ mod tests {
             ("DB_POOL_SIZE", "-1"),
             ("DB_POOL_ACQUIRE_TIMEOUT", "soon"),
             ("DB_STARTUP_TIMEOUT", "0"),
+            ("SHUTDOWN_DELAY", "-1s"),
             ("MIGRATE_ON_START", "maybe"),
             ("JWT_LEEWAY_SECS", "61"),
             ("JWT_USER_ID_CLAIM", "email"),

@@ -5,10 +5,12 @@
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 
+use crate::app::App;
+use crate::framing;
 use crate::problem::{Code, Problem};
 use crate::rate_limit::Standing;
 use crate::system;
@@ -84,11 +86,15 @@ pub async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let context = RequestContext::of(&request);
-    request.extensions_mut().insert(context.clone());
-    accept_plain_answers(request.headers_mut());
-    next.call(request)
-        .await
-        .map(|response| finished(response, &context))
+    let answer = if let Err(problem) = framing::check(&request) {
+        request.into_response(with_common_headers(problem.render(&context), &context))
+    } else {
+        request.extensions_mut().insert(context.clone());
+        accept_plain_answers(request.headers_mut());
+        finished(next.call(request).await?, &context)
+    };
+    framing::note_end(&answer);
+    Ok(answer)
 }
 
 /// We may always answer without a content coding (RFC 9110, 12.5.3). A client that forbids that would get a 406 from
@@ -114,7 +120,16 @@ fn finished<B: MessageBody + 'static>(
     if let Some(standing) = standing {
         standing.add_to(answer.headers_mut());
     }
+    // actix would confirm an upgrade that does not happen; when the server stops, the next request should find another.
+    if framing::wants_upgrade(&request) || is_shutting_down(&request) {
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
     ServiceResponse::new(request, with_common_headers(answer, context))
+}
+
+fn is_shutting_down(request: &HttpRequest) -> bool {
+    let app = request.app_data::<web::Data<App>>();
+    app.is_some_and(|app| app.lifecycle.is_shutting_down())
 }
 
 /// Renders the problem, keeping the headers that the middlewares in between have added to the bare error.

@@ -4,7 +4,8 @@
 //!
 //! | Room | What happens there |
 //! |---|---|
-//! | [`edge`] | request id, common headers; on the way back every error becomes a problem document |
+//! | `connection` | clients that keep us waiting are cut off |
+//! | [`edge`], `framing` | what HTTP forbids is refused; request id, common headers; on the way back every error becomes a problem document |
 //! | [`cors`], compression, [`net`] | other origins; small answers stay plain; a time limit, and a 500 instead of a panic |
 //! | [`authenticated`] | the token, before anything else under `/api` |
 //! | [`routes`] | the table of paths, and the handlers: read, call one use case, render |
@@ -20,6 +21,7 @@ pub mod body;
 pub mod client_address;
 pub mod commands;
 pub mod config;
+mod connection;
 pub mod cors;
 mod cursor;
 mod dev;
@@ -27,6 +29,7 @@ pub mod edge;
 mod etag;
 pub mod failure;
 pub mod fields;
+mod framing;
 mod idempotency;
 pub mod net;
 pub mod openapi;
@@ -38,4 +41,5 @@ pub mod routes;
 pub mod server;
 pub mod system;
 pub mod telemetry;
+pub mod time_limits;
 pub mod wiring;

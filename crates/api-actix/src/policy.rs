@@ -7,6 +7,7 @@ use crate::client_address::TrustedProxies;
 use crate::config::{ConfigError, Source};
 use crate::cors::{AllowedOrigins, Origin};
 use crate::rate_limit::{Rate, RateLimits};
+use crate::time_limits::TimeLimits;
 
 /// Which requests are let through, and what they must bring. The default lets everything through.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,8 @@ pub struct Policy {
     pub rate_limits: RateLimits,
     /// Whose word about a client's address counts.
     pub trusted_proxies: TrustedProxies,
+    /// How long everything may take; no setting changes that.
+    pub time_limits: TimeLimits,
     /// The token that the documentation signs requests with, for `task-api dev` only: whoever reaches the page has it.
     pub docs_token: Option<SecretString>,
 }
@@ -52,6 +55,7 @@ impl Policy {
                 rate(source, "RATE_LIMIT_IP_UNAUTH")?,
             ),
             trusted_proxies: TrustedProxies::new(networks),
+            time_limits: TimeLimits::default(),
             docs_token: None,
         })
     }

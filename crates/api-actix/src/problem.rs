@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::edge::RequestContext;
 use crate::failure::chain;
-use crate::fields::{FieldError, FieldErrors, Rule};
+use crate::fields::{FieldError, FieldErrors};
 use crate::openapi::schemas;
 
 macro_rules! codes {
@@ -310,7 +310,7 @@ impl From<FieldErrors> for Problem {
         Self {
             detail: Some(errors.summary()),
             incident: errors
-                .contains(&Rule::OwnerMismatch)
+                .has_owner_mismatch()
                 .then(|| Box::new(Incident::OwnerMismatch)),
             errors: errors.into_vec(),
             ..Self::new(Code::ValidationError)

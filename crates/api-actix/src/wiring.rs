@@ -21,6 +21,7 @@ use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation, TokenConfig};
 use crate::failure::{Failure, chain};
 use crate::policy::Policy;
 use crate::system::{RandomTaskIds, SystemClock};
+use crate::time_limits::TimeLimits;
 
 /// The database of the process.
 #[derive(Clone)]
@@ -154,6 +155,11 @@ impl Wiring {
             lifecycle,
             policy,
         })
+    }
+
+    /// How long everything may take.
+    pub(crate) fn time_limits(&self) -> TimeLimits {
+        self.policy.time_limits
     }
 
     /// The application of the worker that calls this.

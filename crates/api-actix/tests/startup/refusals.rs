@@ -135,6 +135,7 @@ fn every_other_setting_is_named_as_well_and_its_value_is_not_shown() {
         ("PORT", "70000"),
         ("PORT", "eight-thousand"),
         ("WORKERS", "1000"),
+        ("SHUTDOWN_DELAY", "a while"),
         ("MIGRATE_ON_START", "perhaps"),
         ("DB_STARTUP_TIMEOUT", "10 parsecs"),
         ("DB_CONNECT_TIMEOUT", "-7s"),
