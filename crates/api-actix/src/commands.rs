@@ -18,6 +18,7 @@ use crate::config::{
 };
 use crate::dev::{self, DevFolder};
 use crate::failure::Failure;
+use crate::openapi;
 use crate::server::Server;
 use crate::system::SystemClock;
 use crate::telemetry;
@@ -54,6 +55,8 @@ enum Command {
         #[arg(long, default_value = "15m", value_parser = parse_ttl)]
         ttl: Duration,
     },
+    /// Print the OpenAPI document of this version
+    Openapi,
     /// Print the version
     Version,
 }
@@ -71,6 +74,7 @@ impl Cli {
             Command::Migrate => migrate(&source).await,
             Command::Check => check(&source).await,
             Command::Token { user, ttl } => token(&source, user, ttl),
+            Command::Openapi => print(openapi::json()),
             Command::Version => print(concat!("task-api ", env!("CARGO_PKG_VERSION"))),
         }
     }
@@ -101,6 +105,8 @@ pub(crate) async fn start(config: Config) -> Result<Server, Failure> {
         if !applied.is_empty() {
             tracing::info!(migrations = applied.join(", "), "schema brought up to date");
         }
+    } else {
+        info.warn_about_pending_migrations();
     }
     let lifecycle = Arc::new(Lifecycle::default());
     let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;

@@ -84,14 +84,19 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     let tokens = TokenConfig::with_secrets(secrets, source)?;
     tokens.log_warnings();
     fs::create_dir_all(&folder.0).map_err(|error| cannot_use(&folder, &error))?;
+    let token = token_of_dev_user(&tokens)?;
+    let keys = keys_of(&tokens, own_secret);
     let config = Config {
         http: HttpConfig::from_source(source)?,
         database: DatabaseConfig::at(DatabaseLocation::Sqlite(folder.database_file()), source)?,
-        tokens: tokens.clone(),
-        policy: Policy::from_source(source, Purpose::Develop)?,
+        tokens,
+        policy: Policy {
+            docs_token: Some(token.clone().into()),
+            ..Policy::from_source(source, Purpose::Develop)?
+        },
     };
     let server = start(config).await?;
-    print(&welcome(&server.url(), &tokens, own_secret)?)?;
+    print(&welcome(&server.url(), &token, &keys))?;
     server.run().await
 }
 
@@ -99,20 +104,28 @@ fn cannot_use(folder: &DevFolder, error: &io::Error) -> Failure {
     Failure::unavailable(format!("cannot use the folder {}: {error}", folder.0.display()))
 }
 
-fn welcome(url: &str, tokens: &TokenConfig, own_secret: bool) -> Result<String, Failure> {
+fn token_of_dev_user(tokens: &TokenConfig) -> Result<String, Failure> {
     let user = Owner::parse("dev-user").map_err(|error| Failure::unavailable(error.to_string()))?;
-    let token = development_token(&tokens.rules, user, TOKEN_TTL)?;
+    development_token(&tokens.rules, user, TOKEN_TTL)
+}
+
+/// What tokens are verified with.
+fn keys_of(tokens: &TokenConfig, own_secret: bool) -> String {
     let secret = if own_secret {
         "the secret in .task-api/secret"
     } else {
         "BETTER_AUTH_SECRET"
     };
-    let keys = match &tokens.key_set {
+    match &tokens.key_set {
         Some(key_set) => format!("{secret} and the keys at {}", key_set.url),
         None => secret.to_owned(),
-    };
-    Ok(format!(
+    }
+}
+
+fn welcome(url: &str, token: &str, keys: &str) -> String {
+    format!(
         "\nTask API for development: {url}\n\
+         Try it in a browser: {url}/docs\n\
          Tasks are kept in .task-api/tasks.db; tokens are verified with {keys}.\n\n\
          A token of the user dev-user, good for a day:\n\n\
          export TOKEN={token}\n\n\
@@ -121,5 +134,5 @@ fn welcome(url: &str, tokens: &TokenConfig, own_secret: bool) -> Result<String, 
          -d '{{\"title\": \"Buy milk\"}}'\n\
          curl -i {url}/api/tasks -H \"Authorization: Bearer $TOKEN\"\n\n\
          Another user's token: task-api token --user alice (in this folder). Ctrl-C stops.\n"
-    ))
+    )
 }

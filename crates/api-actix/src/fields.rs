@@ -4,6 +4,9 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::openapi::schemas;
 
 /// The most errors that one answer lists.
 const MAX_ERRORS: usize = 50;
@@ -11,14 +14,19 @@ const MAX_ERRORS: usize = 50;
 const MAX_NAMES: usize = 5;
 
 /// What is wrong with one member of a body or one parameter.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// RFC 6901; for bodies only.
+    /// Where it is in the body (RFC 6901); absent for parameters.
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pointer: Option<String>,
+    /// Where it is: `body` or `query`, then the name.
     loc: Vec<String>,
+    #[schema(schema_with = schemas::rule_type)]
     r#type: &'static str,
+    /// What is wrong, for people. Never repeats the value that was sent.
     msg: String,
+    #[schema(schema_with = schemas::rule_context)]
     #[serde(skip_serializing_if = "Option::is_none")]
     ctx: Option<Value>,
 }
@@ -75,6 +83,27 @@ pub enum Rule {
     /// A cursor that we did not make for this user and this list.
     InvalidCursor,
 }
+
+/// Every name of a rule.
+pub(crate) const RULE_TYPES: [&str; 17] = [
+    "missing",
+    "extra_forbidden",
+    "duplicate_key",
+    "string_type",
+    "string_too_short",
+    "string_too_long",
+    "string_pattern_mismatch",
+    "enum",
+    "owner_mismatch",
+    "id_mismatch",
+    "json_invalid",
+    "model_attributes_type",
+    "int_parsing",
+    "greater_than_equal",
+    "less_than_equal",
+    "datetime_parsing",
+    "cursor_invalid",
+];
 
 impl Rule {
     fn r#type(&self) -> &'static str {

@@ -10,6 +10,7 @@
 //! | [`routes`] | the table of paths, and the handlers: read, call one use case, render |
 //! | [`body`], [`fields`] | reading a JSON object, collecting every field error |
 //! | [`problem`] | the only file with status codes for errors |
+//! | [`openapi`] | the description of all this, made from it |
 //!
 //! At start [`commands`] reads [`config`], [`wiring`] puts the adapters together, [`server`] listens.
 
@@ -28,6 +29,7 @@ pub mod failure;
 pub mod fields;
 mod idempotency;
 pub mod net;
+pub mod openapi;
 pub mod policy;
 mod preconditions;
 pub mod problem;

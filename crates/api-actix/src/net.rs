@@ -50,10 +50,11 @@ pub async fn net(
 /// Keeps the compression away from small answers: it leaves alone what already names its coding. The edge takes the
 /// name off again.
 fn sized(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
-    if matches!(response.response().body().size(), BodySize::Sized(size) if size < WORTH_COMPRESSING) {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
+    let is_small =
+        matches!(response.response().body().size(), BodySize::Sized(size) if size < WORTH_COMPRESSING);
+    let headers = response.headers_mut();
+    if is_small && !headers.contains_key(header::CONTENT_ENCODING) {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
     }
     response
 }

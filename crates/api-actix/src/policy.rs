@@ -1,6 +1,7 @@
 //! What an operator decides about requests.
 
 use ipnet::IpNet;
+use secrecy::SecretString;
 
 use crate::client_address::TrustedProxies;
 use crate::config::{ConfigError, Source};
@@ -18,6 +19,8 @@ pub struct Policy {
     pub rate_limits: RateLimits,
     /// Whose word about a client's address counts.
     pub trusted_proxies: TrustedProxies,
+    /// The token that the documentation signs requests with, for `task-api dev` only: whoever reaches the page has it.
+    pub docs_token: Option<SecretString>,
 }
 
 /// What the process is for.
@@ -49,6 +52,7 @@ impl Policy {
                 rate(source, "RATE_LIMIT_IP_UNAUTH")?,
             ),
             trusted_proxies: TrustedProxies::new(networks),
+            docs_token: None,
         })
     }
 }

@@ -39,6 +39,8 @@ pub struct DatabaseInfo {
     name: String,
     version: String,
     tls: Option<bool>,
+    pending_migrations: Vec<String>,
+    unknown_migrations: Vec<String>,
 }
 
 impl Backend {
@@ -59,6 +61,8 @@ impl Backend {
                     name: path.display().to_string(),
                     version: database.version().to_owned(),
                     tls: None,
+                    pending_migrations: database.schema().pending.clone(),
+                    unknown_migrations: database.schema().unknown.clone(),
                 };
                 Ok((Self::Sqlite(Arc::new(database)), info))
             }
@@ -76,6 +80,7 @@ impl Backend {
                     max_in_flight: config.max_in_flight,
                 });
                 let info = wait_for(&database, &url.hosts(), config.startup_timeout).await?;
+                check_texts(&info)?;
                 Ok((Self::Postgres(database), info.into()))
             }
         }
@@ -228,6 +233,24 @@ fn refused(variable: &'static str, error: &ConnectError) -> ConfigError {
     ConfigError::new(variable, format!("was refused by the server: {error}"))
 }
 
+/// Whether the database can hold every text, and search every one.
+fn check_texts(info: &ServerInfo) -> Result<(), ConfigError> {
+    if info.encoding != "UTF8" {
+        let reason = format!(
+            "leads to a database with the encoding {}, which cannot hold every text: create it with ENCODING 'UTF8'",
+            info.encoding
+        );
+        return Err(ConfigError::new("DATABASE_URL", reason));
+    }
+    if !info.has_icu {
+        tracing::warn!(
+            "the server was built without ICU: searches miss capital letters that the locale of the database does not \
+             know"
+        );
+    }
+    Ok(())
+}
+
 impl From<ServerInfo> for DatabaseInfo {
     fn from(info: ServerInfo) -> Self {
         let ServerInfo {
@@ -235,6 +258,9 @@ impl From<ServerInfo> for DatabaseInfo {
             database,
             version,
             tls,
+            schema,
+            encoding: _,
+            has_icu: _,
         } = info;
         Self {
             kind: "postgresql",
@@ -242,6 +268,8 @@ impl From<ServerInfo> for DatabaseInfo {
             name: database,
             version,
             tls: Some(tls),
+            pending_migrations: schema.pending,
+            unknown_migrations: schema.unknown,
         }
     }
 }
@@ -255,7 +283,25 @@ impl DatabaseInfo {
             name,
             version,
             tls,
+            pending_migrations: _,
+            unknown_migrations,
         } = self;
         tracing::info!(kind, host, database = name, version, tls, "database connected");
+        if !unknown_migrations.is_empty() {
+            tracing::warn!(
+                versions = unknown_migrations.join(", "),
+                "the schema is newer than this program: migrations have run that it does not know"
+            );
+        }
+    }
+
+    /// Says in the log what is left to do if nothing is going to migrate.
+    pub fn warn_about_pending_migrations(&self) {
+        if !self.pending_migrations.is_empty() {
+            tracing::warn!(
+                migrations = self.pending_migrations.join(", "),
+                "the schema is older than this program: run `task-api migrate`"
+            );
+        }
     }
 }

@@ -2,7 +2,6 @@
 //! its server is away.
 #![expect(
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "in tests a broken set-up should panic, and measured figures are printed"
 )]

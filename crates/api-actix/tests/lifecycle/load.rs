@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::{Api, User};
+use crate::support::{Answer, Api, User};
 use crate::until;
 
 /// Everything that the users were answered.
@@ -70,30 +70,18 @@ async fn works(user: &User, name: &str, record: &Mutex<Record>) -> Option<()> {
         .request(Method::POST, "/api/tasks")
         .json(&json!({ "title": "kept" }));
     let started = Instant::now();
-    let response = create.send().await.ok()?;
-    let path = {
+    let created = Answer::of_living(create).await.ok()?;
+    let path = (created.status == 201).then(|| created.header("location").to_owned());
+    {
         let mut record = record.lock().expect("the record");
-        record.note(response.status(), started);
-        let location = response
-            .headers()
-            .get("location")
-            .and_then(|value| value.to_str().ok());
-        let path = (response.status() == 201).then(|| location.expect("a place").to_owned());
-        record
-            .acknowledged
-            .extend(path.clone().map(|path| (name.to_owned(), path)));
-        path
-    };
-    // The body ends the use of the connection.
-    let _ = response.bytes().await;
+        record.note(created.status, started);
+        let acknowledged = path.clone().map(|path| (name.to_owned(), path));
+        record.acknowledged.extend(acknowledged);
+    }
     if let Some(path) = path {
         let started = Instant::now();
-        let response = user.request(Method::GET, &path).send().await.ok()?;
-        record
-            .lock()
-            .expect("the record")
-            .note(response.status(), started);
-        let _ = response.bytes().await;
+        let read = Answer::of_living(user.request(Method::GET, &path)).await.ok()?;
+        record.lock().expect("the record").note(read.status, started);
     }
     tokio::time::sleep(Duration::from_millis(5)).await;
     Some(())

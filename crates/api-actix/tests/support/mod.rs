@@ -18,11 +18,13 @@
 )]
 
 mod binary;
+mod description;
 mod memory;
 mod users;
 mod wire;
 
 pub(crate) use binary::{Binary, Process, TaskApi};
+pub(crate) use description::{Description, description};
 pub(crate) use memory::Parts;
 pub(crate) use users::{Answer, SECRET, User, signed, signed_with, token_for, token_signed_with};
 pub(crate) use wire::Wire;

@@ -4,14 +4,17 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
 
+use super::description::{description, is_refusal_of_the_parser};
 use super::{Answer, Api, token_for};
 
 /// HTTP/1.1, byte by byte. It blocks the thread of the test, which the server does not need.
 pub(crate) struct Wire {
     stream: TcpStream,
+    /// Since the last answer.
+    sent: Vec<u8>,
     received: Vec<u8>,
 }
 
@@ -24,11 +27,13 @@ impl Wire {
             .expect("a time limit");
         Self {
             stream,
+            sent: Vec::new(),
             received: Vec::new(),
         }
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.sent.extend_from_slice(bytes.as_ref());
         self.stream
             .write_all(bytes.as_ref())
             .expect("a server that reads");
@@ -53,7 +58,8 @@ impl Wire {
         self.send("\r\n");
     }
 
-    /// Reads one answer; its length is announced by `Content-Length`.
+    /// Reads one answer; its length is announced by `Content-Length`. It must be one that the OpenAPI document describes, unless
+    /// the parser has refused what was sent.
     pub(crate) fn answer(&mut self) -> Answer {
         let head = self.read_until(|received| {
             let end = received.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
@@ -74,11 +80,27 @@ impl Wire {
             length.to_str().expect("text").parse().expect("a length")
         });
         let body = self.read_until(|received| (received.len() >= length).then_some(length));
-        Answer {
+        let answer = Answer {
             status: status.expect("a status"),
             headers,
             body: String::from_utf8(body).expect("a body of text"),
+        };
+        if !answer.status.is_informational() && !is_refusal_of_the_parser(&answer) {
+            let (method, path) = self.asked();
+            description().expects(&method, &path, &answer);
+            self.sent.clear();
         }
+        answer
+    }
+
+    /// The request that is to be answered next.
+    fn asked(&self) -> (Method, String) {
+        let sent = String::from_utf8_lossy(&self.sent);
+        let mut words = sent.split(' ');
+        let method = words.next().expect("a method").parse();
+        let target = words.next().expect("a target");
+        let path = target.split('?').next().expect("a path");
+        (method.expect("a method"), path.to_owned())
     }
 
     /// Whether the server says nothing more and closes the connection, be it in the middle of what we send.
