@@ -2,7 +2,7 @@
 
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use test_postgres::{Cluster, ClusterOptions, StopMode, TestDatabase};
 
@@ -156,11 +156,20 @@ impl Stage {
         self.cluster.resume();
     }
 
+    /// The numbers that the database answers, on a new connection if one falls to a crash that is still going on.
+    async fn numbers(&self, question: &str) -> Vec<i32> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.database.client().await.query(question, &[]).await {
+                Ok(rows) => return rows.iter().map(|row| row.get(0)).collect(),
+                Err(error) => assert!(Instant::now() < deadline, "{question}: {error}"),
+            }
+        }
+    }
+
     /// The backends of the server, by their process ids.
     async fn backends(&self) -> Vec<i32> {
-        let admin = self.database.client().await;
-        let rows = admin.query(&format!("SELECT pid {OTHERS}"), &[]).await;
-        rows.expect("backends").iter().map(|row| row.get(0)).collect()
+        self.numbers(&format!("SELECT pid {OTHERS}")).await
     }
 
     /// Kills one backend, which PostgreSQL takes for a crash: it ends all of them and recovers. Comes back with it.
@@ -173,10 +182,8 @@ impl Stage {
 
     /// Terminates so many backends of the server; answers how many there were.
     pub(crate) async fn terminate_backends(&self, most: i64) -> usize {
-        let admin = self.database.client().await;
-        let terminate = format!("SELECT pg_terminate_backend(pid) {OTHERS} LIMIT $1");
-        let terminated = admin.query(&terminate, &[&most]).await;
-        terminated.expect("terminated backends").len()
+        let terminate = format!("SELECT pg_terminate_backend(pid)::int4 {OTHERS} LIMIT {most}");
+        self.numbers(&terminate).await.len()
     }
 
     /// Something that will terminate all backends of the server as soon as nobody more can connect to PostgreSQL.
