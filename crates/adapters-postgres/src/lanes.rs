@@ -2,7 +2,7 @@
 //! limit, and what a failure means.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bb8::{ManageConnection, Pool, PooledConnection, QueueStrategy, RunError};
@@ -15,6 +15,7 @@ use crate::PostgresSettings;
 use crate::connect::{ConnectError, Connector, Handle, ServerLimits};
 use crate::error::{GaveUp, StatementError};
 use crate::statements::ping;
+use crate::stats::{DatabaseStats, LaneStats, Waiters};
 
 /// Which connection a statement travels on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,22 +53,53 @@ impl Lane {
 /// What all workers of the process share.
 pub(crate) struct Process {
     places: Semaphore,
+    max_in_flight: usize,
     is_degraded: AtomicBool,
+    pools: Mutex<Vec<Weak<LanePool>>>,
 }
 
 impl Process {
     pub(crate) fn new(max_in_flight: usize) -> Self {
+        let max_in_flight = max_in_flight.min(Semaphore::MAX_PERMITS);
         Self {
-            places: Semaphore::new(max_in_flight.min(Semaphore::MAX_PERMITS)),
+            places: Semaphore::new(max_in_flight),
+            max_in_flight,
             is_degraded: AtomicBool::new(false),
+            pools: Mutex::default(),
         }
+    }
+
+    /// How the pools of all workers that live are used.
+    pub(crate) fn stats(&self) -> DatabaseStats {
+        let mut stats = DatabaseStats {
+            in_flight: self.max_in_flight.saturating_sub(self.places.available_permits()),
+            max_in_flight: self.max_in_flight,
+            ..DatabaseStats::default()
+        };
+        for pool in self.pools().iter().filter_map(Weak::upgrade) {
+            match pool.lane {
+                Lane::Read => stats.read += pool.stats(),
+                Lane::Work => stats.work += pool.stats(),
+            }
+        }
+        stats
+    }
+
+    fn watch(&self, pool: &Arc<LanePool>) {
+        let mut pools = self.pools();
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(pool));
+    }
+
+    fn pools(&self) -> MutexGuard<'_, Vec<Weak<LanePool>>> {
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The connections of one worker.
 pub(crate) struct Lanes {
-    read: LanePool,
-    work: LanePool,
+    read: Arc<LanePool>,
+    work: Arc<LanePool>,
     process: Arc<Process>,
 }
 
@@ -77,7 +109,12 @@ impl Lanes {
         settings: &PostgresSettings,
         process: &Arc<Process>,
     ) -> Self {
-        let pool = |lane, size| LanePool::new(Arc::clone(connector), lane, size, settings.acquire_timeout);
+        let pool = |lane, size| {
+            let pool = LanePool::new(Arc::clone(connector), lane, size, settings.acquire_timeout);
+            let pool = Arc::new(pool);
+            process.watch(&pool);
+            pool
+        };
         Self {
             // One: a connection that is handed back at once never makes the pool open a second.
             read: pool(Lane::Read, 1),
@@ -218,6 +255,9 @@ where
 /// A pool, and the patience of those who wait for it.
 struct LanePool {
     pool: Pool<Manager>,
+    lane: Lane,
+    size: u32,
+    waiters: Waiters,
     last_failure: Arc<LastFailure>,
     patience: Duration,
 }
@@ -246,6 +286,9 @@ impl LanePool {
             .build_unchecked(manager);
         Self {
             pool,
+            lane,
+            size,
+            waiters: Waiters::default(),
             last_failure,
             patience,
         }
@@ -253,17 +296,30 @@ impl LanePool {
 
     /// Waits for a connection, through any number of failed attempts to make one.
     async fn acquire(&self) -> Result<PooledConnection<'static, Manager>, RepositoryError> {
+        let waiting = self.waiters.join();
         let started = Instant::now();
         loop {
             match self.pool.get_owned().await {
                 Ok(borrowed) => return Ok(borrowed),
                 Err(_) if started.elapsed() >= self.patience => {
+                    waiting.give_up();
                     return Err(self.error_of_waiting_since(started));
                 }
                 Err(RunError::TimedOut) => {}
                 // bb8 keeps to itself that an idle connection had ended; should it ever tell, this is no busy loop.
                 Err(RunError::User(_)) => sleep(Duration::from_millis(10)).await,
             }
+        }
+    }
+
+    fn stats(&self) -> LaneStats {
+        let state = self.pool.state();
+        LaneStats {
+            idle: state.idle_connections,
+            used: state.connections.saturating_sub(state.idle_connections),
+            max: self.size,
+            waiting: self.waiters.now(),
+            timeouts: self.waiters.in_vain(),
         }
     }
 

@@ -14,7 +14,7 @@
 //! worker and never wait for a lock or a commit; everything else has a connection to itself.
 //!
 //! Where to find what: [`DatabaseUrl`] in `url.rs`, connecting and TLS in `connect.rs`, pools and time limits in
-//! `lanes.rs`, what a failure means in `error.rs`, the statements in `tasks.rs` and `statements.rs`, the tables in
+//! `lanes.rs`, their use in numbers in `stats.rs`, what a failure means in `error.rs`, the statements in `tasks.rs` and `statements.rs`, the tables in
 //! `schema.rs`, migrations in `migrations.rs`.
 
 mod connect;
@@ -24,6 +24,7 @@ mod migrations;
 mod schema;
 mod search;
 mod statements;
+mod stats;
 mod tasks;
 mod url;
 
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 pub use connect::{ConnectError, ServerInfo};
 pub use migrations::MigrateError;
+pub use stats::{DatabaseStats, LaneStats};
 pub use tasks::PostgresTaskRepository;
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 
@@ -97,6 +99,12 @@ impl PostgresDatabase {
     /// The database is out of reach or a migration failed; nothing is half done then.
     pub async fn migrate(&self) -> Result<Vec<String>, MigrateError> {
         migrations::run(&self.migration_connector).await
+    }
+
+    /// How the connections are used right now. Never touches the database.
+    #[must_use]
+    pub fn stats(&self) -> DatabaseStats {
+        self.process.stats()
     }
 
     /// The repository of one worker thread. Its connections live on the runtime that calls this; nothing connects

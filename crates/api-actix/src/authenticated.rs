@@ -116,9 +116,14 @@ fn audit(request: &ServiceRequest, client: Option<IpAddr>, error: &AuthError) {
         hint,
         client = client.map(|address| address.to_string()),
         request_id = context.map(RequestContext::id),
+        trace_id = context.and_then(RequestContext::trace_id),
         method = %request.method(),
         path = context.map(RequestContext::path),
     );
+    let observers = context.and_then(RequestContext::observers);
+    if let Some(metrics) = observers.and_then(|observers| observers.metrics.as_ref()) {
+        metrics.token_refused(*reason);
+    }
 }
 
 fn escaped(text: &str) -> String {

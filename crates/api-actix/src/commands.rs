@@ -6,20 +6,27 @@ use std::time::{Duration, Instant};
 
 use adapters_jwt::{DevelopmentClaims, SharedSecret, VerifierSettings, sign_development_token};
 use chrono::TimeDelta;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use domain::clock::Clock;
 use domain::identity::Owner;
 use serde_json::json;
 
+use crate::admin::{Admin, Desk};
 use crate::app::Lifecycle;
+use crate::check_config;
 use crate::config::{
-    Config, DatabaseConfig, LogConfig, LogFormat, Source, parse_duration, verifier_rules, verifier_settings,
+    Config, DatabaseConfig, HttpConfig, LogConfig, LogFormat, Source, parse_duration, verifier_rules,
+    verifier_settings,
 };
 use crate::dev::{self, DevFolder};
 use crate::failure::Failure;
+use crate::healthcheck;
+use crate::observe::Observers;
+use crate::running::Running;
 use crate::server::Server;
 use crate::system::SystemClock;
-use crate::telemetry;
+use crate::telemetry::{self, LogLevel};
 use crate::wiring::{Backend, Wiring};
 
 /// A secure, multi-tenant task REST API that verifies the tokens of Better Auth.
@@ -32,7 +39,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Settings come from environment variables and from .env in this folder or a parent; .env.example lists them all.
-Exit codes: 0 success, 2 wrong usage, 69 the database is out of reach, 78 a setting cannot be used.";
+Exit codes: 0 success, 1 not healthy, 2 wrong usage, 69 the database is out of reach, 78 a setting cannot be used.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -44,6 +51,10 @@ enum Command {
     Migrate,
     /// Connect to the database, run a test query and print the outcome as JSON
     Check,
+    /// Print the settings, where each comes from, and everything that is wrong with them; secrets are not shown
+    CheckConfig,
+    /// Ask the server that runs at HOST and PORT whether it is ready; for the health check of a container
+    Healthcheck,
     /// Print a token for development, signed with the shared secret (or with that of `dev`)
     Token {
         /// The user id that the token carries
@@ -53,6 +64,13 @@ enum Command {
         #[arg(long, default_value = "15m", value_parser = parse_ttl)]
         ttl: Duration,
     },
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
     /// Print the version
     Version,
 }
@@ -69,7 +87,11 @@ impl Cli {
             Command::Dev => dev::run(&source).await,
             Command::Migrate => migrate(&source).await,
             Command::Check => check(&source).await,
+            Command::CheckConfig => check_config::run(source),
+            Command::Healthcheck => healthcheck::run(&HttpConfig::from_source(&source)?),
             Command::Token { user, ttl } => token(&source, user, ttl),
+            Command::Completions { shell } => completions(shell),
+            Command::Man => manual(),
             Command::Version => print(concat!("task-api ", env!("CARGO_PKG_VERSION"))),
         }
     }
@@ -78,9 +100,10 @@ impl Cli {
 async fn serve(source: &Source) -> Result<(), Failure> {
     let started = Instant::now();
     let config = Config::from_source(source)?;
-    telemetry::start(&LogConfig::from_source(source, LogFormat::Json)?);
+    let log_level = telemetry::start(&LogConfig::from_source(source, LogFormat::Json)?);
     warn_about_short_secrets(&config.tokens);
-    let server = start(config).await?;
+    warn_about_unknown_settings(source);
+    let server = start(config, log_level).await?;
     let startup_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(
         url = server.url(),
@@ -92,7 +115,7 @@ async fn serve(source: &Source) -> Result<(), Failure> {
 }
 
 /// Everything between reading the settings and serving.
-pub(crate) async fn start(config: Config) -> Result<Server, Failure> {
+pub(crate) async fn start(config: Config, log_level: LogLevel) -> Result<Running, Failure> {
     let (backend, info) = Backend::open(&config.database, config.http.workers).await?;
     info.log();
     if config.database.migrate_on_start {
@@ -102,8 +125,24 @@ pub(crate) async fn start(config: Config) -> Result<Server, Failure> {
         }
     }
     let lifecycle = Arc::new(Lifecycle::default());
+    let observers = Observers::new(&config.observe, backend.kind())?;
     let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle));
-    Server::listen(&config.http, wiring, lifecycle)
+    let wiring = wiring.observed_by(observers.clone());
+    let desk = observers.metrics.clone().map(|metrics| Desk {
+        metrics,
+        log_level,
+        wiring: wiring.clone(),
+    });
+    let server = Server::listen(&config.http, wiring, lifecycle)?;
+    let admin = config.observe.admin_address.zip(desk);
+    let admin = admin
+        .map(|(address, desk)| Admin::listen(&address, desk))
+        .transpose()?;
+    Ok(Running {
+        server,
+        admin,
+        observers,
+    })
 }
 
 pub(crate) fn warn_about_short_secrets(tokens: &VerifierSettings) {
@@ -112,6 +151,13 @@ pub(crate) fn warn_about_short_secrets(tokens: &VerifierSettings) {
             "BETTER_AUTH_SECRET has less than 32 bytes: HS256 asks for 32 at least (RFC 7518, 3.2), and short secrets \
              can be guessed from a single token"
         );
+    }
+}
+
+/// All settings must have been read.
+pub(crate) fn warn_about_unknown_settings(source: &Source) {
+    for unknown in check_config::unknown_settings(source) {
+        tracing::warn!("{unknown}");
     }
 }
 
@@ -197,6 +243,19 @@ pub(crate) fn development_token(
     sign_development_token(secret, &claims).map_err(|error| Failure::unavailable(error.to_string()))
 }
 
+fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "task-api", &mut script);
+    print_bytes(&script)
+}
+
+fn manual() -> Result<(), Failure> {
+    let mut page = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = clap_mangen::Man::new(Cli::command()).render(&mut page);
+    print_bytes(&page)
+}
+
 fn parse_owner(text: &str) -> Result<Owner, String> {
     Owner::parse(text).map_err(|error| error.to_string())
 }
@@ -214,7 +273,11 @@ fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
 
 /// A line on standard output. Whoever closed it has seen enough.
 pub(crate) fn print(line: &str) -> Result<(), Failure> {
-    match writeln!(io::stdout(), "{line}") {
+    print_bytes(format!("{line}\n").as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    match io::stdout().write_all(bytes) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unavailable(format!(
             "cannot write to standard output: {error}"
         ))),

@@ -1,15 +1,16 @@
 //! The settings: read once, refused as a whole if one of them cannot be used.
 //!
 //! A setting is an environment variable or a line of `.env` in the working directory or a parent; the environment
-//! counts first, and an empty value counts as none. `.env` is shared with the front end, so names that are not ours
-//! are passed over. `.env.example` at the root of the repository lists every setting.
+//! counts first, and an empty value counts as none. A secret may also stand in a file of its own, which the variable
+//! with `_FILE` behind its name points to. `.env` is shared with the front end, so names that are not ours are passed
+//! over. `.env.example` at the root of the repository lists every setting.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use adapters_jwt::{Leeway, Party, SharedSecret, UserIdClaims, VerifierSettings};
@@ -18,7 +19,9 @@ use config::{ConfigError as LayerError, Environment};
 use secrecy::SecretString;
 use thiserror::Error;
 
+use crate::observe::settings::ObserveConfig;
 use crate::policy::{Policy, Purpose};
+use crate::telemetry::LogLevel;
 
 /// Everything that `serve` needs to know.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub struct Config {
     pub tokens: VerifierSettings,
     /// Which requests are let through.
     pub policy: Policy,
+    /// What is recorded about them.
+    pub observe: ObserveConfig,
 }
 
 /// Where and how to listen.
@@ -111,6 +116,12 @@ impl ConfigError {
             reason: reason.into(),
         }
     }
+
+    /// Which variable it is.
+    #[must_use]
+    pub fn variable(&self) -> &'static str {
+        self.variable
+    }
 }
 
 impl Config {
@@ -124,6 +135,7 @@ impl Config {
             tokens: verifier_settings(source)?,
             policy: Policy::from_source(source, Purpose::Serve)?,
             http: HttpConfig::from_source(source)?,
+            observe: ObserveConfig::from_source(source)?,
         })
     }
 }
@@ -136,7 +148,7 @@ impl HttpConfig {
     pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            host: source.text("HOST").unwrap_or_else(|| "127.0.0.1".to_owned()),
+            host: source.text_or("HOST", "127.0.0.1"),
             port: source.number("PORT", 8000, 0..=u16::MAX)?,
             workers: source.number("WORKERS", cores.min(8), 1..=256)?,
         })
@@ -149,11 +161,13 @@ impl DatabaseConfig {
     /// # Errors
     /// The first one that cannot be used.
     pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
-        let url = source.secret("DATABASE_URL").ok_or_else(|| {
-            let hint = "is not set (set it, or run `task-api dev` for a local SQLite file)";
-            ConfigError::new("DATABASE_URL", hint)
-        })?;
-        let migration_url = source.secret("DATABASE_MIGRATION_URL");
+        let url = source
+            .secret("DATABASE_URL", "DATABASE_URL_FILE")?
+            .ok_or_else(|| {
+                let hint = "is not set (set it, or run `task-api dev` for a local SQLite file)";
+                ConfigError::new("DATABASE_URL", hint)
+            })?;
+        let migration_url = source.secret("DATABASE_MIGRATION_URL", "DATABASE_MIGRATION_URL_FILE")?;
         let location = match url.strip_prefix("sqlite:") {
             Some(path) => DatabaseLocation::Sqlite(sqlite_path(path)?),
             None => DatabaseLocation::Postgres {
@@ -174,12 +188,8 @@ impl DatabaseConfig {
         Ok(Self {
             location,
             migrate_on_start: source.flag("MIGRATE_ON_START", true)?,
-            startup_timeout: source
-                .duration("DB_STARTUP_TIMEOUT")?
-                .unwrap_or(Duration::from_secs(10)),
-            acquire_timeout: source
-                .duration("DB_POOL_ACQUIRE_TIMEOUT")?
-                .unwrap_or(Duration::from_secs(2)),
+            startup_timeout: source.duration_or("DB_STARTUP_TIMEOUT", Duration::from_secs(10))?,
+            acquire_timeout: source.duration_or("DB_POOL_ACQUIRE_TIMEOUT", Duration::from_secs(2))?,
             connect_timeout: source.duration("DB_CONNECT_TIMEOUT")?,
             pool_size: source.number("DB_POOL_SIZE", 16, 1..=10_000)?,
             max_in_flight: source.number("DB_MAX_IN_FLIGHT", 512, 1..=1_000_000)?,
@@ -243,11 +253,11 @@ pub fn verifier_rules(source: &Source) -> Result<VerifierSettings, ConfigError> 
 /// Every shared secret; the first one is the one to sign with.
 fn secrets(source: &Source) -> Result<Vec<SharedSecret>, ConfigError> {
     let mut secrets = Vec::new();
-    if let Some(secret) = source.secret("BETTER_AUTH_SECRET") {
+    if let Some(secret) = source.secret("BETTER_AUTH_SECRET", "BETTER_AUTH_SECRET_FILE")? {
         let secret = SharedSecret::new(SecretString::from(secret));
         secrets.push(secret.map_err(|error| unusable("BETTER_AUTH_SECRET", error))?);
     }
-    if let Some(list) = source.secret("BETTER_AUTH_SECRETS") {
+    if let Some(list) = source.secret("BETTER_AUTH_SECRETS", "BETTER_AUTH_SECRETS_FILE")? {
         let listed = SharedSecret::parse_versioned(&list);
         secrets.extend(listed.map_err(|error| unusable("BETTER_AUTH_SECRETS", error))?);
     }
@@ -255,9 +265,7 @@ fn secrets(source: &Source) -> Result<Vec<SharedSecret>, ConfigError> {
 }
 
 fn user_id_claims(source: &Source) -> Result<UserIdClaims, ConfigError> {
-    let Some(names) = source.text("JWT_USER_ID_CLAIM") else {
-        return Ok(UserIdClaims::default());
-    };
+    let names = source.text_or("JWT_USER_ID_CLAIM", "user_id,sub");
     UserIdClaims::parse(names.split(',').map(str::trim)).map_err(|error| unusable("JWT_USER_ID_CLAIM", error))
 }
 
@@ -267,21 +275,20 @@ impl LogConfig {
     /// # Errors
     /// The first one that cannot be used.
     pub fn from_source(source: &Source, default_format: LogFormat) -> Result<Self, ConfigError> {
-        let format = match source.text("LOG_FORMAT").as_deref() {
-            None => default_format,
-            Some("json") => LogFormat::Json,
-            Some("text") => LogFormat::Text,
-            Some(_) => return Err(ConfigError::new("LOG_FORMAT", "must be json or text")),
+        let default_format = match default_format {
+            LogFormat::Json => "json",
+            LogFormat::Text => "text",
         };
-        let filter = source
-            .text("LOG_LEVEL")
-            .unwrap_or_else(|| "info,actix_server=warn".to_owned());
-        if tracing_subscriber::EnvFilter::try_new(&filter).is_err() {
-            let reason =
-                "must be error, warn, info, debug, trace, or directives such as info,adapters_postgres=debug";
-            return Err(ConfigError::new("LOG_LEVEL", reason));
+        let format = match source.text_or("LOG_FORMAT", default_format).as_str() {
+            "json" => LogFormat::Json,
+            "text" => LogFormat::Text,
+            _ => return Err(ConfigError::new("LOG_FORMAT", "must be json or text")),
+        };
+        let filter = source.text_or("LOG_LEVEL", "info,actix_server=warn");
+        match LogLevel::parse(&filter) {
+            Ok(_) => Ok(Self { filter, format }),
+            Err(error) => Err(ConfigError::new("LOG_LEVEL", error.to_string())),
         }
-        Ok(Self { filter, format })
     }
 }
 
@@ -292,7 +299,23 @@ fn unusable(variable: &'static str, error: impl Display) -> ConfigError {
 /// Where settings come from. Built from maps, so that tests never touch the environment of their process.
 pub struct Source {
     layers: config::Config,
-    asked: Mutex<BTreeSet<&'static str>>,
+    /// The names in the environment, and those in `.env`.
+    given: [BTreeSet<String>; 2],
+    /// The settings that were asked for so far, each with its default.
+    asked: Mutex<BTreeMap<&'static str, Option<String>>>,
+    /// Settings that count as not set.
+    ignored: BTreeSet<&'static str>,
+}
+
+/// Where the value of a setting comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody has set it.
+    Default,
+    /// The environment.
+    Environment,
+    /// `.env`.
+    Dotenv,
 }
 
 impl Source {
@@ -323,15 +346,15 @@ impl Source {
         environment: HashMap<String, String>,
     ) -> Result<Self, ConfigError> {
         // The layers do not tell `PORT` from `port`; we do. Values stay text: a secret of digits is no number.
-        let is_ours = |name: &str| !name.contains(char::is_lowercase);
-        let layer = |values: HashMap<String, String>| {
-            let values = values
-                .into_iter()
-                .filter(|(name, value)| is_ours(name) && !value.trim().is_empty());
-            Environment::default()
-                .try_parsing(false)
-                .source(Some(values.collect()))
+        let is_ours =
+            |(name, value): &(String, String)| !name.contains(char::is_lowercase) && !value.trim().is_empty();
+        let ours = |values: HashMap<String, String>| -> HashMap<_, _> {
+            values.into_iter().filter(is_ours).collect()
         };
+        let (dotenv, environment) = (ours(dotenv), ours(environment));
+        let given = [&environment, &dotenv].map(|values| values.keys().cloned().collect());
+        let layer =
+            |values: HashMap<String, String>| Environment::default().try_parsing(false).source(Some(values));
         let layers = config::Config::builder()
             .add_source(layer(dotenv))
             .add_source(layer(environment))
@@ -340,27 +363,95 @@ impl Source {
             layers.map_err(|error: LayerError| ConfigError::new("the environment", error.to_string()))?;
         Ok(Self {
             layers,
+            given,
             asked: Mutex::default(),
+            ignored: BTreeSet::new(),
         })
     }
 
-    /// The names of all settings that were asked for so far.
+    /// The names of all settings that were asked for so far, each with its default as text if it has one.
     #[must_use]
-    pub fn asked(&self) -> BTreeSet<&'static str> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn asked(&self) -> BTreeMap<&'static str, Option<String>> {
+        self.lock_asked().clone()
+    }
+
+    /// All names that somebody has set, ours and others'.
+    pub fn given(&self) -> impl Iterator<Item = &str> {
+        let names: BTreeSet<&str> = self.given.iter().flatten().map(String::as_str).collect();
+        names.into_iter()
+    }
+
+    /// Where the value of a setting comes from.
+    #[must_use]
+    pub fn origin(&self, variable: &str) -> Origin {
+        let [environment, dotenv] = &self.given;
+        if environment.contains(variable) {
+            Origin::Environment
+        } else if dotenv.contains(variable) {
+            Origin::Dotenv
+        } else {
+            Origin::Default
+        }
+    }
+
+    /// From now on the setting counts as not set. Answers whether that changes anything.
+    pub(crate) fn ignore(&mut self, variable: &'static str) -> bool {
+        self.origin(variable) != Origin::Default && self.ignored.insert(variable)
+    }
+
+    fn lock_asked(&self) -> MutexGuard<'_, BTreeMap<&'static str, Option<String>>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, variable: &'static str, default: Option<String>) {
+        self.lock_asked().insert(variable, default);
     }
 
     /// A value exactly as it was given; `None` if it is blank.
-    pub(crate) fn secret(&self, variable: &'static str) -> Option<String> {
-        self.asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(variable);
+    pub(crate) fn value(&self, variable: &'static str) -> Option<String> {
+        self.lock_asked().entry(variable).or_default();
+        if self.ignored.contains(variable) {
+            return None;
+        }
         self.layers.get_string(&variable.to_lowercase()).ok()
     }
 
+    /// A secret, from its variable or from its file. The line break at the end of a file does not count.
+    ///
+    /// # Errors
+    /// Both are set, or the file cannot be read or is blank.
+    pub(crate) fn secret(
+        &self,
+        variable: &'static str,
+        file_variable: &'static str,
+    ) -> Result<Option<String>, ConfigError> {
+        let (value, file) = (self.value(variable), self.text(file_variable));
+        let Some(file) = file else { return Ok(value) };
+        if value.is_some() {
+            let reason = format!("is set, and so is {variable}: keep one of them");
+            return Err(ConfigError::new(file_variable, reason));
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            ConfigError::new(
+                file_variable,
+                format!("names a file that cannot be read: {error}"),
+            )
+        })?;
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.trim().is_empty() {
+            return Err(ConfigError::new(file_variable, "names a file that is blank"));
+        }
+        Ok(Some(text.to_owned()))
+    }
+
     pub(crate) fn text(&self, variable: &'static str) -> Option<String> {
-        self.secret(variable).map(|value| value.trim().to_owned())
+        self.value(variable).map(|value| value.trim().to_owned())
+    }
+
+    pub(crate) fn text_or(&self, variable: &'static str, default: &str) -> String {
+        self.remember(variable, Some(default.to_owned()));
+        self.text(variable).unwrap_or_else(|| default.to_owned())
     }
 
     fn number<N>(
@@ -372,6 +463,7 @@ impl Source {
     where
         N: FromStr + PartialOrd + Display,
     {
+        self.remember(variable, Some(default.to_string()));
         let Some(text) = self.text(variable) else {
             return Ok(default);
         };
@@ -386,6 +478,7 @@ impl Source {
     }
 
     pub(crate) fn flag(&self, variable: &'static str, default: bool) -> Result<bool, ConfigError> {
+        self.remember(variable, Some(default.to_string()));
         match self.text(variable).as_deref() {
             None => Ok(default),
             Some("true" | "1" | "yes" | "on") => Ok(true),
@@ -405,6 +498,11 @@ impl Source {
         } else {
             Ok(Some(duration))
         }
+    }
+
+    fn duration_or(&self, variable: &'static str, default: Duration) -> Result<Duration, ConfigError> {
+        self.remember(variable, Some(humantime::format_duration(default).to_string()));
+        Ok(self.duration(variable)?.unwrap_or(default))
     }
 
     pub(crate) fn list<T, E: Display>(
@@ -539,7 +637,7 @@ mod tests {
     fn a_secret_of_digits_stays_the_text_that_it_is() {
         let secret = ("BETTER_AUTH_SECRET", "00123456789012345678901234567890");
         assert_eq!(
-            source(&[secret]).secret("BETTER_AUTH_SECRET").as_deref(),
+            source(&[secret]).value("BETTER_AUTH_SECRET").as_deref(),
             Some(secret.1)
         );
     }

@@ -12,12 +12,15 @@ use domain::identity::Owner;
 use rand::RngExt;
 use secrecy::SecretString;
 
-use crate::commands::{development_token, print, start, warn_about_short_secrets};
+use crate::commands::{
+    development_token, print, start, warn_about_short_secrets, warn_about_unknown_settings,
+};
 use crate::config::{
     Config, ConfigError, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Source,
     verifier_rules,
 };
 use crate::failure::Failure;
+use crate::observe::settings::ObserveConfig;
 use crate::policy::{Policy, Purpose};
 use crate::telemetry;
 
@@ -73,7 +76,7 @@ fn write_private(file: &Path, text: &str) -> io::Result<()> {
 
 /// Serves with a SQLite file and a secret of our own, and prints how to try it.
 pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
-    telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
+    let log_level = telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
     let folder = DevFolder::here();
     let mut tokens = verifier_rules(source)?;
     let own_secret = tokens.secrets.is_empty();
@@ -90,8 +93,10 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
         database: DatabaseConfig::at(DatabaseLocation::Sqlite(folder.database_file()), source)?,
         tokens: tokens.clone(),
         policy: Policy::from_source(source, Purpose::Develop)?,
+        observe: ObserveConfig::from_source(source)?,
     };
-    let server = start(config).await?;
+    warn_about_unknown_settings(source);
+    let server = start(config, log_level).await?;
     print(&welcome(&server.url(), &tokens, own_secret)?)?;
     server.run().await
 }

@@ -11,11 +11,14 @@
 //! | [`body`], [`fields`] | reading a JSON object, collecting every field error |
 //! | [`problem`] | the only file with status codes for errors |
 //!
-//! At start [`commands`] reads [`config`], [`wiring`] puts the adapters together, [`server`] listens.
+//! [`observe`] records what happens to requests on their way. At start [`commands`] reads [`config`], [`wiring`] puts
+//! the adapters together, [`server`] listens, and [`admin`] beside it.
 
+pub mod admin;
 pub mod app;
 pub mod authenticated;
 pub mod body;
+mod check_config;
 pub mod client_address;
 pub mod commands;
 pub mod config;
@@ -26,13 +29,16 @@ pub mod edge;
 mod etag;
 pub mod failure;
 pub mod fields;
+mod healthcheck;
 mod idempotency;
 pub mod net;
+pub mod observe;
 pub mod policy;
 mod preconditions;
 pub mod problem;
 pub mod rate_limit;
 pub mod routes;
+pub mod running;
 pub mod server;
 pub mod system;
 pub mod telemetry;

@@ -66,9 +66,15 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 
 /// A problem together with the request that it answers.
 #[derive(Debug)]
-struct Unanswered {
+pub(crate) struct Unanswered {
     problem: Problem,
     context: RequestContext,
+}
+
+impl Unanswered {
+    pub(crate) fn code(&self) -> Code {
+        self.problem.code()
+    }
 }
 
 impl fmt::Display for Unanswered {

@@ -19,6 +19,9 @@ use serde::Serialize;
 use crate::app::{App, Lifecycle};
 use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation};
 use crate::failure::{Failure, chain};
+use crate::observe::Observers;
+use crate::observe::metrics::{DatabaseFigures, PoolFigures};
+use crate::observe::traced::Traced;
 use crate::policy::Policy;
 use crate::system::{RandomTaskIds, SystemClock};
 
@@ -104,6 +107,50 @@ impl Backend {
         }
     }
 
+    /// Which kind of database it is, as the semantic conventions of OpenTelemetry call it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgresql",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// How the database is used right now.
+    #[must_use]
+    pub fn figures(&self) -> DatabaseFigures {
+        match self {
+            Self::Postgres(database) => {
+                let stats = database.stats();
+                let pool = |name, lane: adapters_postgres::LaneStats| PoolFigures {
+                    name,
+                    connections: Some((lane.idle, lane.used)),
+                    max: lane.max,
+                    waiting: lane.waiting,
+                    timeouts: lane.timeouts,
+                };
+                DatabaseFigures {
+                    pools: vec![pool("read", stats.read), pool("work", stats.work)],
+                    in_flight: Some((stats.in_flight, stats.max_in_flight)),
+                }
+            }
+            Self::Sqlite(database) => {
+                let stats = database.stats();
+                let pool = |name, lane: adapters_sqlite::LaneStats| PoolFigures {
+                    name,
+                    connections: None,
+                    max: u32::try_from(lane.connections).unwrap_or(u32::MAX),
+                    waiting: lane.waiting,
+                    timeouts: lane.timeouts,
+                };
+                DatabaseFigures {
+                    pools: vec![pool("read", stats.reads), pool("work", stats.writes)],
+                    in_flight: None,
+                }
+            }
+        }
+    }
+
     /// The ports of one worker.
     #[must_use]
     pub fn worker(&self) -> (Arc<dyn TaskRepository>, Arc<dyn StorageHealth>) {
@@ -128,6 +175,7 @@ pub struct Wiring {
     ids: Arc<RandomTaskIds>,
     lifecycle: Arc<Lifecycle>,
     policy: Policy,
+    observers: Observers,
 }
 
 impl Wiring {
@@ -145,19 +193,38 @@ impl Wiring {
             ids: Arc::default(),
             lifecycle,
             policy,
+            observers: Observers::default(),
         }
+    }
+
+    /// Tells these about requests.
+    #[must_use]
+    pub fn observed_by(self, observers: Observers) -> Self {
+        Self { observers, ..self }
+    }
+
+    /// How the database is used right now.
+    #[must_use]
+    pub fn database_figures(&self) -> DatabaseFigures {
+        self.backend.figures()
     }
 
     /// The application of the worker that calls this.
     #[must_use]
     pub fn app(&self) -> App {
-        let (repository, storage) = self.backend.worker();
+        let (mut repository, storage) = self.backend.worker();
+        let mut tokens = Arc::clone(&self.tokens);
+        if self.observers.want_calls() {
+            repository = Arc::new(Traced::new(repository));
+            tokens = Arc::new(Traced::new(tokens));
+        }
         App {
             tasks: TaskService::new(repository, Arc::new(SystemClock), Arc::clone(&self.ids) as _),
-            tokens: Arc::clone(&self.tokens),
+            tokens,
             storage,
             lifecycle: Arc::clone(&self.lifecycle),
             policy: self.policy.clone(),
+            observers: self.observers.clone(),
         }
     }
 }

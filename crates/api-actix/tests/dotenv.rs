@@ -48,7 +48,7 @@ fn the_example_lists_exactly_the_settings_that_the_code_asks_for_each_once() {
         .map(|(name, _)| name)
         .collect();
     listed.sort_unstable();
-    let asked: Vec<_> = source.asked().into_iter().collect();
+    let asked: Vec<_> = source.asked().into_keys().collect();
     assert_eq!(listed, asked);
 }
 

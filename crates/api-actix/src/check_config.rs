@@ -1,0 +1,287 @@
+//! `task-api check-config`: the settings that `serve` would work with, where each comes from, and everything that is
+//! wrong with them. No secret is shown.
+
+use std::path::PathBuf;
+
+use crate::commands::print;
+use crate::config::{
+    ConfigError, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Origin, Source,
+    verifier_settings,
+};
+use crate::failure::Failure;
+use crate::observe::settings::ObserveConfig;
+use crate::policy::{Policy, Purpose};
+
+/// What every setting of ours that has a family begins with.
+const PREFIXES: [&str; 6] = ["BETTER_AUTH_", "CORS_", "DB_", "JWKS_", "JWT_", "RATE_LIMIT_"];
+/// Settings of Better Auth itself, which shares `.env` with us.
+const OF_BETTER_AUTH: [&str; 4] = [
+    "BETTER_AUTH_API_KEY",
+    "BETTER_AUTH_TELEMETRY",
+    "BETTER_AUTH_TRUSTED_ORIGINS",
+    "BETTER_AUTH_URL",
+];
+/// How many letters a slip of the pen may change.
+const SLIP: usize = 3;
+
+/// Prints the settings, then fails if one of them cannot be used.
+pub(crate) fn run(mut source: Source) -> Result<(), Failure> {
+    let errors = all_errors(&mut source);
+    for line in settings(&source, &errors) {
+        print(&line)?;
+    }
+    for unknown in unknown_settings(&source) {
+        print(&format!("\nwarning: {unknown}"))?;
+    }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::of_config_errors(&errors))
+    }
+}
+
+type Read = fn(&Source) -> Result<(), ConfigError>;
+
+/// Everything that `serve` reads. The settings around a database are read once more, for a database that cannot be
+/// used hides them.
+const READ: [Read; 7] = [
+    |source| DatabaseConfig::from_source(source).map(drop),
+    |source| DatabaseConfig::at(DatabaseLocation::Sqlite(PathBuf::new()), source).map(drop),
+    |source| verifier_settings(source).map(drop),
+    |source| Policy::from_source(source, Purpose::Serve).map(drop),
+    |source| HttpConfig::from_source(source).map(drop),
+    |source| ObserveConfig::from_source(source).map(drop),
+    |source| LogConfig::from_source(source, LogFormat::Json).map(drop),
+];
+
+/// Reading stops at the first error; so each setting that is wrong is taken away and the rest is read again.
+fn all_errors(source: &mut Source) -> Vec<ConfigError> {
+    let mut errors: Vec<ConfigError> = Vec::new();
+    for read in READ {
+        while let Err(error) = read(source) {
+            let variable = error.variable();
+            // `BETTER_AUTH_SECRET` is missing because `BETTER_AUTH_SECRETS` or a file of it was taken away.
+            if errors.iter().any(|known| known.variable().starts_with(variable)) {
+                break;
+            }
+            errors.push(error);
+            if !source.ignore(variable) {
+                break;
+            }
+        }
+    }
+    errors
+}
+
+/// A line for each setting: its name, where it comes from, its value.
+fn settings(source: &Source, errors: &[ConfigError]) -> Vec<String> {
+    let asked = source.asked();
+    let width = asked.keys().map(|name| name.len()).max().unwrap_or_default();
+    let line = |(name, default): (&'static str, Option<String>)| {
+        let file = asked
+            .keys()
+            .find(|other| other.strip_suffix("_FILE") == Some(name));
+        let is_wrong = errors.iter().any(|error| error.variable() == name);
+        let in_file = file.filter(|file| source.origin(file) != Origin::Default);
+        let (origin, value) = match source.origin(name) {
+            Origin::Default if in_file.is_some() => ("file", Some("***".to_owned())),
+            Origin::Default => ("default", default),
+            Origin::Environment => ("environment", source.value(name)),
+            Origin::Dotenv => (".env", source.value(name)),
+        };
+        let value = match value {
+            _ if is_wrong => "cannot be used".to_owned(),
+            Some(_) if is_secret(name) => "***".to_owned(),
+            Some(value) => without_credentials(value.trim()),
+            None => "-".to_owned(),
+        };
+        format!("{name:width$}  {origin:11}  {value}")
+    };
+    asked.clone().into_iter().map(line).collect()
+}
+
+fn is_secret(name: &str) -> bool {
+    matches!(name, "BETTER_AUTH_SECRET" | "BETTER_AUTH_SECRETS")
+}
+
+/// The value with `***` for the user and the password of a URL, and for what its parameters keep secret.
+fn without_credentials(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else {
+        return value.to_owned();
+    };
+    // A password may hold any character that somebody forgot to escape, so everything before the last `@` goes.
+    let rest = match rest.rsplit_once('@') {
+        Some((_, rest)) => format!("***@{rest}"),
+        None => rest.to_owned(),
+    };
+    let Some((address, parameters)) = rest.split_once('?') else {
+        return format!("{scheme}://{rest}");
+    };
+    let shown = parameters
+        .split('&')
+        .map(|parameter| match parameter.split_once('=') {
+            Some((name, _))
+                if ["key", "pass", "secret", "token"]
+                    .iter()
+                    .any(|word| name.contains(word)) =>
+            {
+                format!("{name}=***")
+            }
+            _ => parameter.to_owned(),
+        });
+    format!("{scheme}://{address}?{}", shown.collect::<Vec<_>>().join("&"))
+}
+
+/// A sentence about each name that looks like one of ours and is none. All settings must have been asked for.
+pub(crate) fn unknown_settings(source: &Source) -> Vec<String> {
+    let asked = source.asked();
+    let is_unknown = |name: &&str| {
+        PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            && !asked.contains_key(*name)
+            && !OF_BETTER_AUTH.contains(name)
+    };
+    let sentence = |name: &str| {
+        let distances = asked.keys().map(|known| (distance(name, known), known));
+        match distances.min().filter(|(distance, _)| *distance <= SLIP) {
+            Some((_, nearest)) => format!("{name} is no setting of task-api; did you mean {nearest}?"),
+            None => format!("{name} is no setting of task-api"),
+        }
+    };
+    source.given().filter(is_unknown).map(sentence).collect()
+}
+
+/// How many letters must be inserted, removed or replaced to make one name of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, letter) in one.bytes().enumerate() {
+        let mut diagonal = index;
+        let mut left = index + 1;
+        for (cell, other_letter) in row.iter_mut().skip(1).zip(other.bytes()) {
+            let replaced = diagonal + usize::from(letter != other_letter);
+            diagonal = *cell;
+            left = replaced.min(left + 1).min(*cell + 1);
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn source(values: &[(&str, &str)]) -> Source {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Source::of_layers(HashMap::new(), values.iter().map(owned).collect()).unwrap()
+    }
+
+    fn errors(values: &[(&str, &str)]) -> Vec<&'static str> {
+        let errors = all_errors(&mut source(values));
+        errors.iter().map(ConfigError::variable).collect()
+    }
+
+    #[test]
+    fn every_setting_that_is_wrong_is_found() {
+        let wrong = [
+            ("DATABASE_URL", "mysql://h/d"),
+            ("DB_POOL_SIZE", "-1"),
+            ("DB_STARTUP_TIMEOUT", "soon"),
+            ("BETTER_AUTH_SECRETS", "no versions"),
+            ("JWT_ISSUER", "/"),
+            ("JWT_LEEWAY_SECS", "61"),
+            ("RATE_LIMIT_USER", "fast"),
+            ("PORT", "http"),
+            ("WORKERS", "0"),
+            ("ADMIN_ADDR", "9090"),
+            ("LOG_LEVEL", "a=b=c"),
+            ("LOG_FORMAT", "yaml"),
+        ];
+        let mut wanted = wrong.map(|(name, _)| name);
+        let mut found = errors(&wrong);
+        wanted.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_once() {
+        assert_eq!(errors(&[]), ["DATABASE_URL", "BETTER_AUTH_SECRET"]);
+    }
+
+    #[test]
+    fn a_secret_that_is_missing_because_its_file_is_wrong_is_not_named_as_well() {
+        let missing = "/nonexistent/file";
+        let values = [
+            ("DATABASE_URL_FILE", missing),
+            ("BETTER_AUTH_SECRET_FILE", missing),
+        ];
+        assert_eq!(errors(&values), ["DATABASE_URL_FILE", "BETTER_AUTH_SECRET_FILE"]);
+    }
+
+    #[test]
+    fn credentials_are_hidden_wherever_a_url_has_them() {
+        for (value, shown) in [
+            (
+                "postgresql://u:hunter2@h:1/d?sslmode=require",
+                "postgresql://***@h:1/d?sslmode=require",
+            ),
+            ("postgresql://u:hunter@2@h/d", "postgresql://***@h/d"),
+            ("postgresql://u:hunter/2?@h/d", "postgresql://***@h/d"),
+            (
+                "postgresql:///d?user=u&password=hunter2&host=/tmp",
+                "postgresql:///d?user=u&password=***&host=/tmp",
+            ),
+            (
+                "https://u:hunter2@h/jwks?token=hunter2",
+                "https://***@h/jwks?token=***",
+            ),
+            ("sqlite:/data/tasks.db", "sqlite:/data/tasks.db"),
+            (
+                "https://a.example,https://b.example",
+                "https://a.example,https://b.example",
+            ),
+        ] {
+            assert_eq!(without_credentials(value), shown);
+        }
+    }
+
+    #[test]
+    fn a_name_with_our_prefix_that_is_none_of_ours_is_noticed_with_the_nearest_one() {
+        let source = source(&[
+            ("BETTER_AUTH_SECERT", "x"),
+            ("DB_POOLSIZE", "1"),
+            ("DB_HOST", "h"),
+            ("BETTER_AUTH_URL", "https://a.example"),
+            ("NEXT_PUBLIC_URL", "x"),
+            ("JWT_ISSUER", "https://a.example"),
+        ]);
+        for read in READ {
+            drop(read(&source));
+        }
+        assert_eq!(
+            unknown_settings(&source),
+            [
+                "BETTER_AUTH_SECERT is no setting of task-api; did you mean BETTER_AUTH_SECRET?",
+                "DB_HOST is no setting of task-api",
+                "DB_POOLSIZE is no setting of task-api; did you mean DB_POOL_SIZE?",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_distance_of_names_counts_insertions_removals_and_replacements() {
+        for (one, other, wanted) in [
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("flaw", "lawn", 2),
+            ("a", "a", 0),
+        ] {
+            assert_eq!(distance(one, other), wanted, "{one} {other}");
+        }
+    }
+}
