@@ -5,29 +5,72 @@ use domain::identity::{Caller, Owner, Refusal, RefusalReason};
 use serde_json::Value;
 
 use crate::members::Members;
-use crate::settings::{Party, UserIdClaims, VerifierSettings};
+use crate::settings::{Leeway, Party, UserIdClaims, VerifierSettings};
 
 const ID_HINT: &str = "add user_id with definePayload or keep sub";
 
+/// What a token says that was accepted once, and when it may be accepted again.
+#[derive(Debug, Clone)]
+pub(crate) struct Verified {
+    pub(crate) caller: Caller,
+    /// The beginning of time, if the token does not say.
+    pub(crate) not_before: DateTime<Utc>,
+}
+
+impl Verified {
+    /// Whether the times of the token are right. Everything else does not change.
+    pub(crate) fn is_valid_at(&self, now: DateTime<Utc>, leeway: Leeway) -> bool {
+        self.not_before <= latest(now, leeway) && !self.has_expired(now, leeway)
+    }
+
+    /// A token is expired in the very moment that `exp` names (RFC 7519 4.1.4).
+    fn has_expired(&self, now: DateTime<Utc>, leeway: Leeway) -> bool {
+        self.caller.expires_at
+            <= now
+                .checked_sub_signed(leeway.as_delta())
+                .unwrap_or(DateTime::<Utc>::MIN_UTC)
+    }
+}
+
+fn latest(now: DateTime<Utc>, leeway: Leeway) -> DateTime<Utc> {
+    now.checked_add_signed(leeway.as_delta())
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// Whom a token must come from and be meant for; an empty list is not checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parties<'s> {
+    pub(crate) issuers: &'s [Party],
+    pub(crate) audiences: &'s [Party],
+}
+
 /// Decides who is asking. [`RefusalReason::Expired`] means that everything else is right.
-pub(crate) fn judge(json: &[u8], settings: &VerifierSettings, now: DateTime<Utc>) -> Result<Caller, Refusal> {
+pub(crate) fn judge(
+    json: &[u8],
+    settings: &VerifierSettings,
+    parties: Parties<'_>,
+    now: DateTime<Utc>,
+) -> Result<Verified, Refusal> {
     let claims = Claims::read(json, &settings.user_id_claims)?;
-    let leeway = settings.leeway.as_delta();
     let expires_at = claims.expiry()?;
-    claims.check_begun(now.checked_add_signed(leeway).unwrap_or(DateTime::<Utc>::MAX_UTC))?;
-    claims.check_issuer(&settings.issuers)?;
-    claims.check_audience(&settings.audiences)?;
+    let not_before = claims.beginning(latest(now, settings.leeway))?;
+    claims.check_issuer(parties.issuers)?;
+    claims.check_audience(parties.audiences)?;
     claims.check_bearer()?;
     let owner = claims.owner(&settings.user_id_claims)?;
+    let verified = Verified {
+        caller: Caller {
+            owner,
+            expires_at,
+            issuer: claims.0.text("iss").map(str::to_owned),
+        },
+        not_before,
+    };
     // Last on purpose: "expired" tells a client to fetch a fresh token, which must not hide another fault.
-    if expires_at <= now.checked_sub_signed(leeway).unwrap_or(DateTime::<Utc>::MIN_UTC) {
+    if verified.has_expired(now, settings.leeway) {
         return Err(Refusal::new(RefusalReason::Expired));
     }
-    Ok(Caller {
-        owner,
-        expires_at,
-        issuer: claims.0.text("iss").map(str::to_owned),
-    })
+    Ok(verified)
 }
 
 /// The claims that we look at. `iat` is none of them: it says nothing about validity.
@@ -52,14 +95,14 @@ impl Claims {
             .ok_or(Refusal::new(RefusalReason::NoExpiry))
     }
 
-    fn check_begun(&self, latest: DateTime<Utc>) -> Result<(), Refusal> {
+    fn beginning(&self, latest: DateTime<Utc>) -> Result<DateTime<Utc>, Refusal> {
         let Some(value) = self.0.get("nbf") else {
-            return Ok(());
+            return Ok(DateTime::<Utc>::MIN_UTC);
         };
         match numeric_date(value) {
             None => Err(Refusal::new(RefusalReason::Malformed)),
             Some(begin) if begin > latest => Err(Refusal::new(RefusalReason::NotYetValid)),
-            Some(_) => Ok(()),
+            Some(begin) => Ok(begin),
         }
     }
 

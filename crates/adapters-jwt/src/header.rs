@@ -4,44 +4,33 @@
 use domain::identity::{Refusal, RefusalReason};
 use serde_json::Value;
 
+use crate::algorithm::{Algorithm, Algorithms};
 use crate::members::Members;
 
-/// Whose key signs with an algorithm. A key belongs to one family, so a public key can never be taken for a secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyFamily {
-    /// HS256: whoever can verify can also sign.
-    SharedSecret,
-    /// A key pair; the public half verifies.
-    KeyPair,
-}
+/// The longest key id that is read, in characters.
+const MAX_KEY_ID_CHARS: usize = 512;
 
-impl KeyFamily {
-    /// The algorithms of Better Auth and no others: not `none`, not HS384, not Ed448.
-    fn of(algorithm: &str) -> Option<Self> {
-        match algorithm {
-            "HS256" => Some(Self::SharedSecret),
-            // `Ed25519` is the name of RFC 9864 for what RFC 8037 calls `EdDSA`.
-            "EdDSA" | "Ed25519" | "ES256" | "ES384" | "ES512" | "RS256" | "PS256" => Some(Self::KeyPair),
-            _ => None,
-        }
-    }
+/// Whether a text can be the id of a key, in a header or in a key set.
+pub(crate) fn is_sound_key_id(text: &str) -> bool {
+    (1..=MAX_KEY_ID_CHARS).contains(&text.chars().count())
 }
 
 /// The members of a header that we look at.
 pub(crate) struct Header(Members);
 
 impl Header {
-    const MAX_KEY_ID_CHARS: usize = 512;
     const MAX_LOGGED_CHARS: usize = 64;
 
     pub(crate) fn read(json: &[u8]) -> Result<Self, Refusal> {
         Members::read(json, &["alg", "b64", "crit", "kid", "typ"]).map(Self)
     }
 
-    /// Which keys may verify this token.
-    pub(crate) fn check(&self) -> Result<KeyFamily, Refusal> {
-        let algorithm = self.0.text("alg").ok_or(Refusal::new(RefusalReason::Malformed))?;
-        let family = KeyFamily::of(algorithm).ok_or(Refusal::new(RefusalReason::AlgorithmNotAllowed))?;
+    /// Which algorithm the token says it is signed with. A key has to agree before it is used.
+    pub(crate) fn check(&self, allowed: &Algorithms) -> Result<Algorithm, Refusal> {
+        let name = self.0.text("alg").ok_or(Refusal::new(RefusalReason::Malformed))?;
+        let algorithm = Algorithm::named(name)
+            .filter(|algorithm| allowed.allow(*algorithm))
+            .ok_or(Refusal::new(RefusalReason::AlgorithmNotAllowed))?;
         if !self.is_plain_jwt() {
             return Err(Refusal::new(RefusalReason::BadType));
         }
@@ -52,7 +41,7 @@ impl Header {
         if !self.has_sound_key_id() {
             return Err(Refusal::new(RefusalReason::Malformed));
         }
-        Ok(family)
+        Ok(algorithm)
     }
 
     /// Better Auth writes no `typ` into the tokens meant for us, but one into its cookies, access and logout tokens.
@@ -67,9 +56,14 @@ impl Header {
     fn has_sound_key_id(&self) -> bool {
         match self.0.get("kid") {
             None => true,
-            Some(Value::String(kid)) => (1..=Self::MAX_KEY_ID_CHARS).contains(&kid.chars().count()),
+            Some(Value::String(kid)) => is_sound_key_id(kid),
             Some(_) => false,
         }
+    }
+
+    /// The id of the key that the token says it is signed with.
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        self.0.text("kid")
     }
 
     /// Adds what the header says about algorithm and key, as the sender's text: short, and without anything that
@@ -77,7 +71,7 @@ impl Header {
     pub(crate) fn describe(&self, refusal: Refusal) -> Refusal {
         Refusal {
             algorithm: self.0.text("alg").map(for_the_log),
-            key_id: self.0.text("kid").map(for_the_log),
+            key_id: self.key_id().map(for_the_log),
             ..refusal
         }
     }

@@ -9,17 +9,19 @@
 //! |---|---|---|---|
 //! | 1 | `token` | size, characters, exactly three strict segments | nothing |
 //! | 2 | `header` | the algorithm is on our list, nothing is asked for that we cannot honour | nothing |
-//! | 3 | `keys` | the signature matches one of **our** keys, with the algorithm that belongs to that key | our keys |
+//! | 3 | `keys`, `jwks` | the signature matches one of **our** keys, with the algorithm that belongs to that key | our keys |
 //! | 4 | `claims` | times, issuer, audience and at last the user | the whole token |
 //!
-//! `members` reads the JSON of steps 2 and 4, `settings` holds what an operator decides, `verifier` walks through
-//! the steps, and `signing` makes tokens for development.
+//! `members` reads the JSON of steps 2 and 4 and of public keys, `settings` holds what an operator decides, `verifier`
+//! walks through the steps, `verified` remembers tokens of key pairs that came through, `signing` makes tokens for
+//! development, and `stats` says how it is with the public keys. Our keys are shared secrets (HS256), or the public keys that the front end publishes, which `jwks` fetches
+//! and keeps fresh.
 //!
 //! # What is stricter here than in a general library
 //!
-//! `jsonwebtoken` computes the signatures; the rest of a token is read by this crate, because of what a general
-//! library lets pass. A test compares our verdicts with those of `jsonwebtoken::decode` and explains each
-//! difference. In short:
+//! `jsonwebtoken` computes the signatures (`aws-lc-rs` that of ES512, which it does not have); the rest of a token is read
+//! by this crate, because of what a general library lets pass. Tests compare our verdicts with those of
+//! `jsonwebtoken::decode` and explain each difference. In short:
 //!
 //! - `exp` is required, and a token is expired in the very microsecond that `exp` names (RFC 7519 4.1.4).
 //! - `typ` must be absent or `JWT`: Better Auth signs cookies and logout tokens with the same keys (RFC 8725 3.11).
@@ -27,6 +29,7 @@
 //! - A configured issuer or audience must be there, as text, in every token (RFC 8725 3.8, 3.9).
 //! - A member that we read must not be repeated (RFC 7519 4): two readers could see two different users.
 //! - The first user id claim that is **present** decides. A wrong one is never passed over for the next.
+//! - A key belongs to its algorithm (RFC 8725 3.1). The header of a token can agree with that or be refused.
 //!
 //! # What a refusal says
 //!
@@ -72,17 +75,27 @@
 //! # }
 //! ```
 
+mod algorithm;
 mod claims;
 mod header;
+mod jwks;
 mod keys;
 mod members;
 mod settings;
 mod signing;
+mod stats;
 mod token;
+mod verified;
 mod verifier;
 
+pub use algorithm::Algorithms;
+pub use jwks::{FetchFailed, HttpKeySet, KeySetSource, MAX_KEY_SET_BYTES, NoHttpClient};
 pub use keys::{InvalidSecret, SharedSecret};
-pub use settings::{InvalidSetting, Leeway, Party, UserIdClaims, VerifierSettings};
+pub use settings::{
+    BetterAuthUrl, InvalidSetting, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party, UserIdClaims,
+    VerifierSettings,
+};
 pub use signing::{DevelopmentClaims, SigningFailed, sign_development_token};
+pub use stats::KeySetStats;
 pub use token::MAX_TOKEN_BYTES;
 pub use verifier::JwtVerifier;

@@ -1,10 +1,14 @@
 //! What an operator decides about tokens, in types that cannot hold a dangerous choice.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use chrono::TimeDelta;
+use reqwest::Url;
 use thiserror::Error;
 
+use crate::algorithm::Algorithms;
 use crate::keys::SharedSecret;
 
 /// Which tokens to accept. The default accepts none: it has no key.
@@ -12,6 +16,8 @@ use crate::keys::SharedSecret;
 pub struct VerifierSettings {
     /// Each of them verifies HS256 tokens, so that a secret can be changed without signing everybody out.
     pub secrets: Vec<SharedSecret>,
+    /// With which algorithms tokens may be signed at all.
+    pub algorithms: Algorithms,
     /// Who may have issued a token. Empty: `iss` is not checked. Otherwise **every** token must name one of them.
     pub issuers: Vec<Party>,
     /// Whom a token may be meant for. Empty: `aud` is not checked. Otherwise **every** token must name one of them.
@@ -61,6 +67,121 @@ impl fmt::Display for Party {
 
 fn without_trailing_slash(text: &str) -> &str {
     text.strip_suffix('/').unwrap_or(text)
+}
+
+/// Where the public keys of the front end are, and how long they are good.
+#[derive(Debug, Clone)]
+pub struct KeySetSettings {
+    /// The address of the JSON Web Key Set.
+    pub url: KeySetUrl,
+    /// Who must have issued the tokens of these keys, and whom they must be meant for, as far as
+    /// [`VerifierSettings`] name nobody.
+    pub origin: Option<Party>,
+    /// When to fetch.
+    pub timing: KeySetTiming,
+}
+
+/// When to fetch a key set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeySetTiming {
+    /// How long after a good fetch the next one follows by itself, give or take a tenth. 10 minutes by default.
+    pub refresh_every: Duration,
+    /// How long the keys of the last good fetch are used while fetching fails. 24 hours by default.
+    pub max_stale: Duration,
+    /// How long one fetch may take. 3 seconds by default.
+    pub timeout: Duration,
+}
+
+impl Default for KeySetTiming {
+    fn default() -> Self {
+        Self {
+            refresh_every: Duration::from_secs(600),
+            max_stale: Duration::from_secs(86_400),
+            timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+/// The address of a key set: `http` or `https`, without credentials. `Debug` and `Display` do not show its query.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeySetUrl(Url);
+
+impl KeySetUrl {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// [`InvalidSetting::NoHttpUrl`] and [`InvalidSetting::Credentials`].
+    pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
+        http_url(text).map(Self)
+    }
+
+    /// Whether somebody between here and there could put keys of their own in place of the real ones: plain HTTP to
+    /// another machine.
+    #[must_use]
+    pub fn is_open_to_tampering(&self) -> bool {
+        let host = self.0.host_str().unwrap_or_default();
+        let is_local_name = host == "localhost" || host.ends_with(".localhost");
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        let is_local = is_local_name || address.is_ok_and(|address| address.is_loopback());
+        self.0.scheme() == "http" && !is_local
+    }
+
+    pub(crate) fn as_url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeySetUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.0.origin().ascii_serialization(), self.0.path())
+    }
+}
+
+impl fmt::Debug for KeySetUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeySetUrl({self})")
+    }
+}
+
+/// The base address of Better Auth, as its own setting has it. Only its origin counts, as for Better Auth itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BetterAuthUrl(Party, KeySetUrl);
+
+impl BetterAuthUrl {
+    const KEY_SET_PATH: &str = "/api/auth/jwks";
+
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// [`InvalidSetting::NoHttpUrl`] and [`InvalidSetting::Credentials`].
+    pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
+        let origin = http_url(text)?.origin().ascii_serialization();
+        let key_set = KeySetUrl::parse(&format!("{origin}{}", Self::KEY_SET_PATH))?;
+        Ok(Self(Party::parse(&origin)?, key_set))
+    }
+
+    /// The issuer and the audience of its tokens.
+    #[must_use]
+    pub fn origin(&self) -> &Party {
+        &self.0
+    }
+
+    /// Where it publishes its keys, unless it is told to do so elsewhere.
+    #[must_use]
+    pub fn key_set(&self) -> &KeySetUrl {
+        &self.1
+    }
+}
+
+fn http_url(text: &str) -> Result<Url, InvalidSetting> {
+    let url = Url::parse(text).map_err(|_| InvalidSetting::NoHttpUrl)?;
+    if !["http", "https"].contains(&url.scheme()) {
+        return Err(InvalidSetting::NoHttpUrl);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(InvalidSetting::Credentials);
+    }
+    Ok(url)
 }
 
 /// The claims that may hold the user id, in order. The first one that is present in a token decides, right or wrong.
@@ -170,4 +291,16 @@ pub enum InvalidSetting {
     /// More than [`Leeway::MAX_SECS`].
     #[error("the leeway is longer than {} seconds", Leeway::MAX_SECS)]
     LeewayTooLong,
+    /// No algorithm is accepted, so no token could be.
+    #[error("the list of algorithms is empty")]
+    NoAlgorithm,
+    /// An algorithm that this crate never accepts.
+    #[error("the list of algorithms may hold HS256, EdDSA, ES256, ES384, ES512, RS256 and PS256")]
+    UnknownAlgorithm,
+    /// Not the address of something on the web.
+    #[error("it is no URL that begins with http:// or https://")]
+    NoHttpUrl,
+    /// A user name or password in an address. It would show up in logs sooner or later.
+    #[error("a URL with a user name or password in it is not accepted")]
+    Credentials,
 }

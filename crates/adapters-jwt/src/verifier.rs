@@ -1,59 +1,147 @@
 //! The four steps, one after the other.
 
 use std::fmt;
+use std::slice;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::clock::Clock;
 use domain::identity::{AuthError, Caller, Refusal, RefusalReason, TokenVerifier};
 
-use crate::claims;
-use crate::header::{Header, KeyFamily};
-use crate::settings::VerifierSettings;
+use crate::algorithm::Algorithm;
+use crate::claims::{self, Parties};
+use crate::header::Header;
+use crate::jwks::{KeySetSource, PublishedKeys};
+use crate::settings::{KeySetSettings, Party, VerifierSettings};
+use crate::stats::KeySetStats;
 use crate::token::CompactToken;
+use crate::verified::{TokenDigest, VerifiedTokens};
 
-const NO_KEY_PAIR_HINT: &str = "only the shared secret is configured; it verifies HS256 and nothing else";
-const NO_SECRET_HINT: &str = "no shared secret is configured, so HS256 cannot be verified";
+const NO_KEY_SET_HINT: &str = "the token is signed with a key pair; set BETTER_AUTH_URL or JWKS_URL";
+const NO_SECRET_HINT: &str = "the token is signed with a shared secret; set BETTER_AUTH_SECRET";
 
-/// Verifies the JSON Web Tokens of Better Auth. Holds no state beyond its settings; share it between threads.
+/// Verifies the JSON Web Tokens of Better Auth. Share it between threads.
 pub struct JwtVerifier {
     settings: VerifierSettings,
+    key_pairs: Option<KeyPairs>,
     clock: Arc<dyn Clock>,
 }
 
+/// What it takes to verify tokens of key pairs.
+struct KeyPairs {
+    keys: PublishedKeys,
+    origin: Option<Party>,
+    verified: VerifiedTokens,
+}
+
 impl JwtVerifier {
-    /// A verifier with these settings. Without any key it refuses every token.
+    /// A verifier with these settings and without public keys. Without any key it refuses every token.
     #[must_use]
     pub fn new(settings: VerifierSettings, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, clock }
+        Self {
+            settings,
+            key_pairs: None,
+            clock,
+        }
     }
 
-    fn judge(&self, token: &str) -> Result<Caller, Refusal> {
-        let token = CompactToken::split(token)?;
-        let header = Header::read(&token.header)?;
-        self.judge_parts(&token, &header)
-            .map_err(|refusal| header.describe(refusal))
+    /// Adds public keys, and fetches them in a task on the runtime that calls this. The task ends with the verifier;
+    /// the runtime should live as long. Other runtimes may use the verifier too.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn with_key_set(self, settings: KeySetSettings, source: impl KeySetSource) -> Self {
+        let key_pairs = KeyPairs {
+            origin: settings.origin.clone(),
+            keys: PublishedKeys::fetched_from(source, settings),
+            verified: VerifiedTokens::default(),
+        };
+        Self {
+            key_pairs: Some(key_pairs),
+            ..self
+        }
     }
 
-    fn judge_parts(&self, token: &CompactToken<'_>, header: &Header) -> Result<Caller, Refusal> {
-        let family = header.check()?;
-        self.check_signature(family, token)?;
-        claims::judge(&token.claims, &self.settings, self.clock.now())
+    /// How it is with the public keys; `None` if there is no key set.
+    #[must_use]
+    pub fn key_set_stats(&self) -> Option<KeySetStats> {
+        Some(self.key_pairs.as_ref()?.keys.stats())
+    }
+
+    async fn judge(
+        &self,
+        text: &str,
+        token: &CompactToken<'_>,
+        header: &Header,
+    ) -> Result<Caller, AuthError> {
+        match (header.check(&self.settings.algorithms)?, &self.key_pairs) {
+            (Algorithm::Hs256, _) => {
+                self.check_secret(token)?;
+                let parties = self.parties(None);
+                let verified = claims::judge(&token.claims, &self.settings, parties, self.clock.now())?;
+                Ok(verified.caller)
+            }
+            (_, None) => Err(Refusal::new(RefusalReason::NoKeySource)
+                .with_hint(NO_KEY_SET_HINT)
+                .into()),
+            (algorithm, Some(key_pairs)) => {
+                self.judge_key_pair(text, token, header, algorithm, key_pairs)
+                    .await
+            }
+        }
     }
 
     /// HS256 never looks at `kid`: a secret has none, so each secret is tried.
-    fn check_signature(&self, family: KeyFamily, token: &CompactToken<'_>) -> Result<(), Refusal> {
+    fn check_secret(&self, token: &CompactToken<'_>) -> Result<(), Refusal> {
         let secrets = &self.settings.secrets;
-        match family {
-            KeyFamily::KeyPair => Err(Refusal::new(RefusalReason::NoKeySource).with_hint(NO_KEY_PAIR_HINT)),
-            KeyFamily::SharedSecret if secrets.is_empty() => {
-                Err(Refusal::new(RefusalReason::NoKeySource).with_hint(NO_SECRET_HINT))
-            }
-            KeyFamily::SharedSecret => secrets
-                .iter()
-                .any(|secret| secret.verifies(token.signed, token.signature))
-                .then_some(())
-                .ok_or(Refusal::new(RefusalReason::BadSignature)),
+        if secrets.is_empty() {
+            return Err(Refusal::new(RefusalReason::NoKeySource).with_hint(NO_SECRET_HINT));
+        }
+        secrets
+            .iter()
+            .any(|secret| secret.verifies(token.signed, token.signature))
+            .then_some(())
+            .ok_or(Refusal::new(RefusalReason::BadSignature))
+    }
+
+    async fn judge_key_pair(
+        &self,
+        text: &str,
+        token: &CompactToken<'_>,
+        header: &Header,
+        algorithm: Algorithm,
+        key_pairs: &KeyPairs,
+    ) -> Result<Caller, AuthError> {
+        let KeyPairs {
+            keys,
+            origin,
+            verified,
+        } = key_pairs;
+        let digest = TokenDigest::of(text);
+        let known = keys
+            .generation()
+            .and_then(|generation| verified.get(&digest, generation, self.clock.now(), self.settings.leeway));
+        if let Some(caller) = known {
+            return Ok(caller);
+        }
+        let generation = keys.check(algorithm, header.key_id(), token).await?;
+        // The clock is asked after the waiting.
+        let now = self.clock.now();
+        let accepted = claims::judge(&token.claims, &self.settings, self.parties(origin.as_ref()), now)?;
+        verified.insert(digest, generation, accepted.clone());
+        Ok(accepted.caller)
+    }
+
+    /// What the settings ask for counts for every token; the origin of a key set stands in for what they leave out.
+    fn parties<'s>(&'s self, origin: Option<&'s Party>) -> Parties<'s> {
+        let or_origin = |configured: &'s [Party]| match origin {
+            Some(origin) if configured.is_empty() => slice::from_ref(origin),
+            _ => configured,
+        };
+        Parties {
+            issuers: or_origin(&self.settings.issuers),
+            audiences: or_origin(&self.settings.audiences),
         }
     }
 }
@@ -61,12 +149,13 @@ impl JwtVerifier {
 #[async_trait]
 impl TokenVerifier for JwtVerifier {
     async fn verify(&self, token: &str) -> Result<Caller, AuthError> {
-        self.judge(token).map_err(|refusal| {
-            if refusal.reason == RefusalReason::Expired {
-                AuthError::Expired(refusal)
-            } else {
-                AuthError::Invalid(refusal)
-            }
+        let parts = CompactToken::split(token)?;
+        let header = Header::read(&parts.header)?;
+        let verdict = self.judge(token, &parts, &header).await;
+        verdict.map_err(|error| match error {
+            AuthError::Invalid(refusal) => AuthError::Invalid(header.describe(refusal)),
+            AuthError::Expired(refusal) => AuthError::Expired(header.describe(refusal)),
+            AuthError::KeysUnavailable(cause) => AuthError::KeysUnavailable(cause),
         })
     }
 }

@@ -1,19 +1,21 @@
 //! Establishing connections: TLS, time limits, start-up options, and knowing when a connection has ended.
 
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::sync::SetOnce;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::error::{DbError, SqlState};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::explain_old_poolers;
+use crate::migrations::{self, SchemaState};
 use crate::url::DatabaseUrl;
 
 /// How long establishing may take unless the settings say otherwise.
@@ -24,8 +26,10 @@ const WAKE_UP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Makes connections to one database.
 pub(crate) struct Connector {
     url: DatabaseUrl,
+    config: Config,
     tls: Option<MakeRustlsConnect>,
     timeout: Duration,
+    silence: Arc<Silence>,
     // Set once a pooler has refused our start-up options; it would refuse them every time.
     options_are_refused: AtomicBool,
 }
@@ -47,10 +51,27 @@ impl ServerLimits {
     }
 }
 
+/// When the other side was last found silent. All connections of the process share it: what one of them has found out
+/// at the price of a time limit, the others need not find out again.
+struct Silence {
+    epoch: Instant,
+    began: AtomicU64,
+}
+
+impl Silence {
+    /// Microseconds since this was made; never 0, which means that no silence was found yet.
+    fn at(&self, time: Instant) -> u64 {
+        let elapsed = time.saturating_duration_since(self.epoch);
+        u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1)
+    }
+}
+
 /// A connection, and what is known about its health.
 pub(crate) struct Handle {
     connection: AsyncPgConnection,
     health: Arc<Health>,
+    silence: Arc<Silence>,
+    heard: AtomicU64,
 }
 
 #[derive(Default)]
@@ -75,9 +96,28 @@ impl Handle {
         self.health.is_bad.store(true, Ordering::Relaxed);
     }
 
+    /// The server has just said something.
+    pub(crate) fn mark_heard(&self) {
+        self.heard
+            .store(self.silence.at(Instant::now()), Ordering::Relaxed);
+    }
+
+    /// A statement has got no answer since then, although the server would have stopped it by now. Nobody gets this
+    /// connection again. If nothing at all was heard on it, nor does anybody get another one that was not heard from
+    /// since: they probably end in the same silence.
+    pub(crate) fn mark_silent(&self, since: Instant) {
+        self.mark_bad();
+        let since = self.silence.at(since);
+        if self.heard.load(Ordering::Relaxed) < since {
+            self.silence.began.fetch_max(since, Ordering::Relaxed);
+        }
+    }
+
     /// Whether the connection is good for nothing. Costs no round trip.
     pub(crate) fn is_bad(&self) -> bool {
-        self.health.is_bad.load(Ordering::Relaxed) || self.health.ended.get().is_some()
+        self.health.is_bad.load(Ordering::Relaxed)
+            || self.health.ended.get().is_some()
+            || self.heard.load(Ordering::Relaxed) < self.silence.began.load(Ordering::Relaxed)
     }
 
     /// Waits for the end of the connection, and answers why it ended if the server said so.
@@ -93,10 +133,21 @@ impl Connector {
         } else {
             CONNECT_TIMEOUT
         };
+        let timeout = connect_timeout.unwrap_or(default);
+        let mut config = url.config().clone();
+        if config.get_connect_timeout().is_none() {
+            // Of one address: should it be silent, there is time left for the next one.
+            config.connect_timeout(timeout / 2);
+        }
         Self {
             tls: url.uses_tls().then(|| MakeRustlsConnect::new(tls_config())),
             url: url.clone(),
-            timeout: connect_timeout.unwrap_or(default),
+            config,
+            timeout,
+            silence: Arc::new(Silence {
+                epoch: Instant::now(),
+                began: AtomicU64::new(0),
+            }),
             options_are_refused: AtomicBool::new(false),
         }
     }
@@ -104,7 +155,7 @@ impl Connector {
     /// A connection for the lanes. Its task runs on the runtime that calls this.
     pub(crate) async fn connect(&self, limits: ServerLimits) -> Result<Handle, ConnectError> {
         if !self.options_are_refused.load(Ordering::Relaxed) {
-            let mut config = self.url.config().clone();
+            let mut config = self.config.clone();
             let own = limits.as_options();
             let options = config
                 .get_options()
@@ -115,30 +166,31 @@ impl Connector {
                 answer => return answer,
             }
         }
-        self.establish(self.url.config()).await
+        self.establish(&self.config).await
     }
 
     /// A connection without limits, for work at start-up.
     pub(crate) async fn connect_without_limits(&self) -> Result<Handle, ConnectError> {
-        self.establish(self.url.config()).await
+        self.establish(&self.config).await
     }
 
-    /// Connects, asks the server who it is, and hangs up.
+    /// Connects, asks the server who it is and how it is, and hangs up.
     pub(crate) async fn probe(&self) -> Result<ServerInfo, ConnectError> {
-        let (client, _health) = self.open(self.url.config()).await?;
-        let query = client.simple_query("SELECT current_setting('server_version')");
-        let rows = timeout(self.timeout, query)
-            .await
-            .map_err(|_| ConnectError::TimedOut(self.timeout))??;
-        let version = rows.iter().find_map(|row| match row {
-            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-            _ => None,
-        });
+        let (client, _health) = self.open(&self.config).await?;
+        let inquiry = Inquiry {
+            client,
+            limit: self.timeout,
+        };
+        let rows = inquiry.ask(WHO_ARE_YOU).await?;
+        let column = |index| rows.first().and_then(|row| row.get(index)).unwrap_or("unknown");
         Ok(ServerInfo {
             hosts: self.url.hosts(),
             database: self.url.database().to_owned(),
-            version: version.unwrap_or_else(|| "unknown".to_owned()),
+            version: column(0).to_owned(),
+            encoding: column(1).to_owned(),
+            has_icu: column(2) == "t",
             tls: self.url.uses_tls(),
+            schema: migrations::state(&inquiry).await?,
         })
     }
 
@@ -149,7 +201,14 @@ impl Connector {
                 explain_old_poolers(&error.to_string());
                 ConnectError::Setup(error)
             })?;
-            Ok(Handle { connection, health })
+            let handle = Handle {
+                connection,
+                health,
+                silence: Arc::clone(&self.silence),
+                heard: AtomicU64::new(0),
+            };
+            handle.mark_heard();
+            Ok(handle)
         };
         timeout(self.timeout, establish)
             .await
@@ -178,6 +237,28 @@ impl Connector {
                  (ALTER ROLE ... SET statement_timeout = '4500ms', lock_timeout = '2s')"
             );
         }
+    }
+}
+
+const WHO_ARE_YOU: &str = "SELECT current_setting('server_version'), current_setting('server_encoding'),
+    EXISTS (SELECT FROM pg_collation WHERE collname = 'und-x-icu')";
+
+/// A connection for a few questions, asked as simply as can be: nothing is prepared.
+pub(crate) struct Inquiry {
+    client: Client,
+    limit: Duration,
+}
+
+impl Inquiry {
+    /// The rows of the answer.
+    pub(crate) async fn ask(&self, question: &str) -> Result<Vec<SimpleQueryRow>, ConnectError> {
+        let answer = timeout(self.limit, self.client.simple_query(question)).await;
+        let messages = answer.map_err(|_| ConnectError::TimedOut(self.limit))??;
+        let rows = messages.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        Ok(rows.collect())
     }
 }
 
@@ -218,9 +299,28 @@ pub struct ServerInfo {
     pub database: String,
     /// The server's version, as it says.
     pub version: String,
+    /// How the database encodes texts. Only `UTF8` holds every text.
+    pub encoding: String,
+    /// Whether the server knows the letters of every script. If not, searches miss capital letters that the locale of
+    /// the database does not know.
+    pub has_icu: bool,
     /// Whether the connection is encrypted and the server's certificate was verified.
     pub tls: bool,
+    /// How the tables stand to this program.
+    pub schema: SchemaState,
 }
+
+const REFUSALS: [SqlState; 3] = [
+    SqlState::INVALID_PASSWORD,
+    SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+    SqlState::INVALID_CATALOG_NAME,
+];
+/// What Neon's proxy says, with no code of its own, when waiting does not help. The last one with a capital or without.
+const REFUSALS_OF_NEON: [&str; 3] = [
+    "endpoint is disabled",
+    "endpoint cannot be found",
+    "ndpoint ID is not specified",
+];
 
 /// Why no connection could be established. Shows no credentials.
 #[derive(Debug, Error)]
@@ -237,19 +337,25 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether trying again is of no use: a wrong or missing password, or a role or database that does not exist.
+    /// Whether trying again is of no use: a wrong or missing password, a role or database that does not exist, a
+    /// certificate that we do not trust, a server without TLS, an endpoint that Neon does not know or has disabled.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         let Self::Failed(error) = self else { return false };
-        match error.code() {
-            Some(code) => [
-                SqlState::INVALID_PASSWORD,
-                SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-                SqlState::INVALID_CATALOG_NAME,
-            ]
-            .contains(code),
-            // The server asks for something that the URL does not have. The driver tells this kind by its text only.
-            None => error.to_string() == "invalid configuration",
+        match error.as_db_error() {
+            Some(server) => {
+                REFUSALS.contains(server.code())
+                    || REFUSALS_OF_NEON
+                        .iter()
+                        .any(|text| server.message().contains(text))
+            }
+            // The driver tells these kinds by their texts only. First: the server asks for something that the URL does
+            // not have; or cannot prove itself as the URL asks.
+            None => match error.to_string().as_str() {
+                "invalid configuration" | "authentication error" => true,
+                "error performing TLS handshake" => is_final(error),
+                _ => false,
+            },
         }
     }
 
@@ -262,6 +368,18 @@ impl ConnectError {
             Self::TimedOut(_) | Self::Setup(_) => false,
         }
     }
+}
+
+/// Whether a failure of TLS is one that time does not cure. A failure of the network is an error of input and output
+/// with nothing inside; what we think of a certificate comes wrapped in one.
+fn is_final(failure: &tokio_postgres::Error) -> bool {
+    let source = std::error::Error::source(failure);
+    let Some(io_error) = source.and_then(|source| source.downcast_ref::<io::Error>()) else {
+        // The driver's own words: the server does not speak TLS.
+        return true;
+    };
+    let rustls_error = io_error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(rustls_error, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 fn described(error: &tokio_postgres::Error) -> String {

@@ -1,21 +1,15 @@
-//! The two lanes of a worker, and the one place that runs a statement: a place in the line, a connection, a time
-//! limit, and what a failure means.
+//! The two lanes of a worker: the connections, and who gets one.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bb8::{ManageConnection, Pool, PooledConnection, QueueStrategy, RunError};
-use diesel::QueryResult;
-use domain::task::RepositoryError;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::PostgresSettings;
 use crate::connect::{ConnectError, Connector, Handle, ServerLimits};
-use crate::error::{GaveUp, StatementError};
-use crate::statements::ping;
-use crate::stats::{DatabaseStats, LaneStats, Waiters};
+use crate::error::Failure;
+use crate::stats::{LaneStats, Waiters};
 
 /// Which connection a statement travels on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +22,7 @@ pub(crate) enum Lane {
 
 impl Lane {
     /// How long a statement may take before we give up on it and on its connection.
-    fn statement_timeout(self) -> Duration {
+    pub(crate) fn statement_timeout(self) -> Duration {
         match self {
             Self::Read => Duration::from_millis(2_500),
             Self::Work => Duration::from_secs(5),
@@ -36,7 +30,7 @@ impl Lane {
     }
 
     /// What the server is told, a little less: then it speaks first, and the connection stays sound.
-    fn server_limits(self) -> ServerLimits {
+    pub(crate) fn server_limits(self) -> ServerLimits {
         match self {
             Self::Read => ServerLimits {
                 statement_timeout: Duration::from_secs(2),
@@ -50,49 +44,30 @@ impl Lane {
     }
 }
 
-/// What all workers of the process share.
-pub(crate) struct Process {
-    places: Semaphore,
-    max_in_flight: usize,
-    is_degraded: AtomicBool,
-    pools: Mutex<Vec<Weak<LanePool>>>,
-}
+/// The pools of all workers of the process that live.
+#[derive(Default)]
+pub(crate) struct Pools(Mutex<Vec<Weak<LanePool>>>);
 
-impl Process {
-    pub(crate) fn new(max_in_flight: usize) -> Self {
-        let max_in_flight = max_in_flight.min(Semaphore::MAX_PERMITS);
-        Self {
-            places: Semaphore::new(max_in_flight),
-            max_in_flight,
-            is_degraded: AtomicBool::new(false),
-            pools: Mutex::default(),
-        }
+impl Pools {
+    fn add(&self, pool: &Arc<LanePool>) {
+        let mut pools = self.lock();
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(pool));
     }
 
-    /// How the pools of all workers that live are used.
-    pub(crate) fn stats(&self) -> DatabaseStats {
-        let mut stats = DatabaseStats {
-            in_flight: self.max_in_flight.saturating_sub(self.places.available_permits()),
-            max_in_flight: self.max_in_flight,
-            ..DatabaseStats::default()
-        };
-        for pool in self.pools().iter().filter_map(Weak::upgrade) {
-            match pool.lane {
-                Lane::Read => stats.read += pool.stats(),
-                Lane::Work => stats.work += pool.stats(),
+    /// How those of one lane are used together.
+    pub(crate) fn stats(&self, lane: Lane) -> LaneStats {
+        let mut stats = LaneStats::default();
+        for pool in self.lock().iter().filter_map(Weak::upgrade) {
+            if pool.lane == lane {
+                stats += pool.stats();
             }
         }
         stats
     }
 
-    fn watch(&self, pool: &Arc<LanePool>) {
-        let mut pools = self.pools();
-        pools.retain(|pool| pool.strong_count() > 0);
-        pools.push(Arc::downgrade(pool));
-    }
-
-    fn pools(&self) -> MutexGuard<'_, Vec<Weak<LanePool>>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<LanePool>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,156 +75,43 @@ impl Process {
 pub(crate) struct Lanes {
     read: Arc<LanePool>,
     work: Arc<LanePool>,
-    process: Arc<Process>,
 }
 
 impl Lanes {
-    pub(crate) fn new(
-        connector: &Arc<Connector>,
-        settings: &PostgresSettings,
-        process: &Arc<Process>,
-    ) -> Self {
+    pub(crate) fn new(connector: &Arc<Connector>, settings: &PostgresSettings, pools: &Pools) -> Self {
         let pool = |lane, size| {
             let pool = LanePool::new(Arc::clone(connector), lane, size, settings.acquire_timeout);
             let pool = Arc::new(pool);
-            process.watch(&pool);
+            pools.add(&pool);
             pool
         };
         Self {
             // One: a connection that is handed back at once never makes the pool open a second.
             read: pool(Lane::Read, 1),
             work: pool(Lane::Work, settings.work_lane_size.max(1)),
-            process: Arc::clone(process),
         }
     }
 
-    /// Runs one statement and reads its answer to the end.
-    pub(crate) async fn run<T, F>(
-        &self,
-        lane: Lane,
-        statement: impl FnOnce(Arc<Handle>) -> F,
-    ) -> Result<T, RepositoryError>
-    where
-        F: Future<Output = QueryResult<T>> + Send,
-    {
-        let Ok(_place) = self.process.places.try_acquire() else {
-            return Err(RepositoryError::Busy);
-        };
-        let answer = match self.lend(lane).await {
-            Ok(loan) => loan.run(statement).await,
-            Err(error) => Err(error),
-        };
-        self.note(&answer);
-        answer
-    }
-
-    async fn lend(&self, lane: Lane) -> Result<Loan, RepositoryError> {
+    /// Waits for a connection, at most until then.
+    pub(crate) async fn lend(&self, lane: Lane, deadline: Instant) -> Result<Loan, Failure> {
         let borrowed = match lane {
-            Lane::Read => self.read.acquire().await?,
-            Lane::Work => self.work.acquire().await?,
+            Lane::Read => self.read.acquire(deadline).await?,
+            Lane::Work => self.work.acquire(deadline).await?,
         };
         Ok(Loan {
             handle: Arc::clone(&*borrowed),
             // A shared connection goes back to the pool at once, for the next one to share it.
-            borrowed: (lane == Lane::Work).then_some(borrowed),
+            _borrowed: (lane == Lane::Work).then_some(borrowed),
             lane,
         })
     }
-
-    /// Whether the most recent operation of this process failed to reach the database.
-    pub(crate) fn is_degraded(&self) -> bool {
-        self.process.is_degraded.load(Ordering::Relaxed)
-    }
-
-    fn note<T>(&self, answer: &Result<T, RepositoryError>) {
-        let is_degraded = match answer {
-            Err(RepositoryError::Unavailable(_) | RepositoryError::TimedOut(_)) => true,
-            Err(RepositoryError::Busy) => return,
-            Ok(_) | Err(_) => false,
-        };
-        self.process.is_degraded.store(is_degraded, Ordering::Relaxed);
-    }
 }
 
-/// A connection for one statement.
-struct Loan {
-    handle: Arc<Handle>,
-    borrowed: Option<PooledConnection<'static, Manager>>,
-    lane: Lane,
-}
-
-impl Loan {
-    async fn run<T, F>(self, statement: impl FnOnce(Arc<Handle>) -> F) -> Result<T, RepositoryError>
-    where
-        F: Future<Output = QueryResult<T>> + Send,
-    {
-        let handle = Arc::clone(&self.handle);
-        let lane = self.lane;
-        let mut unanswered = Unanswered(Some(self));
-        let answer = answer_of(&handle, lane, statement).await;
-        drop(unanswered.0.take());
-        answer
-    }
-}
-
-/// A loan whose statement is under way. A caller who walks away meanwhile (a client that hung up) must not hand a
-/// connection that is busy, or that never answers again, to the next one: it is kept until it has answered a further
-/// statement, and if it does not, nobody gets it again.
-struct Unanswered(Option<Loan>);
-
-impl Drop for Unanswered {
-    fn drop(&mut self) {
-        let Some(loan) = self.0.take() else { return };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            loan.handle.mark_bad();
-            return;
-        };
-        runtime.spawn(async move {
-            let answer = answer_of(
-                &loan.handle,
-                loan.lane,
-                |c| async move { ping(c.connection()).await },
-            );
-            // What goes wrong is noted on the handle.
-            let _ = answer.await;
-            drop(loan.borrowed);
-        });
-    }
-}
-
-/// How long the end of a connection may follow the error that announced it.
-const FAREWELL: Duration = Duration::from_millis(50);
-
-async fn answer_of<T, F>(
-    handle: &Arc<Handle>,
-    lane: Lane,
-    statement: impl FnOnce(Arc<Handle>) -> F,
-) -> Result<T, RepositoryError>
-where
-    F: Future<Output = QueryResult<T>> + Send,
-{
-    let limit = lane.statement_timeout();
-    let started = Instant::now();
-    match timeout(limit, statement(Arc::clone(handle))).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => {
-            let took_as_long_as_allowed = started.elapsed() >= lane.server_limits().statement_timeout;
-            let mut error = StatementError::new(&error, took_as_long_as_allowed);
-            if error.may_be_the_end()
-                && let Ok(last_words) = timeout(FAREWELL, handle.end()).await
-            {
-                error = error.at_the_end(last_words);
-            }
-            if error.spoils_the_connection() {
-                handle.mark_bad();
-            }
-            Err(error.into())
-        }
-        Err(_) => {
-            handle.mark_bad();
-            Err(RepositoryError::TimedOut(Box::new(GaveUp(limit))))
-        }
-    }
+/// A connection for one statement; dropping it hands it back.
+pub(crate) struct Loan {
+    pub(crate) handle: Arc<Handle>,
+    pub(crate) lane: Lane,
+    _borrowed: Option<PooledConnection<'static, Manager>>,
 }
 
 /// A pool, and the patience of those who wait for it.
@@ -294,20 +156,22 @@ impl LanePool {
         }
     }
 
-    /// Waits for a connection, through any number of failed attempts to make one.
-    async fn acquire(&self) -> Result<PooledConnection<'static, Manager>, RepositoryError> {
+    /// Waits for a connection, through any number of failed attempts to make one. An attempt may take longer than
+    /// anybody waits: it goes on by itself, and whoever comes next finds its connection.
+    async fn acquire(&self, deadline: Instant) -> Result<PooledConnection<'static, Manager>, Failure> {
         let waiting = self.waiters.join();
         let started = Instant::now();
+        let until = deadline.min(started + self.patience);
         loop {
-            match self.pool.get_owned().await {
-                Ok(borrowed) => return Ok(borrowed),
-                Err(_) if started.elapsed() >= self.patience => {
+            match timeout_at(until, self.pool.get_owned()).await {
+                Ok(Ok(borrowed)) => return Ok(borrowed),
+                Err(_) => {
                     waiting.give_up();
-                    return Err(self.error_of_waiting_since(started));
+                    return Err(self.why_nobody_came_since(started));
                 }
-                Err(RunError::TimedOut) => {}
+                Ok(Err(RunError::TimedOut)) => {}
                 // bb8 keeps to itself that an idle connection had ended; should it ever tell, this is no busy loop.
-                Err(RunError::User(_)) => sleep(Duration::from_millis(10)).await,
+                Ok(Err(RunError::User(_))) => sleep(Duration::from_millis(10)).await,
             }
         }
     }
@@ -324,14 +188,13 @@ impl LanePool {
     }
 
     /// Nobody handed us a connection: because none could be made, or because all were in use.
-    fn error_of_waiting_since(&self, started: Instant) -> RepositoryError {
+    fn why_nobody_came_since(&self, started: Instant) -> Failure {
         match self.last_failure.since(started) {
-            Some(failure) => RepositoryError::Unavailable(failure.into()),
-            // An attempt may take longer than we wait.
+            Some(failure) => Failure::NotConnected(failure),
             None if self.pool.state().connections == 0 => {
-                RepositoryError::Unavailable("the database has not let us in yet".into())
+                Failure::NotConnected("the database has not let us in yet".to_owned())
             }
-            None => RepositoryError::Busy,
+            None => Failure::Busy,
         }
     }
 }

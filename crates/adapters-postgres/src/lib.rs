@@ -3,20 +3,29 @@
 //! ```text
 //! DatabaseUrl ── parse, normalise          once, at start
 //! PostgresDatabase ── probe, migrate       once per process
-//!   └─ worker() ── Lanes                   once per worker thread, on that thread
+//!   └─ worker() ── Executor                once per worker thread, on that thread
 //!        ├─ read lane: one shared connection; statements are pipelined on it
-//!        └─ work lane: a pool; a connection is borrowed for the whole operation
-//! PostgresTaskRepository ── one statement per operation, run by Lanes::run
+//!        └─ work lane: a pool; a connection is borrowed for a whole statement
+//! PostgresTaskRepository ── a Call each time, its statements run by Call::run
 //! ```
 //!
 //! Why two lanes: with durable commits the statements of one connection commit one after another, so a read on a
 //! connection that also writes waits for other people's commits. Reads that an index bounds share one connection per
 //! worker and never wait for a lock or a commit; everything else has a connection to itself.
 //!
-//! Where to find what: [`DatabaseUrl`] in `url.rs`, connecting and TLS in `connect.rs`, pools and time limits in
-//! `lanes.rs`, their use in numbers in `stats.rs`, what a failure means in `error.rs`, the statements in `tasks.rs` and `statements.rs`, the tables in
+//! Where to find what: [`DatabaseUrl`] in `url.rs`, connecting and TLS in `connect.rs`, the pools in `lanes.rs`, running
+//! a statement within its time limits and perhaps once more in `call.rs` and `budget.rs`, their use in numbers in
+//! `stats.rs`, what a failure means in `error.rs`, the statements in `tasks.rs` and `statements.rs`, the tables in
 //! `schema.rs`, migrations in `migrations.rs`.
+//!
+//! # Adding a statement
+//!
+//! Whoever adds one chooses its `Lane` and what a second run of it would do (`Repeat`); both say how to choose. Its text
+//! must be fixed, or the test `statements.rs` fails. It names the owner. It is run by `load` or `execute`, which read its
+//! answer to the end.
 
+mod budget;
+mod call;
 mod connect;
 mod error;
 mod lanes;
@@ -28,17 +37,19 @@ mod stats;
 mod tasks;
 mod url;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use connect::{ConnectError, ServerInfo};
-pub use migrations::MigrateError;
-pub use stats::{DatabaseStats, LaneStats};
+pub use migrations::{MigrateError, SchemaState};
+pub use stats::{DatabaseStats, LaneStats, RepeatStats};
 pub use tasks::PostgresTaskRepository;
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 
+use call::{Executor, Process};
 use connect::Connector;
-use lanes::{Lanes, Process};
+use lanes::Lanes;
+use search::Letters;
 
 /// How to use the database.
 #[derive(Debug, Clone)]
@@ -65,6 +76,7 @@ pub struct PostgresDatabase {
     migration_connector: Arc<Connector>,
     settings: Arc<PostgresSettings>,
     process: Arc<Process>,
+    letters: Arc<OnceLock<Letters>>,
 }
 
 impl PostgresDatabase {
@@ -80,16 +92,25 @@ impl PostgresDatabase {
                 .map_or_else(|| Arc::clone(&main), connector),
             connector: main,
             process: Arc::new(Process::new(settings.max_in_flight)),
+            letters: Arc::default(),
             settings: Arc::new(settings),
         }
     }
 
-    /// Connects once, runs a query and tells what answered.
+    /// Connects once, runs a query and tells what answered. Workers that are made after this make do with what the
+    /// server can.
     ///
     /// # Errors
     /// [`ConnectError::is_refusal`] tells whether trying again can help.
     pub async fn probe(&self) -> Result<ServerInfo, ConnectError> {
-        self.connector.probe().await
+        let info = self.connector.probe().await?;
+        let letters = if info.has_icu {
+            Letters::All
+        } else {
+            Letters::OfLocale
+        };
+        self.letters.get_or_init(|| letters);
+        Ok(info)
     }
 
     /// Brings the schema up to date, and answers the names of the migrations that ran. Several processes may do so
@@ -111,6 +132,8 @@ impl PostgresDatabase {
     /// before the first operation.
     #[must_use]
     pub fn worker(&self) -> PostgresTaskRepository {
-        PostgresTaskRepository::new(Lanes::new(&self.connector, &self.settings, &self.process))
+        let lanes = Lanes::new(&self.connector, &self.settings, &self.process.pools);
+        let letters = self.letters.get().copied().unwrap_or(Letters::All);
+        PostgresTaskRepository::new(Executor::new(lanes, &self.process), letters)
     }
 }

@@ -1,6 +1,10 @@
 //! Bringing the schema up to date.
 
+use std::collections::BTreeMap;
+
 use diesel::QueryResult;
+use diesel::migration::MigrationSource;
+use diesel::pg::Pg;
 use diesel_async::{
     AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
     TransactionManager,
@@ -8,7 +12,7 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error;
 
-use crate::connect::{ConnectError, Connector};
+use crate::connect::{ConnectError, Connector, Inquiry};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
@@ -71,6 +75,52 @@ fn names_of_pending(
         .iter()
         .map(|migration| migration.name().to_string())
         .collect())
+}
+
+/// How the schema of a database stands to the migrations of this program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SchemaState {
+    /// The names of the migrations that have not run yet, oldest first.
+    pub pending: Vec<String>,
+    /// The versions of migrations that have run but that this program does not know: those of a newer one.
+    pub unknown: Vec<String>,
+}
+
+/// Looks, and leaves everything as it is; diesel's harness would make its table. A role that may not read that table
+/// cannot tell, and finds nothing to complain about.
+pub(crate) async fn state(inquiry: &Inquiry) -> Result<SchemaState, ConnectError> {
+    let readable = "SELECT has_table_privilege(to_regclass('__diesel_schema_migrations'), 'SELECT')";
+    let answer = inquiry.ask(readable).await?;
+    let applied = match answer.iter().find_map(|row| row.get(0)) {
+        Some("t") => {
+            inquiry
+                .ask("SELECT version FROM __diesel_schema_migrations ORDER BY version")
+                .await?
+        }
+        Some(_) => return Ok(SchemaState::default()),
+        None => Vec::new(),
+    };
+    // Those that are embedded can always be listed.
+    let mut pending: BTreeMap<String, String> = MigrationSource::<Pg>::migrations(&MIGRATIONS)
+        .unwrap_or_default()
+        .iter()
+        .map(|migration| {
+            (
+                migration.name().version().to_string(),
+                migration.name().to_string(),
+            )
+        })
+        .collect();
+    let unknown = applied
+        .iter()
+        .filter_map(|row| row.get(0))
+        .filter(|version| pending.remove(*version).is_none())
+        .map(str::to_owned)
+        .collect();
+    Ok(SchemaState {
+        pending: pending.into_values().collect(),
+        unknown,
+    })
 }
 
 /// Why the schema was not brought up to date. The transaction was rolled back.

@@ -5,12 +5,28 @@ use diesel::expression::{AppearsOnTable, Expression, ValidGrouping};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 
+/// Which capital letters the server can turn into small ones. A search misses the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Letters {
+    /// Those of every script, whatever the locale of the database: it was built with ICU, as nearly all are.
+    All,
+    /// Those that the locale of the database knows.
+    OfLocale,
+}
+
+impl Letters {
+    /// The same text with its letters folded.
+    pub(crate) fn folded<E>(self, text: E) -> Folded<E> {
+        Folded { text, letters: self }
+    }
+}
+
 /// A text in lower case by the rules of Unicode, with both forms of the small sigma as one.
-///
-/// The collation `und-x-icu` knows the letters of every script, whatever the locale of the database. Every PostgreSQL
-/// that is built with ICU has it, and all that are packaged or hosted are.
 #[derive(Debug, Clone, Copy, QueryId, ValidGrouping)]
-pub(crate) struct Folded<E>(pub(crate) E);
+pub(crate) struct Folded<E> {
+    text: E,
+    letters: Letters,
+}
 
 impl<E: Expression> Expression for Folded<E> {
     type SqlType = E::SqlType;
@@ -26,8 +42,11 @@ where
 impl<E: QueryFragment<Pg>> QueryFragment<Pg> for Folded<E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("replace(lower(");
-        self.0.walk_ast(out.reborrow())?;
-        out.push_sql(" COLLATE \"und-x-icu\"), 'ς', 'σ')");
+        self.text.walk_ast(out.reborrow())?;
+        out.push_sql(match self.letters {
+            Letters::All => " COLLATE \"und-x-icu\"), 'ς', 'σ')",
+            Letters::OfLocale => " COLLATE \"default\"), 'ς', 'σ')",
+        });
         Ok(())
     }
 }

@@ -14,6 +14,19 @@ pub struct DatabaseStats {
     pub in_flight: usize,
     /// The most that there may be at once.
     pub max_in_flight: usize,
+    /// Statements that ran a second time.
+    pub repeats: RepeatStats,
+}
+
+/// Statements that ran a second time because their first run failed, or should have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RepeatStats {
+    /// How many did, since the start.
+    pub done: u64,
+    /// How many did not, because there had been too many.
+    pub denied: u64,
+    /// How many more may right now.
+    pub left: u32,
 }
 
 /// One lane, all workers together.

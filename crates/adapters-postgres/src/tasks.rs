@@ -23,15 +23,17 @@ use domain::task::{
 };
 use uuid::Uuid;
 
-use crate::lanes::{Lane, Lanes};
+use crate::call::{Call, Executor};
+use crate::error::Repeat;
+use crate::lanes::Lane;
 use crate::schema::tasks;
-use crate::search::Folded;
-use crate::statements::{UpdateTask, ping};
+use crate::search::Letters;
+use crate::statements::UpdateTask;
 
 /// Restricts a selection to the tasks of an owner that match a filter. Each combination of conditions has one text.
 /// A macro, because the type of what is selected differs.
 macro_rules! matching {
-    ($selection:expr, $owner:expr, $filter:expr) => {{
+    ($selection:expr, $owner:expr, $filter:expr, $letters:expr) => {{
         let TaskFilter {
             statuses,
             search,
@@ -45,8 +47,8 @@ macro_rules! matching {
         }
         if let Some(term) = search {
             let pattern = term.like_pattern();
-            let in_title = Folded(tasks::title).like(pattern.clone());
-            let in_description = Folded(tasks::description).like(pattern);
+            let in_title = $letters.folded(tasks::title).like(pattern.clone());
+            let in_description = $letters.folded(tasks::description).like(pattern);
             statement = statement.filter(in_title.nullable().or(in_description));
         }
         if let Some(since) = updated_since {
@@ -83,9 +85,10 @@ macro_rules! ordered {
 type TaskRows<'q> = IntoBoxed<'q, Select<tasks::table, AsSelect<TaskRow, Pg>>, Pg>;
 
 /// The rows of a page, and one more.
-fn page_of<'q>(owner: &'q Owner, query: &'q TaskQuery) -> TaskRows<'q> {
+fn page_of<'q>(owner: &'q Owner, query: &'q TaskQuery, letters: Letters) -> TaskRows<'q> {
     let Sort { key, direction } = query.sort();
-    let mut statement = matching!(tasks::table.select(TaskRow::as_select()), owner, query.filter());
+    let tasks = tasks::table.select(TaskRow::as_select());
+    let mut statement = matching!(tasks, owner, query.filter(), letters);
     if let Some(Cursor { position, id }) = query.after() {
         let id = id.as_uuid();
         statement = match (position, direction) {
@@ -123,56 +126,15 @@ fn row_count(count: i64) -> u64 {
 /// Keeps tasks in PostgreSQL, over the connections of one worker.
 #[derive(Clone)]
 pub struct PostgresTaskRepository {
-    lanes: Arc<Lanes>,
+    executor: Arc<Executor>,
+    letters: Letters,
 }
 
 impl PostgresTaskRepository {
-    pub(crate) fn new(lanes: Lanes) -> Self {
+    pub(crate) fn new(executor: Executor, letters: Letters) -> Self {
         Self {
-            lanes: Arc::new(lanes),
-        }
-    }
-
-    /// Whether the row was stored; `false` if a row with its id or its key is in the way. Waits for the end of a
-    /// transaction that is about to store such a row.
-    async fn try_insert(&self, row: NewTaskRow<'_>) -> Result<bool, RepositoryError> {
-        // No conflict target, so that one text covers the primary key and the idempotency key alike.
-        let statement = diesel::insert_into(tasks::table)
-            .values(row)
-            .on_conflict_do_nothing();
-        let stored = self.lanes.run(Lane::Work, |c| async move {
-            statement.execute(&mut c.connection()).await
-        });
-        Ok(stored.await? == 1)
-    }
-
-    /// The task that an earlier creation with this key made, with the fingerprint of that creation.
-    async fn holder_of(
-        &self,
-        owner: &Owner,
-        key: &IdempotencyKey,
-    ) -> Result<Option<(TaskRow, Option<Vec<u8>>)>, RepositoryError> {
-        let statement = tasks::table
-            .filter(tasks::user_id.eq(owner.as_str()))
-            .filter(tasks::idempotency_key.eq(key.as_str()))
-            .select((TaskRow::as_select(), tasks::idempotency_fingerprint));
-        let rows = self.lanes.run(Lane::Work, |c| async move {
-            statement.load(&mut c.connection()).await
-        });
-        Ok(rows.await?.into_iter().next())
-    }
-
-    /// Why a change met no row: the task is at another version, or there is no such task.
-    async fn why_unmet(&self, owner: &Owner, id: TaskId, expected: &Expected) -> RepositoryError {
-        if *expected == Expected::Any {
-            return RepositoryError::NotFound;
-        }
-        match self.find(owner, id).await {
-            Ok(Some(task)) => RepositoryError::VersionMismatch {
-                current: task.version(),
-            },
-            Ok(None) => RepositoryError::NotFound,
-            Err(error) => error,
+            executor: Arc::new(executor),
+            letters,
         }
     }
 }
@@ -180,16 +142,21 @@ impl PostgresTaskRepository {
 #[async_trait]
 impl TaskRepository for PostgresTaskRepository {
     async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, RepositoryError> {
+        let call = self.executor.begin()?;
         // Twice, because the task that holds the key may be deleted between the refusal and our look at it.
         for _ in 0..2 {
-            if self
-                .try_insert(NewTaskRow::new(task.parts(), key.as_ref()))
-                .await?
-            {
-                return Ok(Inserted::New);
+            match try_insert(&call, task, key.as_ref()).await? {
+                TriedInsert::Stored => return Ok(Inserted::New),
+                // Without a key nothing but our own first run can be in the way of the second.
+                TriedInsert::PerhapsStoredBefore
+                    if key.is_none() || find(&call, task.owner(), task.id()).await?.is_some() =>
+                {
+                    return Ok(Inserted::New);
+                }
+                TriedInsert::PerhapsStoredBefore | TriedInsert::InTheWay => {}
             }
             let Some(key) = &key else { break };
-            if let Some((row, fingerprint)) = self.holder_of(task.owner(), key).await? {
+            if let Some((row, fingerprint)) = holder_of(&call, task.owner(), key).await? {
                 return if fingerprint.as_deref() == Some(&key.fingerprint().0) {
                     row.into_task(task.owner()).map(Inserted::Replayed)
                 } else {
@@ -201,18 +168,7 @@ impl TaskRepository for PostgresTaskRepository {
     }
 
     async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
-        let statement = tasks::table
-            .filter(tasks::user_id.eq(owner.as_str()))
-            .filter(tasks::id.eq(id.as_uuid()))
-            .select(TaskRow::as_select());
-        let rows = self.lanes.run(Lane::Read, |c| async move {
-            statement.load(&mut c.connection()).await
-        });
-        rows.await?
-            .into_iter()
-            .next()
-            .map(|row| row.into_task(owner))
-            .transpose()
+        find(&self.executor.begin()?, owner, id).await
     }
 
     async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
@@ -223,12 +179,13 @@ impl TaskRepository for PostgresTaskRepository {
         } else {
             Lane::Work
         };
-        let statement = page_of(owner, query);
-        let rows: Vec<TaskRow> = self
-            .lanes
-            .run(lane, |c| async move { statement.load(&mut c.connection()).await })
-            .await?;
+        let call = self.executor.begin()?;
+        let rows = call.run(lane, Repeat::Read, |attempt| {
+            let statement = page_of(owner, query, self.letters);
+            async move { statement.load::<TaskRow>(&mut attempt.connection()).await }
+        });
         let items = rows
+            .await?
             .into_iter()
             .map(|row| row.into_task(owner))
             .collect::<Result<_, _>>()?;
@@ -236,29 +193,31 @@ impl TaskRepository for PostgresTaskRepository {
     }
 
     async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError> {
-        let statement = matching!(tasks::table.select(diesel::dsl::count_star()), owner, filter);
-        let counts: Vec<i64> = self
-            .lanes
-            .run(Lane::Work, |c| async move {
-                statement.load(&mut c.connection()).await
-            })
-            .await?;
-        Ok(counts.into_iter().next().map(row_count).unwrap_or_default())
+        let call = self.executor.begin()?;
+        let counts = call.run(Lane::Work, Repeat::Read, |attempt| {
+            let count = tasks::table.select(diesel::dsl::count_star());
+            let statement = matching!(count, owner, filter, self.letters);
+            async move { statement.load::<i64>(&mut attempt.connection()).await }
+        });
+        Ok(counts
+            .await?
+            .into_iter()
+            .next()
+            .map(row_count)
+            .unwrap_or_default())
     }
 
     async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError> {
-        let statement = tasks::table
-            .filter(tasks::user_id.eq(owner.as_str()))
-            .group_by(tasks::status)
-            .select((tasks::status, diesel::dsl::count_star()));
-        let rows: Vec<(String, i64)> = self
-            .lanes
-            .run(Lane::Work, |c| async move {
-                statement.load(&mut c.connection()).await
-            })
-            .await?;
+        let call = self.executor.begin()?;
+        let rows = call.run(Lane::Work, Repeat::Read, |attempt| {
+            let statement = tasks::table
+                .filter(tasks::user_id.eq(owner.as_str()))
+                .group_by(tasks::status)
+                .select((tasks::status, diesel::dsl::count_star()));
+            async move { statement.load::<(String, i64)>(&mut attempt.connection()).await }
+        });
         let mut summary = Summary::default();
-        for (status, count) in rows {
+        for (status, count) in rows.await? {
             summary.add(Status::parse(&status).map_err(corrupt)?, row_count(count));
         }
         Ok(summary)
@@ -278,85 +237,181 @@ impl TaskRepository for PostgresTaskRepository {
             status,
         } = change;
         let versions = version_numbers(expected);
-        let statement = UpdateTask {
-            user_id: owner.as_str(),
-            id: id.as_uuid(),
-            title: title.as_set().map(Title::as_str),
-            sets_description: description.as_set().is_some(),
-            description: description
-                .as_set()
-                .and_then(Option::as_ref)
-                .map(Description::as_str),
-            status: status.as_set().map(|status| status.as_str()),
-            now,
-            expected_versions: versions.as_deref(),
-            returning: TaskRow::as_select(),
+        let repeat = if versions.is_none() {
+            Repeat::SameValues
+        } else {
+            Repeat::Never
         };
-        // `load`, never `get_result`: that one answers before the commit is confirmed.
-        let rows = self.lanes.run(Lane::Work, |c| async move {
-            statement.load::<TaskRow>(&mut c.connection()).await
+        let call = self.executor.begin()?;
+        let rows = call.run(Lane::Work, repeat, |attempt| {
+            let statement = UpdateTask {
+                user_id: owner.as_str(),
+                id: id.as_uuid(),
+                title: title.as_set().map(Title::as_str),
+                sets_description: description.as_set().is_some(),
+                description: description
+                    .as_set()
+                    .and_then(Option::as_ref)
+                    .map(Description::as_str),
+                status: status.as_set().map(|status| status.as_str()),
+                now,
+                expected_versions: versions.as_deref(),
+                returning: TaskRow::as_select(),
+            };
+            async move { statement.load::<TaskRow>(&mut attempt.connection()).await }
         });
         match rows.await?.into_iter().next() {
             Some(row) => row.into_task(owner),
-            None => Err(self.why_unmet(owner, id, expected).await),
+            None => Err(why_unmet(&call, owner, id, expected).await),
         }
     }
 
     async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), RepositoryError> {
-        let statement = diesel::delete(
-            tasks::table
-                .filter(tasks::user_id.eq(owner.as_str()))
-                .filter(tasks::id.eq(id.as_uuid())),
-        );
-        let deleted = match version_numbers(expected) {
-            None => {
-                self.lanes
-                    .run(Lane::Work, |c| async move {
-                        statement.execute(&mut c.connection()).await
-                    })
-                    .await?
+        let call = self.executor.begin()?;
+        let versions = version_numbers(expected);
+        let deleted = call.run(Lane::Work, Repeat::Never, |attempt| {
+            let versions = versions.as_deref();
+            async move {
+                let statement = diesel::delete(
+                    tasks::table
+                        .filter(tasks::user_id.eq(owner.as_str()))
+                        .filter(tasks::id.eq(id.as_uuid())),
+                );
+                match versions {
+                    None => statement.execute(&mut attempt.connection()).await,
+                    Some(versions) => {
+                        let statement = statement.filter(tasks::version.eq_any(versions));
+                        statement.execute(&mut attempt.connection()).await
+                    }
+                }
             }
-            Some(versions) => {
-                let statement = statement.filter(tasks::version.eq_any(versions));
-                self.lanes
-                    .run(Lane::Work, |c| async move {
-                        statement.execute(&mut c.connection()).await
-                    })
-                    .await?
-            }
-        };
-        if deleted == 1 {
+        });
+        if deleted.await? == 1 {
             Ok(())
         } else {
-            Err(self.why_unmet(owner, id, expected).await)
+            Err(why_unmet(&call, owner, id, expected).await)
         }
     }
 
     async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
-        let statement = diesel::delete(
-            tasks::table
-                .filter(tasks::user_id.eq(owner.as_str()))
-                .filter(tasks::status.eq_any(names_of(statuses))),
-        );
-        let deleted = self.lanes.run(Lane::Work, |c| async move {
-            statement.execute(&mut c.connection()).await
+        let call = self.executor.begin()?;
+        let deleted = call.run(Lane::Work, Repeat::Never, |attempt| async move {
+            let statement = diesel::delete(
+                tasks::table
+                    .filter(tasks::user_id.eq(owner.as_str()))
+                    .filter(tasks::status.eq_any(names_of(statuses))),
+            );
+            statement.execute(&mut attempt.connection()).await
         });
         Ok(deleted.await? as u64)
     }
 }
 
+/// What became of an attempt to store a row.
+enum TriedInsert {
+    Stored,
+    /// A row is in the way. It may be this very one, stored by a first run that nobody heard of.
+    PerhapsStoredBefore,
+    /// A row with its id or its key is in the way.
+    InTheWay,
+}
+
+/// Stores a row unless another one is in the way; waits for the end of a transaction that is about to store that one.
+async fn try_insert(
+    call: &Call<'_>,
+    task: &Task,
+    key: Option<&IdempotencyKey>,
+) -> Result<TriedInsert, RepositoryError> {
+    let tried = call.run(Lane::Work, Repeat::Insert, |attempt| async move {
+        // No conflict target, so that one text covers the primary key and the idempotency key alike.
+        let statement = diesel::insert_into(tasks::table)
+            .values(NewTaskRow::new(task.parts(), key))
+            .on_conflict_do_nothing();
+        let stored = statement.execute(&mut attempt.connection()).await?;
+        Ok(if stored == 1 {
+            TriedInsert::Stored
+        } else if attempt.may_have_happened() {
+            TriedInsert::PerhapsStoredBefore
+        } else {
+            TriedInsert::InTheWay
+        })
+    });
+    tried.await
+}
+
+async fn find(call: &Call<'_>, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
+    let rows = call.run(Lane::Read, Repeat::Read, |attempt| async move {
+        let statement = tasks::table
+            .filter(tasks::user_id.eq(owner.as_str()))
+            .filter(tasks::id.eq(id.as_uuid()))
+            .select(TaskRow::as_select());
+        statement.load(&mut attempt.connection()).await
+    });
+    let row = rows.await?.into_iter().next();
+    row.map(|row: TaskRow| row.into_task(owner)).transpose()
+}
+
+/// The task that an earlier creation with this key made, with the fingerprint of that creation.
+async fn holder_of(
+    call: &Call<'_>,
+    owner: &Owner,
+    key: &IdempotencyKey,
+) -> Result<Option<(TaskRow, Option<Vec<u8>>)>, RepositoryError> {
+    let rows = call.run(Lane::Work, Repeat::Read, |attempt| async move {
+        let statement = tasks::table
+            .filter(tasks::user_id.eq(owner.as_str()))
+            .filter(tasks::idempotency_key.eq(key.as_str()))
+            .select((TaskRow::as_select(), tasks::idempotency_fingerprint));
+        statement.load(&mut attempt.connection()).await
+    });
+    Ok(rows.await?.into_iter().next())
+}
+
+/// Why a change met no row: the task is at another version, or there is no such task.
+async fn why_unmet(call: &Call<'_>, owner: &Owner, id: TaskId, expected: &Expected) -> RepositoryError {
+    if *expected == Expected::Any {
+        return RepositoryError::NotFound;
+    }
+    match find(call, owner, id).await {
+        Ok(Some(task)) => RepositoryError::VersionMismatch {
+            current: task.version(),
+        },
+        Ok(None) => RepositoryError::NotFound,
+        Err(error) => error,
+    }
+}
+
 #[async_trait]
 impl StorageHealth for PostgresTaskRepository {
+    /// Reads the columns that the statements of tasks use, of a user whom the table cannot have: one look at the index.
     async fn check(&self) -> Result<(), RepositoryError> {
-        self.lanes
-            .run(Lane::Read, |c| async move { ping(c.connection()).await })
-            .await
+        let call = self.executor.begin()?;
+        let looked = call.run(Lane::Read, Repeat::Read, |attempt| async move {
+            let statement = tasks::table.filter(tasks::user_id.eq("")).select((
+                TaskRow::as_select(),
+                tasks::idempotency_key,
+                tasks::idempotency_fingerprint,
+            ));
+            let rows =
+                statement.load::<(TaskRow, Option<String>, Option<Vec<u8>>)>(&mut attempt.connection());
+            rows.await.map(drop)
+        });
+        looked.await.map_err(|error| match error {
+            // A database that we reach but cannot work with is not there for us.
+            RepositoryError::Unexpected(cause) => RepositoryError::Unavailable(Box::new(NotOurTable(cause))),
+            error => error,
+        })
     }
 
     fn is_degraded(&self) -> bool {
-        self.lanes.is_degraded()
+        self.executor.is_degraded()
     }
 }
+
+/// The table is missing, or not as this program needs it.
+#[derive(Debug, thiserror::Error)]
+#[error("the table of tasks cannot be used (run `task-api migrate`): {0}")]
+struct NotOurTable(Cause);
 
 fn version_numbers(expected: &Expected) -> Option<Vec<i32>> {
     match expected {

@@ -63,6 +63,10 @@ impl DatabaseUrl {
             return Err(InvalidDatabaseUrl::Scheme);
         }
         let (address, query) = text.split_once('?').unwrap_or((text, ""));
+        // Else a piece of a password could be taken for a host or a parameter, and those are named in the log.
+        if address.matches('@').count() > 1 || query.contains('@') {
+            return Err(InvalidDatabaseUrl::Credentials);
+        }
         let mut kept = Vec::new();
         let mut dropped = Vec::new();
         let mut ssl_mode = WantedTls::Unsaid;
@@ -221,6 +225,11 @@ pub enum InvalidDatabaseUrl {
     /// A parameter has no value.
     #[error("a parameter after the question mark has no value (name=value)")]
     Parameter,
+    /// There is a second `@`, or one after the question mark, where the address should be over.
+    #[error(
+        "special characters of the user name and the password must be percent-encoded (? is %3F, @ is %40)"
+    )]
+    Credentials,
     /// `sslmode` has a value that does not exist.
     #[error("sslmode must be disable, allow, prefer, require, verify-ca or verify-full")]
     SslMode,
@@ -361,12 +370,37 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_is_gone_is_noticed_within_half_a_minute_unless_the_url_says_otherwise() {
+        let url = parsed("postgres://u@h/d");
+        let config = url.config();
+        assert!(config.get_keepalives());
+        assert_eq!(config.get_keepalives_idle(), Duration::from_secs(15));
+        assert_eq!(config.get_keepalives_interval(), Some(Duration::from_secs(5)));
+        assert_eq!(config.get_keepalives_retries(), Some(2));
+        assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(5)));
+
+        let url = parsed("postgres://u@h/d?keepalives_idle=60&tcp_user_timeout=30");
+        assert_eq!(url.config().get_keepalives_idle(), Duration::from_secs(60));
+        assert_eq!(
+            url.config().get_tcp_user_timeout(),
+            Some(&Duration::from_secs(30))
+        );
+        assert_eq!(url.config().get_keepalives_retries(), Some(2));
+    }
+
+    #[test]
     fn what_the_driver_cannot_read_is_named_without_its_value() {
         for text in [
             "postgres://u:s3cret@h:notaport/d",
             "postgres://u:s3cret@h/d?connect_timeout=s3cret",
             "postgres://u:s3cret@h/d?target_session_attrs=s3cret",
             "postgres://u:s3cret@h/d?flag",
+            // A password with a question mark.
+            "postgres://u:1?s3cret=x@h/d",
+            "postgres://u:1?a=b&s3cret=x@h/d",
+            "postgres://u:1?host=s3cret@h/d",
+            // And one with an at sign.
+            "postgres://u:1@s3cret@h/d",
         ] {
             let message = DatabaseUrl::parse(text).unwrap_err().to_string();
             assert!(
@@ -382,17 +416,89 @@ mod tests {
         assert!(!text.contains("s3cret") && !text.contains("user"), "{text}");
     }
 
-    proptest! {
-        #[test]
-        fn reading_never_panics_and_its_errors_never_quote(secret in "[a-z]{12}", rest in any::<String>()) {
-            if let Err(error) = DatabaseUrl::parse(&format!("postgres://u:{secret}@{rest}")) {
-                prop_assert!(!error.to_string().contains(&secret));
-            }
+    mod fuzz {
+        use super::*;
+
+        /// A URL with two secrets in its password, and everything else as chance wants it.
+        fn any_url(secrets: [&'static str; 2]) -> impl Strategy<Value = String> {
+            let scraps = prop::sample::select(vec![
+                "?",
+                "/",
+                ":",
+                "@",
+                "#",
+                "%",
+                "%40",
+                "&",
+                "=",
+                ",",
+                "[",
+                "]",
+                " ",
+                "1",
+                "localhost",
+                "db.example",
+                "[::1]",
+                "5432",
+                "tasks",
+                "sslmode=disable",
+                "sslmode=require",
+                "sslmode=",
+                "host=",
+                "hostaddr=127.0.0.1",
+                "options=",
+                "pgbouncer=true",
+                "é",
+            ]);
+            let noise = move |most| {
+                prop_oneof![
+                    prop::collection::vec(scraps.clone(), 0..most).prop_map(|scraps| scraps.concat()),
+                    any::<String>(),
+                ]
+            };
+            let [one, two] = secrets;
+            (noise(3), noise(3), noise(8)).prop_map(move |(between, behind, rest)| {
+                format!("postgres://user:{one}{between}{two}{behind}@{rest}")
+            })
         }
 
-        #[test]
-        fn any_text_is_read_or_refused(text in any::<String>()) {
-            let _ = DatabaseUrl::parse(&text);
+        proptest! {
+            #[test]
+            fn any_database_url_is_read_or_refused_without_showing_its_password(
+                text in prop_oneof![any_url(["hunter", "swordfish"]), any_url(["4711", "swordfish"])],
+            ) {
+                let shown = match DatabaseUrl::parse(&text) {
+                    Ok(url) => format!("{url:?} {:?}", url.dropped_parameters()),
+                    Err(error) => format!("{error} {error:?}"),
+                };
+                prop_assert!(!shown.contains("hunter") && !shown.contains("swordfish"), "{}", shown);
+            }
+
+            #[test]
+            fn any_database_url_is_encrypted_unless_it_is_local_or_says_otherwise(
+                host in prop::sample::select(vec!["localhost", "127.0.0.1", "[::1]", "db.example", "10.0.0.7", "a,b"]),
+                parameters in prop::collection::vec(prop::sample::select(vec![
+                    "sslmode=disable", "sslmode=prefer", "sslmode=require", "%73slmode=disable", "SSLMODE=disable",
+                    "hostaddr=192.0.2.1", "host=other.example", "host=/tmp", "channel_binding=disable", "x=y",
+                ]), 0..4),
+            ) {
+                if let Ok(url) = DatabaseUrl::parse(&format!("postgres://u@{host}/d?{}", parameters.join("&"))) {
+                    let last = parameters.iter().rfind(|parameter| parameter.starts_with("sslmode="));
+                    let is_local = ["localhost", "127.0.0.1", "[::1]"].contains(&host)
+                        && !parameters.iter().any(|other| other.contains(".1") || other.contains("other"));
+                    let wanted = match last {
+                        Some(&"sslmode=disable") => false,
+                        Some(&"sslmode=require") => true,
+                        _ => !is_local,
+                    };
+                    prop_assert_eq!(url.uses_tls(), wanted);
+                }
+            }
+
+            #[test]
+            fn any_text_is_read_or_refused(text in any::<String>()) {
+                let _ = DatabaseUrl::parse(&text);
+            }
         }
     }
 }

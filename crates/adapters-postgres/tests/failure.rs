@@ -3,16 +3,20 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use adapters_postgres::{PostgresDatabase, PostgresTaskRepository};
 use domain::health::StorageHealth;
 use domain::task::{Expected, RepositoryError, Task, TaskRepository};
 use domain::testing::{a_task, an_owner};
-use futures_util::future::{join, join3};
-use support::proxy::Proxy;
+use futures_util::future::{join, join_all, join3};
+use support::proxy::{Detour, Proxy, connect};
+use support::scene::{locked, until_somebody_waits};
 use support::{eventually, migrated, read, renamed, settings, stored, timed, timed_out, unavailable};
 use test_postgres::{Cluster, ClusterOptions, StopMode, TestDatabase};
+use tokio::io::copy_bidirectional;
 use tokio::time::{sleep, timeout};
 
 const MOMENT: Duration = Duration::from_millis(100);
@@ -122,76 +126,81 @@ async fn sessions_that_the_server_ended_for_idleness_cost_no_failure() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn sessions_that_end_under_load_make_nothing_but_outages() {
+async fn sessions_that_end_under_load_cost_nobody_a_creation_a_look_up_or_a_change() {
     let (database, repository, _) = with_a_task().await;
     let started = Instant::now();
     let callers: Vec<_> = (0..8)
         .map(|number| {
             let repository = repository.clone();
             tokio::spawn(async move {
-                let (mut well, mut outages) = (0, 0);
-                while started.elapsed() < Duration::from_secs(1) {
-                    let task = a_task(&an_owner(), &format!("caller {number}"));
-                    let id = task.id();
-                    let inserted = repository.insert(&task, None).await.map(drop);
-                    let found = repository.find(task.owner(), id).await.map(drop);
-                    let deleted = match repository.delete(task.owner(), id, &Expected::Any).await {
-                        // Its creation was lost, or an outage hid that it is done.
-                        Err(RepositoryError::NotFound) => Ok(()),
-                        answer => answer,
-                    };
-                    for answer in [inserted, found, deleted] {
-                        if answer.is_ok() {
-                            well += 1;
-                        } else {
-                            unavailable(answer);
-                            outages += 1;
-                        }
+                let (mut calls, mut outages) = (0, 0);
+                while started.elapsed() < 20 * MOMENT {
+                    let task = stored(&repository, &an_owner(), &format!("caller {number}")).await;
+                    read(&repository, &task).await.expect("a look-up");
+                    let updated = renamed(&repository, &task, "other").await.expect("an update");
+                    assert_eq!(updated.version(), task.version().next(), "changed once");
+                    // Only a deletion must not run twice.
+                    match repository.delete(task.owner(), task.id(), &Expected::Any).await {
+                        Ok(()) => {}
+                        Err(RepositoryError::Unavailable(_)) => outages += 1,
+                        other => panic!("{other:?}"),
                     }
+                    calls += 4;
                 }
-                (well, outages)
+                (calls, outages)
             })
         })
         .collect();
-    while started.elapsed() < Duration::from_millis(900) {
-        sleep(MOMENT).await;
-        end_all_sessions(&database).await;
+    let mut ended = 0;
+    for _ in 0..3 {
+        // Who runs for the second time shall not be hit twice.
+        sleep(5 * MOMENT).await;
+        ended += end_all_sessions(&database).await;
     }
-    let (mut well, mut outages) = (0, 0);
+    let (mut calls, mut outages) = (0, 0);
     for caller in callers {
-        let (w, o) = caller.await.expect("nothing but outages");
-        (well, outages) = (well + w, outages + o);
+        let (c, o) = caller.await.expect("nothing but outages");
+        (calls, outages) = (calls + c, outages + o);
     }
-    assert!(outages > 0 && well > outages, "{well} well, {outages} outages");
+    assert!(
+        ended >= 6 && outages < calls / 4,
+        "{ended} sessions ended, {calls} calls, {outages} deletions were told to try again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_statement_that_the_administrator_ends_is_an_outage_with_its_code() {
+async fn a_statement_that_the_administrator_ends_runs_once_more_or_is_an_outage_with_its_code() {
     let (database, repository, task) = with_a_task().await;
     let mut client = database.client().await;
-    let transaction = client.transaction().await.expect("a transaction");
-    transaction
-        .batch_execute("SELECT FROM tasks FOR UPDATE")
-        .await
-        .expect("a lock");
+    let lock = locked(&mut client, &task).await;
     let waiting = tokio::spawn({
         let (repository, task) = (repository.clone(), task.clone());
         async move { renamed(&repository, &task, "other").await }
     });
-    eventually("the update waits", async || {
-        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        !transaction.query(end, &[]).await.expect("an end").is_empty()
-    })
-    .await;
-    let cause = unavailable(waiting.await.expect("no panic"));
+    until_somebody_waits(&lock).await;
+    let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    lock.execute(end, &[]).await.expect("an end");
+    until_somebody_waits(&lock).await;
+    lock.rollback().await.expect("an end");
+    waiting.await.expect("no panic").expect("an update");
+
+    let lock = locked(&mut client, &task).await;
+    let waiting = tokio::spawn({
+        let (repository, task) = (repository.clone(), task.clone());
+        async move { repository.delete(task.owner(), task.id(), &Expected::Any).await }
+    });
+    until_somebody_waits(&lock).await;
+    lock.execute(end, &[]).await.expect("an end");
     assert_eq!(
-        cause,
+        unavailable(waiting.await.expect("no panic")),
         "SQLSTATE 57P01: terminating connection due to administrator command"
     );
-    transaction.rollback().await.expect("an end");
-    renamed(&repository, &task, "other").await.expect("an update");
+    lock.rollback().await.expect("an end");
+    renamed(&repository, &task, "still there")
+        .await
+        .expect("an update");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,7 +225,7 @@ async fn a_server_that_falls_silent_is_given_up_in_time_and_asked_anew() {
         },
         async {
             let (updated, seconds) = timed(renamed(&repository, &task, "other")).await;
-            assert_eq!(timed_out(updated), "no answer within 5s");
+            assert_eq!(timed_out(updated), "no answer within 5.0s");
             assert!((4.9..5.5).contains(&seconds), "{seconds}");
         },
     );
@@ -230,6 +239,47 @@ async fn a_server_that_falls_silent_is_given_up_in_time_and_asked_anew() {
         "longer than the attempt that was under way: {seconds}"
     );
     assert!(!repository.is_degraded());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_silence_that_one_connection_meets_is_not_met_again_on_the_others() {
+    let database = test_postgres::fresh_database().await;
+    let proxy = Proxy::before(database.url()).await;
+    let repository = migrated(proxy.url()).await.worker();
+    let task = stored(&repository, &an_owner(), "title").await;
+    // Several connections of the work lane.
+    let mut client = database.client().await;
+    let lock = locked(&mut client, &task).await;
+    let waiting: Vec<_> = (0..4)
+        .map(|number| {
+            let (repository, task) = (repository.clone(), task.clone());
+            tokio::spawn(async move { renamed(&repository, &task, &format!("title {number}")).await })
+        })
+        .collect();
+    eventually("all of them wait", async || {
+        let waiting =
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        lock.execute("SELECT pg_stat_clear_snapshot()", &[])
+            .await
+            .expect("a fresh look");
+        lock.query(waiting, &[]).await.expect("sessions").len() == 4
+    })
+    .await;
+    lock.rollback().await.expect("an end");
+    for update in waiting {
+        update.await.expect("no panic").expect("an update");
+    }
+    read(&repository, &task).await.expect("a look-up");
+
+    proxy.fall_silent();
+    timed_out(read(&repository, &task).await);
+    proxy.forward_again();
+    let all = join_all((0..4).map(|_| timed(renamed(&repository, &task, "other"))));
+    for (updated, seconds) in all.await {
+        updated.expect("an update");
+        assert!(seconds < 2.0, "{seconds}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,6 +304,7 @@ async fn whatever_a_pooler_says_before_it_hangs_up_is_an_outage() {
         hangs_up,
     );
     let (found, updated, ()) = asked.await;
+    // Both would run once more, but get no new connection.
     for cause in [unavailable(found), unavailable(updated)] {
         assert_eq!(cause, "SQLSTATE 08006: server connection closed");
     }
@@ -307,6 +358,41 @@ async fn a_server_that_lets_nobody_in_is_unavailable_and_not_busy() {
         assert!((1.9..2.6).contains(&seconds), "{seconds}");
         assert!(repository.is_degraded());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_server_that_wakes_up_slowly_is_awake_for_whoever_comes_next() {
+    let database = test_postgres::fresh_database().await;
+    migrated(database.url()).await;
+    let connections = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&connections);
+    let sleeper = Detour::to(database.url(), move |mut client, config| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        async move {
+            sleep(10 * MOMENT).await;
+            let _ = copy_bidirectional(&mut client, &mut connect(&config).await).await;
+        }
+    })
+    .await;
+    let mut settings = settings(sleeper.url());
+    settings.acquire_timeout = 3 * MOMENT;
+    settings.connect_timeout = Some(100 * MOMENT);
+    let repository = PostgresDatabase::new(settings).worker();
+    let (impatient, seconds) = timed(repository.check()).await;
+    unavailable(impatient);
+    assert!((0.25..0.8).contains(&seconds), "{seconds}");
+    let mut impatient = 1;
+    while let Err(error) = repository.check().await {
+        unavailable::<()>(Err(error));
+        impatient += 1;
+    }
+    assert!(impatient < 10, "{impatient}");
+    let connections = connections.load(Ordering::Relaxed);
+    assert_eq!(
+        connections, 1,
+        "the attempt of the first caller went on after it had gone"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

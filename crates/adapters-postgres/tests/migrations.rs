@@ -5,12 +5,13 @@ mod support;
 
 use std::time::Duration;
 
-use adapters_postgres::{DatabaseUrl, MigrateError, PostgresDatabase};
+use adapters_postgres::{DatabaseUrl, MigrateError, PostgresDatabase, SchemaState};
 use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use domain::health::StorageHealth;
 use domain::testing::an_owner;
 use futures_util::future::join_all;
-use support::{migrated, settings, stored, timed};
+use support::{migrated, settings, stored, timed, unavailable};
 use test_postgres::TestDatabase;
 use tokio_postgres::Client;
 
@@ -156,6 +157,88 @@ async fn migrations_run_on_the_url_that_is_given_for_them() {
     assert!(made(&used.client().await).await.is_empty());
     assert!(!made(&migrated.client().await).await.is_empty());
     assert_eq!(adapter.probe().await.expect("an answer").database, used.name());
+}
+
+async fn schema_of(adapter: &PostgresDatabase) -> SchemaState {
+    adapter.probe().await.expect("an answer").schema
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn looking_at_the_schema_tells_what_is_missing_and_what_is_new_and_makes_nothing() {
+    let database = test_postgres::fresh_database().await;
+    let client = database.client().await;
+    let adapter = PostgresDatabase::new(settings(database.url()));
+    let empty = schema_of(&adapter).await;
+    assert_eq!(empty.unknown, [""; 0]);
+    let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    let count: i64 = client.query_one(tables, &[]).await.expect("a count").get(0);
+    assert_eq!(count, 0);
+
+    assert_eq!(adapter.migrate().await.expect("migrations"), empty.pending);
+    assert_eq!(schema_of(&adapter).await, SchemaState::default());
+
+    // Somebody runs the migrations of a newer program; this one goes on.
+    let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000000');
+        ALTER TABLE tasks ADD mood text";
+    client.batch_execute(newer).await.expect("a newer schema");
+    let ahead = SchemaState {
+        unknown: vec!["29991231000000".to_owned()],
+        ..SchemaState::default()
+    };
+    assert_eq!(schema_of(&adapter).await, ahead);
+    assert_eq!(adapter.migrate().await.expect("migrations"), [""; 0]);
+    let repository = adapter.worker();
+    stored(&repository, &an_owner(), "title").await;
+    repository.check().await.expect("a table that we can use");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_role_that_may_use_the_tasks_alone_is_enough_to_serve() {
+    let database = test_postgres::fresh_database().await;
+    migrated(database.url()).await;
+    let client = database.client().await;
+    let name = format!("clerk_of_{}", database.name());
+    let role = format!("CREATE ROLE {name} LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON tasks TO {name}");
+    client.batch_execute(&role).await.expect("a role");
+    let url = database.url().replacen("postgres@", &format!("{name}@"), 1);
+    let adapter = PostgresDatabase::new(settings(&url));
+    assert_eq!(
+        schema_of(&adapter).await,
+        SchemaState::default(),
+        "it cannot know"
+    );
+    let repository = adapter.worker();
+    repository.check().await.expect("a table that we can use");
+    stored(&repository, &an_owner(), "title").await;
+    let end = format!("DROP OWNED BY {name}; DROP ROLE {name}");
+    client.batch_execute(&end).await.expect("an end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_database_that_we_reach_but_cannot_work_with_is_not_there_for_us() {
+    let database = test_postgres::fresh_database().await;
+    let repository = PostgresDatabase::new(settings(database.url())).worker();
+    assert_eq!(
+        unavailable(repository.check().await),
+        "the table of tasks cannot be used (run `task-api migrate`): SQLSTATE 42P01: relation \"tasks\" does not exist"
+    );
+    migrated(database.url()).await;
+    repository.check().await.expect("a table");
+    let older = "ALTER TABLE tasks DROP COLUMN idempotency_fingerprint CASCADE";
+    database
+        .client()
+        .await
+        .batch_execute(older)
+        .await
+        .expect("an older schema");
+    let cause = unavailable(repository.check().await);
+    assert!(
+        cause.ends_with("column tasks.idempotency_fingerprint does not exist"),
+        "{cause}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

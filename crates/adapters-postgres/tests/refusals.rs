@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,11 +10,12 @@ use std::time::Duration;
 use adapters_postgres::{ConnectError, PostgresDatabase};
 use domain::health::StorageHealth;
 use domain::testing::an_owner;
-use support::proxy::{connect, fatal};
+use support::proxy::{Detour, connect, fatal};
 use support::{a_free_port, migrated, read, renamed, settings, stored, timed, unavailable};
 use test_postgres::{Cluster, ClusterOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tokio_postgres::Config;
 
 /// Over TCP a password is asked for, through the socket none is.
@@ -77,6 +77,11 @@ async fn refusals_that_waiting_cannot_cure_are_told_apart_and_quote_no_password(
         ),
         ("app@", name, "invalid configuration: password missing"),
         (
+            "app:r1ght@",
+            &format!("{name}?channel_binding=require"),
+            "authentication error: ",
+        ),
+        (
             "outsider:r1ght@",
             name,
             "SQLSTATE 28000: pg_hba.conf rejects connection",
@@ -119,6 +124,41 @@ async fn connections_that_the_server_has_no_room_for_are_an_outage_and_the_other
     read(&repository, &task).await.expect("the one connection");
 }
 
+/// What is made of a server that says this and hangs up.
+async fn is_refused_by(said: &'static str) -> bool {
+    let says = move |mut client: TcpStream, _| async move {
+        let length = client.read_u32().await.expect("a length") as usize - 4;
+        client
+            .read_exact(&mut vec![0; length])
+            .await
+            .expect("a start-up message");
+        client.write_all(&fatal(said)).await.expect("a refusal");
+    };
+    let server = Detour::to("postgresql://u@127.0.0.1:1/d", says).await;
+    let error = refusal(server.url()).await;
+    assert!(error.to_string().ends_with(said), "{error}");
+    error.is_refusal()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neon_may_say_for_good_or_for_now_that_there_is_no_endpoint() {
+    for said in [
+        "Control plane request failed: endpoint is disabled",
+        "Control plane request failed: endpoint cannot be found",
+        "Endpoint ID is not specified. Either please upgrade the postgres client library (libpq) for SNI support",
+    ] {
+        assert!(is_refused_by(said).await, "{said}");
+    }
+    for said in [
+        "Couldn't connect to compute node",
+        "Control plane request failed: endpoint is temporarily unavailable. Check your quotas",
+        "Too many connections attempts",
+        "the database system is starting up",
+    ] {
+        assert!(!is_refused_by(said).await, "{said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_nobody_runs_is_no_refusal() {
     let port = a_free_port();
@@ -141,22 +181,45 @@ async fn a_server_that_accepts_and_says_nothing_is_given_up_in_time() {
     assert!(seconds < 0.5, "{seconds}");
 }
 
+/// A port whose line of connections is full: nobody hears from it.
+#[cfg(target_os = "linux")]
+async fn a_full_port() -> (tokio::net::TcpListener, Vec<TcpStream>) {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind("127.0.0.1:0".parse().expect("an address"))
+        .expect("a port");
+    let listener = socket.listen(1).expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let mut waiting = Vec::new();
+    while let Ok(Ok(stream)) = timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+        waiting.push(stream);
+    }
+    (listener, waiting)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn an_address_that_nobody_hears_from_leaves_time_for_the_next_one() {
+    let database = guarded().fresh_database().await;
+    let forward = |mut client: TcpStream, config: Config| async move {
+        let _ = copy_bidirectional(&mut client, &mut connect(&config).await).await;
+    };
+    let server = Detour::to(database.url(), forward).await;
+    let (full, _waiting) = a_full_port().await;
+    let silent = full.local_addr().expect("an address");
+    let url = server.url().replacen('@', &format!("@{silent},"), 1);
+    let (answer, seconds) = timed(PostgresDatabase::new(settings(&url)).probe()).await;
+    assert_eq!(answer.expect("an answer").database, database.name());
+    assert!((1.2..2.5).contains(&seconds), "{seconds}");
+}
+
 /// Refuses start-up options as poolers do, and counts; everything else goes to the server.
-async fn a_pooler_before(server: &str) -> (String, Arc<AtomicU32>) {
-    let config = Config::from_str(server).expect("a URL");
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    let database = config.get_dbname().expect("a database");
-    let user = config.get_user().expect("a user");
-    let url = format!("postgresql://{user}@127.0.0.1:{port}/{database}");
+async fn a_pooler_before(server: &str) -> (Detour, Arc<AtomicU32>) {
     let refused = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&refused);
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(pool(client, config.clone(), Arc::clone(&counter)));
-        }
-    });
-    (url, refused)
+    let pool = move |client, config| pool(client, config, Arc::clone(&counter));
+    (Detour::to(server, pool).await, refused)
 }
 
 async fn pool(mut client: TcpStream, config: Config, refused: Arc<AtomicU32>) {
@@ -179,8 +242,8 @@ async fn pool(mut client: TcpStream, config: Config, refused: Arc<AtomicU32>) {
 #[ignore = "needs PostgreSQL"]
 async fn a_pooler_that_refuses_our_options_is_asked_once_and_then_used_without() {
     let database = test_postgres::fresh_database().await;
-    let (url, refused) = a_pooler_before(database.url()).await;
-    let adapter = migrated(&url).await;
+    let (pooler, refused) = a_pooler_before(database.url()).await;
+    let adapter = migrated(pooler.url()).await;
     assert_eq!(refused.load(Ordering::Relaxed), 0, "migrations need no options");
     let repository = adapter.worker();
     let task = stored(&repository, &an_owner(), "title").await;

@@ -1,12 +1,10 @@
 //! What the database says about the use of its connections.
 
-#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
-
 mod support;
 
 use std::time::Duration;
 
-use adapters_postgres::{DatabaseStats, LaneStats};
+use adapters_postgres::{DatabaseStats, LaneStats, RepeatStats};
 use domain::testing::an_owner;
 use support::scene::locked;
 use support::{eventually, migrated_with, read, renamed, settings, stored};
@@ -33,6 +31,11 @@ async fn connections_waiters_and_time_outs_are_counted_by_lane() {
         work,
         in_flight,
         max_in_flight: 7,
+        repeats: RepeatStats {
+            done: 0,
+            denied: 0,
+            left: 100,
+        },
     };
     assert_eq!(
         database.stats(),

@@ -9,13 +9,14 @@ mod support;
 
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use adapters_postgres::{PostgresDatabase, ServerInfo};
 use domain::health::StorageHealth;
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
-use support::{a_free_port, settings};
+use support::{a_free_port, settings, unavailable};
 use test_postgres::{Cluster, ClusterOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -97,14 +98,19 @@ async fn is_encrypted(application: &str, socket: &str) -> bool {
 
 /// Connects, and compares what we say about it with what the server says.
 async fn connected(url: &str, mark: &str, socket: &str) -> ServerInfo {
-    let url = format!("{url}&application_name={mark}");
-    let database = PostgresDatabase::new(settings(&url));
+    let mut settings = settings(&format!("{url}&application_name={mark}"));
+    settings.connect_timeout = Some(Duration::from_secs(10));
+    let database = PostgresDatabase::new(settings);
     let info = database
         .probe()
         .await
         .unwrap_or_else(|error| panic!("{mark}: {error}"));
     let repository = database.worker();
-    repository.check().await.expect("an answer");
+    let answer = unavailable(repository.check().await);
+    assert!(
+        answer.contains("SQLSTATE 42P01"),
+        "there are no tables, and it says so: {answer}"
+    );
     assert_eq!(is_encrypted(mark, socket).await, info.tls, "{mark}");
     info
 }
@@ -151,7 +157,9 @@ async fn a_server_whose_authority_and_name_are_right_is_trusted() {
     // The certificate does not speak of this name, whichever mode is asked for.
     for mode in ["require", "verify-ca", "verify-full"] {
         let database = PostgresDatabase::new(settings(&url("127.0.0.1", &format!("sslmode={mode}"))));
-        let error = database.probe().await.expect_err("another name").to_string();
+        let error = database.probe().await.expect_err("another name");
+        assert!(error.is_refusal());
+        let error = error.to_string();
         let wanted = "error performing TLS handshake: invalid peer certificate: certificate not valid for name \"127.0.0.1\"";
         assert!(error.starts_with(wanted), "{error}");
     }
@@ -163,9 +171,10 @@ async fn a_server_whose_authority_nobody_knows_is_refused() {
     let server = server().with_a_user().await;
     for mode in ["require", "verify-ca", "verify-full"] {
         let database = PostgresDatabase::new(settings(&server.url("localhost", &format!("sslmode={mode}"))));
-        let error = database.probe().await.expect_err("a stranger").to_string();
+        let error = database.probe().await.expect_err("a stranger");
+        assert!(error.is_refusal());
         assert_eq!(
-            error,
+            error.to_string(),
             "error performing TLS handshake: invalid peer certificate: UnknownIssuer"
         );
     }
@@ -196,9 +205,34 @@ async fn a_server_without_tls_is_not_spoken_to_in_plain_text_instead() {
     });
     let url = format!("postgresql://u:s3cret@localhost:{port}/d?sslmode=require");
     let error = PostgresDatabase::new(settings(&url)).probe().await;
+    let error = error.expect_err("a refusal");
+    assert!(error.is_refusal());
     assert_eq!(
-        error.expect_err("a refusal").to_string(),
+        error.to_string(),
         "error performing TLS handshake: server does not support TLS"
     );
     assert_eq!(heard.await.expect("no panic"), b"", "not a word in plain text");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_up_while_it_shakes_hands_is_no_refusal() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.expect("a connection");
+        let mut request = [0; 8];
+        client.read_exact(&mut request).await.expect("a request for TLS");
+        client.write_all(b"S").await.expect("an answer");
+        client.read_exact(&mut [0; 16]).await.expect("a hand");
+    });
+    let url = format!("postgresql://u@localhost:{port}/d?sslmode=require");
+    let error = PostgresDatabase::new(settings(&url))
+        .probe()
+        .await
+        .expect_err("an end");
+    assert!(
+        error.to_string().starts_with("error performing TLS handshake"),
+        "{error}"
+    );
+    assert!(!error.is_refusal());
 }

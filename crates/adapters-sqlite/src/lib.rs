@@ -75,7 +75,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 pub use crate::connection::OpenError;
-pub use crate::migrations::MigrateError;
+pub use crate::migrations::{MigrateError, SchemaState};
 pub use crate::stats::{DatabaseStats, LaneStats};
 pub use crate::tasks::SqliteTaskRepository;
 
@@ -115,6 +115,7 @@ impl Default for SqliteSettings {
 pub struct SqliteDatabase {
     file: DatabaseFile,
     version: String,
+    schema: SchemaState,
     lanes: Arc<Lanes>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -126,11 +127,16 @@ impl SqliteDatabase {
     /// The path names no file or lies in no folder, or the file cannot be used as a database.
     pub fn open(path: &Path, settings: SqliteSettings) -> Result<Self, OpenError> {
         let file = DatabaseFile::find_or_create(path, settings.busy_timeout)?;
-        let (writer, readers, version) =
-            connect(&file, settings.readers).map_err(|error| file.unusable(error))?;
+        let Opened {
+            writer,
+            readers,
+            version,
+            schema,
+        } = connect(&file, settings.readers).map_err(|error| file.unusable(error))?;
         let mut database = Self {
             file,
             version,
+            schema,
             lanes: Arc::new(Lanes::new(settings.queue, settings.call_timeout)),
             threads: Vec::new(),
         };
@@ -183,6 +189,12 @@ impl SqliteDatabase {
         &self.version
     }
 
+    /// How the tables stood to the migrations of this program when the database was opened.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaState {
+        &self.schema
+    }
+
     /// Accepts no more calls, finishes those that wait, and closes the file. Blocks while it does.
     pub fn close(self) {
         drop(self);
@@ -217,14 +229,28 @@ impl fmt::Debug for SqliteDatabase {
     }
 }
 
-/// Every connection that the threads will need, and the version of SQLite.
-fn connect(file: &DatabaseFile, readers: usize) -> QueryResult<(Writer, Vec<SqliteConnection>, String)> {
+/// What is found out when a database is opened.
+struct Opened {
+    writer: Writer,
+    readers: Vec<SqliteConnection>,
+    version: String,
+    schema: SchemaState,
+}
+
+/// Every connection that the threads will need, and what the first one learns.
+fn connect(file: &DatabaseFile, readers: usize) -> QueryResult<Opened> {
     let writer = Writer::open(file.clone())?;
     let mut reader = file.connect_to_read()?;
     let version = sql::<Text>("SELECT sqlite_version()").get_result(&mut reader)?;
+    let schema = migrations::state(&mut reader)?;
     let mut connections = vec![reader];
     for _ in 1..readers {
         connections.push(file.connect_to_read()?);
     }
-    Ok((writer, connections, version))
+    Ok(Opened {
+        writer,
+        readers: connections,
+        version,
+        schema,
+    })
 }

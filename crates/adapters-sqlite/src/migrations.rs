@@ -1,9 +1,14 @@
 //! The migrations, and their run.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use diesel::dsl::sql;
+use diesel::migration::MigrationSource;
 use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use domain::Cause;
 use thiserror::Error;
@@ -21,6 +26,46 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct MigrateError {
     path: PathBuf,
     source: Cause,
+}
+
+/// How the tables of a database stand to the migrations of this program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SchemaState {
+    /// The names of the migrations that have not run yet, oldest first.
+    pub pending: Vec<String>,
+    /// The versions of migrations that have run but that this program does not know: those of a newer one.
+    pub unknown: Vec<String>,
+}
+
+/// Looks, and leaves everything as it is; diesel's harness would make its table.
+pub(crate) fn state(connection: &mut SqliteConnection) -> QueryResult<SchemaState> {
+    let tables = "SELECT name FROM sqlite_schema WHERE name = '__diesel_schema_migrations'";
+    let is_there = !sql::<Text>(tables).load::<String>(connection)?.is_empty();
+    let applied = if is_there {
+        sql::<Text>("SELECT version FROM __diesel_schema_migrations ORDER BY version")
+            .load::<String>(connection)?
+    } else {
+        Vec::new()
+    };
+    // Those that are embedded can always be listed.
+    let mut pending: BTreeMap<String, String> = MigrationSource::<Sqlite>::migrations(&MIGRATIONS)
+        .unwrap_or_default()
+        .iter()
+        .map(|migration| {
+            (
+                migration.name().version().to_string(),
+                migration.name().to_string(),
+            )
+        })
+        .collect();
+    let unknown = applied
+        .into_iter()
+        .filter(|version| pending.remove(version).is_none())
+        .collect();
+    Ok(SchemaState {
+        pending: pending.into_values().collect(),
+        unknown,
+    })
 }
 
 /// Runs what has not run yet and answers the names, oldest first.
@@ -54,8 +99,6 @@ mod tests {
     use std::sync::Barrier;
     use std::thread;
 
-    use diesel::dsl::sql;
-    use diesel::sql_types::Text;
     use tempfile::TempDir;
 
     use super::*;

@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use domain::Cause;
 use domain::health::StorageHealth;
 use domain::identity::Owner;
 use domain::task::{
     Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task, TaskChange,
     TaskFilter, TaskId, TaskQuery, TaskRepository,
 };
+use thiserror::Error;
 
 use crate::lanes::Lanes;
 
@@ -109,11 +111,21 @@ impl TaskRepository for SqliteTaskRepository {
     }
 }
 
+/// The table is missing, or not as this program needs it.
+#[derive(Debug, Error)]
+#[error("the table of tasks cannot be used (run `task-api migrate`): {0}")]
+struct NotOurTable(Cause);
+
 #[async_trait]
 impl StorageHealth for SqliteTaskRepository {
-    /// Asks for any row at all: that needs the file, and the table.
+    /// Looks for tasks of nobody: that needs the file, and the table as we know it.
     async fn check(&self) -> Result<(), RepositoryError> {
-        self.lanes.read(statements::probe).await
+        let looked = self.lanes.read(statements::probe).await;
+        looked.map_err(|error| match error {
+            // A database that we can open but not work with is not there for us.
+            RepositoryError::Unexpected(cause) => RepositoryError::Unavailable(Box::new(NotOurTable(cause))),
+            error => error,
+        })
     }
 
     fn is_degraded(&self) -> bool {

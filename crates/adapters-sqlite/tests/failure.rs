@@ -198,11 +198,21 @@ async fn a_healthy_database_says_so_and_one_without_tables_does_not() {
     let tasks = fixture.database.tasks();
     tasks.check().await.unwrap();
     assert!(!tasks.is_degraded());
-    run(&mut stranger(&fixture), "DROP TABLE tasks");
-    let answer = tasks.check().await;
-    assert!(
-        matches!(answer, Err(RepositoryError::Unexpected(_))),
-        "{answer:?}"
+    run(
+        &mut stranger(&fixture),
+        "ALTER TABLE tasks RENAME COLUMN description TO text",
     );
-    assert!(tasks.is_degraded());
+    for wanted in ["no such column", "no such table"] {
+        let Err(RepositoryError::Unavailable(cause)) = tasks.check().await else {
+            panic!("{wanted}")
+        };
+        let cause = cause.to_string();
+        assert!(
+            cause.starts_with("the table of tasks cannot be used (run `task-api migrate`)")
+                && cause.contains(wanted),
+            "{cause}"
+        );
+        assert!(tasks.is_degraded());
+        run(&mut stranger(&fixture), "DROP TABLE IF EXISTS tasks");
+    }
 }

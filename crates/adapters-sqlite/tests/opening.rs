@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
 
-use adapters_sqlite::{OpenError, SqliteDatabase, SqliteSettings};
+use adapters_sqlite::{OpenError, SchemaState, SqliteDatabase, SqliteSettings};
+use diesel::connection::{Connection, SimpleConnection};
+use diesel::sqlite::SqliteConnection;
 
 fn open(path: &Path) -> Result<SqliteDatabase, OpenError> {
     SqliteDatabase::open(path, SqliteSettings::default())
@@ -78,6 +80,35 @@ fn a_database_introduces_itself_with_version_and_path() {
         introduction.ends_with(&path.display().to_string()),
         "{introduction}"
     );
+}
+
+#[test]
+fn opening_tells_which_migrations_are_missing_and_which_are_new_and_makes_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tasks.db");
+    let database = open(&path).unwrap();
+    let SchemaState { pending, unknown } = database.schema().clone();
+    assert_eq!(unknown, [""; 0]);
+    assert_eq!(
+        open(&path).unwrap().schema(),
+        database.schema(),
+        "nothing was made"
+    );
+    assert_eq!(database.migrate().unwrap(), pending);
+    drop(database);
+    assert_eq!(*open(&path).unwrap().schema(), SchemaState::default());
+
+    let mut stranger = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    stranger
+        .batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000000')")
+        .unwrap();
+    let newer = SchemaState {
+        unknown: vec!["29991231000000".to_owned()],
+        ..SchemaState::default()
+    };
+    let database = open(&path).unwrap();
+    assert_eq!(*database.schema(), newer);
+    assert_eq!(database.migrate().unwrap(), [""; 0]);
 }
 
 #[cfg(unix)]

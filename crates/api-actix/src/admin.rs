@@ -114,7 +114,7 @@ fn admin_app(
 async fn metrics(desk: web::Data<Desk>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(desk.metrics.render(&desk.wiring.database_figures()))
+        .body(desk.metrics.render(&desk.wiring.snapshot()))
 }
 
 /// `GET /log-level`

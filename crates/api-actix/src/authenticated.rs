@@ -209,13 +209,31 @@ mod tests {
         }
     }
 
-    proptest! {
-        #[test]
-        fn reading_never_panics(value in proptest::collection::vec(any::<u8>(), 0..64)) {
-            if let Ok(value) = HeaderValue::from_bytes(&value) {
-                let mut headers = HeaderMap::new();
-                headers.append(header::AUTHORIZATION, value);
-                let _ = bearer_token(&headers);
+    mod fuzz {
+        use super::*;
+
+        fn any_value() -> impl Strategy<Value = Vec<u8>> {
+            let scraps = prop::sample::select(vec![
+                "Bearer", "bearer", "Basic", " ", "\t", ",", "a.b.c", "=", "\"", "é",
+            ]);
+            prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..64),
+                prop::collection::vec(scraps, 0..8).prop_map(|scraps| scraps.concat().into_bytes()),
+            ]
+        }
+
+        proptest! {
+            #[test]
+            fn any_authorization_header_is_read_or_refused(values in prop::collection::vec(any_value(), 0..3)) {
+                let is_sendable = |value: &Vec<u8>| HeaderValue::from_bytes(value).is_ok();
+                let values: Vec<_> = values.into_iter().filter(is_sendable).collect();
+                let read_values: Vec<_> = values.iter().map(Vec::as_slice).collect();
+                if let Ok(token) = read(&read_values) {
+                    prop_assert_eq!(values.len(), 1);
+                    prop_assert!(values[0].windows(token.len()).any(|part| part == token.as_bytes()));
+                    prop_assert!(token.bytes().all(|byte| byte.is_ascii_graphic() && !b",\"".contains(&byte)));
+                    prop_assert_eq!(read(&[format!("Bearer {token}").as_bytes()]), Ok(token));
+                }
             }
         }
     }

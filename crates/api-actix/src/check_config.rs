@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::commands::print;
 use crate::config::{
     ConfigError, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Origin, Source,
-    verifier_settings,
+    TokenConfig,
 };
 use crate::failure::Failure;
 use crate::observe::settings::ObserveConfig;
@@ -15,22 +15,21 @@ use crate::policy::{Policy, Purpose};
 /// What every setting of ours that has a family begins with.
 const PREFIXES: [&str; 6] = ["BETTER_AUTH_", "CORS_", "DB_", "JWKS_", "JWT_", "RATE_LIMIT_"];
 /// Settings of Better Auth itself, which shares `.env` with us.
-const OF_BETTER_AUTH: [&str; 4] = [
+const OF_BETTER_AUTH: [&str; 3] = [
     "BETTER_AUTH_API_KEY",
     "BETTER_AUTH_TELEMETRY",
     "BETTER_AUTH_TRUSTED_ORIGINS",
-    "BETTER_AUTH_URL",
 ];
 /// How many letters a slip of the pen may change.
 const SLIP: usize = 3;
 
 /// Prints the settings, then fails if one of them cannot be used.
-pub(crate) fn run(mut source: Source) -> Result<(), Failure> {
-    let errors = all_errors(&mut source);
-    for line in settings(&source, &errors) {
+pub(crate) fn run(source: &Source) -> Result<(), Failure> {
+    let errors = all_errors(source);
+    for line in settings(source, &errors) {
         print(&line)?;
     }
-    for unknown in unknown_settings(&source) {
+    for unknown in unknown_settings(source) {
         print(&format!("\nwarning: {unknown}"))?;
     }
     if errors.is_empty() {
@@ -47,7 +46,7 @@ type Read = fn(&Source) -> Result<(), ConfigError>;
 const READ: [Read; 7] = [
     |source| DatabaseConfig::from_source(source).map(drop),
     |source| DatabaseConfig::at(DatabaseLocation::Sqlite(PathBuf::new()), source).map(drop),
-    |source| verifier_settings(source).map(drop),
+    |source| TokenConfig::from_source(source).map(drop),
     |source| Policy::from_source(source, Purpose::Serve).map(drop),
     |source| HttpConfig::from_source(source).map(drop),
     |source| ObserveConfig::from_source(source).map(drop),
@@ -55,17 +54,18 @@ const READ: [Read; 7] = [
 ];
 
 /// Reading stops at the first error; so each setting that is wrong is taken away and the rest is read again.
-fn all_errors(source: &mut Source) -> Vec<ConfigError> {
+fn all_errors(source: &Source) -> Vec<ConfigError> {
     let mut errors: Vec<ConfigError> = Vec::new();
+    let mut rest = source.clone();
     for read in READ {
-        while let Err(error) = read(source) {
+        while let Err(error) = read(&rest) {
             let variable = error.variable();
             // `BETTER_AUTH_SECRET` is missing because `BETTER_AUTH_SECRETS` or a file of it was taken away.
             if errors.iter().any(|known| known.variable().starts_with(variable)) {
                 break;
             }
             errors.push(error);
-            if !source.ignore(variable) {
+            if !rest.forget(variable) {
                 break;
             }
         }
@@ -82,12 +82,12 @@ fn settings(source: &Source, errors: &[ConfigError]) -> Vec<String> {
             .keys()
             .find(|other| other.strip_suffix("_FILE") == Some(name));
         let is_wrong = errors.iter().any(|error| error.variable() == name);
-        let in_file = file.filter(|file| source.origin(file) != Origin::Default);
-        let (origin, value) = match source.origin(name) {
-            Origin::Default if in_file.is_some() => ("file", Some("***".to_owned())),
-            Origin::Default => ("default", default),
-            Origin::Environment => ("environment", source.value(name)),
-            Origin::Dotenv => (".env", source.value(name)),
+        let is_in_file = file.is_some_and(|file| source.found(file).is_some());
+        let (origin, value) = match source.found(name) {
+            None if is_in_file => ("file", Some("***".to_owned())),
+            None => ("default", default),
+            Some((Origin::Environment, value)) => ("environment", Some(value.to_owned())),
+            Some((Origin::Dotenv, value)) => (".env", Some(value.to_owned())),
         };
         let value = match value {
             _ if is_wrong => "cannot be used".to_owned(),
@@ -147,7 +147,19 @@ pub(crate) fn unknown_settings(source: &Source) -> Vec<String> {
             None => format!("{name} is no setting of task-api"),
         }
     };
-    source.given().filter(is_unknown).map(sentence).collect()
+    source
+        .given()
+        .into_iter()
+        .filter(is_unknown)
+        .map(sentence)
+        .collect()
+}
+
+/// The same in the log.
+pub(crate) fn warn_about_unknown_settings(source: &Source) {
+    for unknown in unknown_settings(source) {
+        tracing::warn!("{unknown}");
+    }
 }
 
 /// How many letters must be inserted, removed or replaced to make one name of the other (Levenshtein).
@@ -177,11 +189,11 @@ mod tests {
 
     fn source(values: &[(&str, &str)]) -> Source {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Source::of_layers(HashMap::new(), values.iter().map(owned).collect()).unwrap()
+        Source::of_layers(HashMap::new(), values.iter().map(owned).collect())
     }
 
     fn errors(values: &[(&str, &str)]) -> Vec<&'static str> {
-        let errors = all_errors(&mut source(values));
+        let errors = all_errors(&source(values));
         errors.iter().map(ConfigError::variable).collect()
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use adapters_jwt::{DevelopmentClaims, SharedSecret, VerifierSettings, sign_development_token};
+use adapters_jwt::{DevelopmentClaims, VerifierSettings, sign_development_token};
 use chrono::TimeDelta;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -16,13 +16,14 @@ use crate::admin::{Admin, Desk};
 use crate::app::Lifecycle;
 use crate::check_config;
 use crate::config::{
-    Config, DatabaseConfig, HttpConfig, LogConfig, LogFormat, Source, parse_duration, verifier_rules,
-    verifier_settings,
+    Config, ConfigError, DatabaseConfig, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
+    parse_duration, shared_secrets,
 };
 use crate::dev::{self, DevFolder};
 use crate::failure::Failure;
 use crate::healthcheck;
 use crate::observe::Observers;
+use crate::openapi;
 use crate::running::Running;
 use crate::server::Server;
 use crate::system::SystemClock;
@@ -64,6 +65,8 @@ enum Command {
         #[arg(long, default_value = "15m", value_parser = parse_ttl)]
         ttl: Duration,
     },
+    /// Print the OpenAPI document of this version
+    Openapi,
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -81,15 +84,16 @@ impl Cli {
     /// # Errors
     /// Why it could not be done.
     pub async fn run(self) -> Result<(), Failure> {
-        let source = Source::of_process()?;
+        let source = Source::of_process();
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve(&source).await,
             Command::Dev => dev::run(&source).await,
             Command::Migrate => migrate(&source).await,
             Command::Check => check(&source).await,
-            Command::CheckConfig => check_config::run(source),
+            Command::CheckConfig => check_config::run(&source),
             Command::Healthcheck => healthcheck::run(&HttpConfig::from_source(&source)?),
             Command::Token { user, ttl } => token(&source, user, ttl),
+            Command::Openapi => print(openapi::json()),
             Command::Completions { shell } => completions(shell),
             Command::Man => manual(),
             Command::Version => print(concat!("task-api ", env!("CARGO_PKG_VERSION"))),
@@ -101,8 +105,8 @@ async fn serve(source: &Source) -> Result<(), Failure> {
     let started = Instant::now();
     let config = Config::from_source(source)?;
     let log_level = telemetry::start(&LogConfig::from_source(source, LogFormat::Json)?);
-    warn_about_short_secrets(&config.tokens);
-    warn_about_unknown_settings(source);
+    config.tokens.log_warnings();
+    check_config::warn_about_unknown_settings(source);
     let server = start(config, log_level).await?;
     let startup_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(
@@ -123,10 +127,12 @@ pub(crate) async fn start(config: Config, log_level: LogLevel) -> Result<Running
         if !applied.is_empty() {
             tracing::info!(migrations = applied.join(", "), "schema brought up to date");
         }
+    } else {
+        info.warn_about_pending_migrations();
     }
     let lifecycle = Arc::new(Lifecycle::default());
     let observers = Observers::new(&config.observe, backend.kind())?;
-    let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle));
+    let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;
     let wiring = wiring.observed_by(observers.clone());
     let desk = observers.metrics.clone().map(|metrics| Desk {
         metrics,
@@ -143,22 +149,6 @@ pub(crate) async fn start(config: Config, log_level: LogLevel) -> Result<Running
         admin,
         observers,
     })
-}
-
-pub(crate) fn warn_about_short_secrets(tokens: &VerifierSettings) {
-    if tokens.secrets.iter().any(SharedSecret::is_short) {
-        tracing::warn!(
-            "BETTER_AUTH_SECRET has less than 32 bytes: HS256 asks for 32 at least (RFC 7518, 3.2), and short secrets \
-             can be guessed from a single token"
-        );
-    }
-}
-
-/// All settings must have been read.
-pub(crate) fn warn_about_unknown_settings(source: &Source) {
-    for unknown in check_config::unknown_settings(source) {
-        tracing::warn!("{unknown}");
-    }
 }
 
 async fn migrate(source: &Source) -> Result<(), Failure> {
@@ -207,29 +197,30 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 fn token(source: &Source, user: Owner, ttl: Duration) -> Result<(), Failure> {
-    let rules = verifier_rules(source)?;
-    let secret = match rules.secrets.first() {
-        Some(secret) => secret.clone(),
-        None => DevFolder::here()
-            .secret()
-            .ok_or_else(|| verifier_settings(source).err())
-            .map_err(|error| {
-                error.map_or_else(
-                    || Failure::unavailable("there is no secret to sign with"),
-                    Failure::from,
-                )
-            })?,
-    };
-    print(&development_token(&secret, &rules, user, ttl)?)
+    let mut secrets = shared_secrets(source)?;
+    if secrets.is_empty() {
+        secrets.extend(DevFolder::here().secret());
+    }
+    let tokens = TokenConfig::with_secrets(secrets, source)?;
+    print(&development_token(&tokens.rules, user, ttl)?)
 }
 
 /// A token that our own verifier lets pass.
 pub(crate) fn development_token(
-    secret: &SharedSecret,
     rules: &VerifierSettings,
     user: Owner,
     ttl: Duration,
 ) -> Result<String, Failure> {
+    if !rules.algorithms.include_shared_secrets() {
+        let reason = "leaves out HS256, with which tokens for development are signed";
+        return Err(ConfigError::new("JWT_ALGORITHMS", reason).into());
+    }
+    let secret = rules.secrets.first().ok_or_else(|| {
+        ConfigError::new(
+            "BETTER_AUTH_SECRET",
+            "is not set, so there is nothing to sign with",
+        )
+    })?;
     let issued_at = SystemClock.now();
     let ttl = TimeDelta::from_std(ttl).unwrap_or(TimeDelta::MAX);
     let claims = DevelopmentClaims {

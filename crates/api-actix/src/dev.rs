@@ -5,19 +5,18 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use adapters_jwt::{SharedSecret, VerifierSettings};
+use adapters_jwt::SharedSecret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::identity::Owner;
 use rand::RngExt;
 use secrecy::SecretString;
 
-use crate::commands::{
-    development_token, print, start, warn_about_short_secrets, warn_about_unknown_settings,
-};
+use crate::check_config::warn_about_unknown_settings;
+use crate::commands::{development_token, print, start};
 use crate::config::{
-    Config, ConfigError, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Source,
-    verifier_rules,
+    Config, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
+    shared_secrets,
 };
 use crate::failure::Failure;
 use crate::observe::settings::ObserveConfig;
@@ -78,26 +77,30 @@ fn write_private(file: &Path, text: &str) -> io::Result<()> {
 pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     let log_level = telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
     let folder = DevFolder::here();
-    let mut tokens = verifier_rules(source)?;
-    let own_secret = tokens.secrets.is_empty();
+    let mut secrets = shared_secrets(source)?;
+    let own_secret = secrets.is_empty();
     if own_secret {
-        let secret = folder
-            .secret_or_new()
-            .map_err(|error| cannot_use(&folder, &error))?;
-        tokens.secrets.push(secret);
+        let secret = folder.secret_or_new();
+        secrets.push(secret.map_err(|error| cannot_use(&folder, &error))?);
     }
-    warn_about_short_secrets(&tokens);
+    let tokens = TokenConfig::with_secrets(secrets, source)?;
+    tokens.log_warnings();
     fs::create_dir_all(&folder.0).map_err(|error| cannot_use(&folder, &error))?;
+    let token = token_of_dev_user(&tokens)?;
+    let keys = keys_of(&tokens, own_secret);
     let config = Config {
         http: HttpConfig::from_source(source)?,
         database: DatabaseConfig::at(DatabaseLocation::Sqlite(folder.database_file()), source)?,
-        tokens: tokens.clone(),
-        policy: Policy::from_source(source, Purpose::Develop)?,
+        tokens,
+        policy: Policy {
+            docs_token: Some(token.clone().into()),
+            ..Policy::from_source(source, Purpose::Develop)?
+        },
         observe: ObserveConfig::from_source(source)?,
     };
     warn_about_unknown_settings(source);
     let server = start(config, log_level).await?;
-    print(&welcome(&server.url(), &tokens, own_secret)?)?;
+    print(&welcome(&server.url(), &token, &keys))?;
     server.run().await
 }
 
@@ -105,21 +108,29 @@ fn cannot_use(folder: &DevFolder, error: &io::Error) -> Failure {
     Failure::unavailable(format!("cannot use the folder {}: {error}", folder.0.display()))
 }
 
-fn welcome(url: &str, tokens: &VerifierSettings, own_secret: bool) -> Result<String, Failure> {
+fn token_of_dev_user(tokens: &TokenConfig) -> Result<String, Failure> {
     let user = Owner::parse("dev-user").map_err(|error| Failure::unavailable(error.to_string()))?;
-    let secret = tokens
-        .secrets
-        .first()
-        .ok_or_else(|| Failure::of_config(&ConfigError::new("BETTER_AUTH_SECRET", "is not set")))?;
-    let token = development_token(secret, tokens, user, TOKEN_TTL)?;
-    let origin = if own_secret {
+    development_token(&tokens.rules, user, TOKEN_TTL)
+}
+
+/// What tokens are verified with.
+fn keys_of(tokens: &TokenConfig, own_secret: bool) -> String {
+    let secret = if own_secret {
         "the secret in .task-api/secret"
     } else {
         "BETTER_AUTH_SECRET"
     };
-    Ok(format!(
+    match &tokens.key_set {
+        Some(key_set) => format!("{secret} and the keys at {}", key_set.url),
+        None => secret.to_owned(),
+    }
+}
+
+fn welcome(url: &str, token: &str, keys: &str) -> String {
+    format!(
         "\nTask API for development: {url}\n\
-         Tasks are kept in .task-api/tasks.db; tokens are verified with {origin}.\n\n\
+         Try it in a browser: {url}/docs\n\
+         Tasks are kept in .task-api/tasks.db; tokens are verified with {keys}.\n\n\
          A token of the user dev-user, good for a day:\n\n\
          export TOKEN={token}\n\n\
          Try it in another terminal:\n\n\
@@ -127,5 +138,5 @@ fn welcome(url: &str, tokens: &VerifierSettings, own_secret: bool) -> Result<Str
          -d '{{\"title\": \"Buy milk\"}}'\n\
          curl -i {url}/api/tasks -H \"Authorization: Bearer $TOKEN\"\n\n\
          Another user's token: task-api token --user alice (in this folder). Ctrl-C stops.\n"
-    ))
+    )
 }

@@ -10,11 +10,12 @@ use std::time::Duration;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpResponse, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 
 use crate::app::App;
+use crate::framing;
 use crate::net::Unanswered;
 use crate::observe::spans::RequestSpan;
 use crate::observe::trace_context::TraceParent;
@@ -173,15 +174,20 @@ pub async fn edge(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let context = RequestContext::of(&request);
     let under_way = UnderWay::new(&context);
-    request.extensions_mut().insert(context.clone());
-    accept_plain_answers(request.headers_mut());
-    let answer = async {
-        let response = next.call(request).await?;
-        Ok(finished(response, &context))
+    let answering = async {
+        if let Err(problem) = framing::check(&request) {
+            return Ok(request.into_response(with_common_headers(problem.render(&context), &context)));
+        }
+        request.extensions_mut().insert(context.clone());
+        accept_plain_answers(request.headers_mut());
+        Ok(finished(next.call(request).await?, &context))
     };
-    let mut outcome = context.scope(answer).await;
+    let mut outcome = context.scope(answering).await;
     match &mut outcome {
-        Ok(response) => under_way.answered(response),
+        Ok(answer) => {
+            under_way.answered(answer);
+            framing::note_end(answer);
+        }
         Err(error) => under_way.cut_short(code_of_error(error)),
     }
     outcome
@@ -218,7 +224,16 @@ fn finished<B: MessageBody + 'static>(
     if let Some(standing) = standing {
         standing.add_to(answer.headers_mut());
     }
+    // actix would confirm an upgrade that does not happen; when the server stops, the next request should find another.
+    if framing::wants_upgrade(&request) || is_shutting_down(&request) {
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
     ServiceResponse::new(request, with_common_headers(answer, context))
+}
+
+fn is_shutting_down(request: &HttpRequest) -> bool {
+    let app = request.app_data::<web::Data<App>>();
+    app.is_some_and(|app| app.lifecycle.is_shutting_down())
 }
 
 /// Renders the problem, keeping the headers that the middlewares in between have added to the bare error.

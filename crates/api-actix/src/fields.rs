@@ -4,6 +4,9 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::openapi::schemas;
 
 /// The most errors that one answer lists.
 const MAX_ERRORS: usize = 50;
@@ -11,14 +14,19 @@ const MAX_ERRORS: usize = 50;
 const MAX_NAMES: usize = 5;
 
 /// What is wrong with one member of a body or one parameter.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// RFC 6901; for bodies only.
+    /// Where it is in the body (RFC 6901); absent for parameters.
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pointer: Option<String>,
+    /// Where it is: `body` or `query`, then the name.
     loc: Vec<String>,
+    #[schema(schema_with = schemas::rule_type)]
     r#type: &'static str,
+    /// What is wrong, for people. Never repeats the value that was sent.
     msg: String,
+    #[schema(schema_with = schemas::rule_context)]
     #[serde(skip_serializing_if = "Option::is_none")]
     ctx: Option<Value>,
 }
@@ -75,6 +83,27 @@ pub enum Rule {
     /// A cursor that we did not make for this user and this list.
     InvalidCursor,
 }
+
+/// Every name of a rule.
+pub(crate) const RULE_TYPES: [&str; 17] = [
+    "missing",
+    "extra_forbidden",
+    "duplicate_key",
+    "string_type",
+    "string_too_short",
+    "string_too_long",
+    "string_pattern_mismatch",
+    "enum",
+    "owner_mismatch",
+    "id_mismatch",
+    "json_invalid",
+    "model_attributes_type",
+    "int_parsing",
+    "greater_than_equal",
+    "less_than_equal",
+    "datetime_parsing",
+    "cursor_invalid",
+];
 
 impl Rule {
     fn r#type(&self) -> &'static str {
@@ -148,16 +177,21 @@ fn alternatives(names: &[&str]) -> String {
     }
 }
 
-/// Collects what is wrong, in the order in which it is found.
+/// Collects what is wrong, in the order in which it is found. A body has room for tens of thousands of errors: those
+/// beyond the first ones are counted only.
 #[derive(Debug, Default)]
-pub struct FieldErrors(Vec<FieldError>);
+pub struct FieldErrors {
+    listed: Vec<FieldError>,
+    beyond: usize,
+    has_owner_mismatch: bool,
+}
 
 impl FieldErrors {
     /// One error about the body as a whole.
     #[must_use]
     pub fn of_body(rule: &Rule) -> Self {
         let mut errors = Self::default();
-        errors.push(Some(String::new()), vec!["body".to_owned()], rule);
+        errors.push(rule, || (Some(String::new()), vec!["body".to_owned()]));
         errors
     }
 
@@ -171,17 +205,18 @@ impl FieldErrors {
 
     /// Notes an error of a member of the body.
     pub fn add_member(&mut self, name: &str, rule: &Rule) {
-        let escaped = name.replace('~', "~0").replace('/', "~1");
-        self.push(
-            Some(format!("/{escaped}")),
-            vec!["body".to_owned(), name.to_owned()],
-            rule,
-        );
+        self.push(rule, || {
+            let escaped = name.replace('~', "~0").replace('/', "~1");
+            (
+                Some(format!("/{escaped}")),
+                vec!["body".to_owned(), name.to_owned()],
+            )
+        });
     }
 
     /// Notes an error of a query parameter.
     pub fn add_parameter(&mut self, name: &str, rule: &Rule) {
-        self.push(None, vec!["query".to_owned(), name.to_owned()], rule);
+        self.push(rule, || (None, vec!["query".to_owned(), name.to_owned()]));
     }
 
     /// `value` if nothing is wrong, everything that is wrong otherwise.
@@ -189,39 +224,46 @@ impl FieldErrors {
     /// # Errors
     /// What was noted.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.0.is_empty() { Ok(value) } else { Err(self) }
+        if self.is_empty() { Ok(value) } else { Err(self) }
     }
 
     /// Whether nothing is wrong so far.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.listed.is_empty()
     }
 
-    /// Whether this rule is among those that were broken.
-    pub(crate) fn contains(&self, rule: &Rule) -> bool {
-        self.0.iter().any(|error| error.r#type == rule.r#type())
+    /// Whether somebody else was named as the owner.
+    pub(crate) fn has_owner_mismatch(&self) -> bool {
+        self.has_owner_mismatch
     }
 
-    pub(crate) fn into_vec(mut self) -> Vec<FieldError> {
-        self.0.truncate(MAX_ERRORS);
-        self.0
+    pub(crate) fn into_vec(self) -> Vec<FieldError> {
+        self.listed
     }
 
     /// A sentence for people.
     pub(crate) fn summary(&self) -> String {
-        let names: Vec<_> = self.0.iter().filter_map(|error| error.loc.get(1)).collect();
-        let listed: Vec<_> = names.iter().take(MAX_NAMES).map(|name| name.as_str()).collect();
-        match names.len() {
+        let names: Vec<_> = self.listed.iter().filter_map(|error| error.loc.get(1)).collect();
+        let first: Vec<_> = names.iter().take(MAX_NAMES).map(|name| name.as_str()).collect();
+        let first = first.join(", ");
+        match names.len() + self.beyond {
             0 => "The body is not valid".to_owned(),
-            1 => format!("1 field is invalid: {}", listed.join(", ")),
-            count if count > listed.len() => format!("{count} fields are invalid: {}, …", listed.join(", ")),
-            count => format!("{count} fields are invalid: {}", listed.join(", ")),
+            1 => format!("1 field is invalid: {first}"),
+            count if count > MAX_NAMES => format!("{count} fields are invalid: {first}, …"),
+            count => format!("{count} fields are invalid: {first}"),
         }
     }
 
-    fn push(&mut self, pointer: Option<String>, loc: Vec<String>, rule: &Rule) {
-        self.0.push(FieldError {
+    /// Notes an error whose place is only spelled out if it is listed.
+    fn push(&mut self, rule: &Rule, place: impl FnOnce() -> (Option<String>, Vec<String>)) {
+        self.has_owner_mismatch |= *rule == Rule::OwnerMismatch;
+        if self.listed.len() == MAX_ERRORS {
+            self.beyond += 1;
+            return;
+        }
+        let (pointer, loc) = place();
+        self.listed.push(FieldError {
             pointer,
             loc,
             r#type: rule.r#type(),
@@ -279,5 +321,16 @@ mod tests {
         }
         assert_eq!(errors.summary(), "60 fields are invalid: m0, m1, m2, m3, m4, …");
         assert_eq!(errors.into_vec().len(), 50);
+    }
+
+    #[test]
+    fn another_owner_is_noticed_behind_any_number_of_errors() {
+        let mut errors = FieldErrors::default();
+        for _ in 0..60 {
+            errors.add_member("m", &Rule::Extra);
+        }
+        assert!(!errors.has_owner_mismatch());
+        errors.add_member("user_id", &Rule::OwnerMismatch);
+        assert!(errors.has_owner_mismatch());
     }
 }

@@ -63,6 +63,7 @@ fn fingerprint(new: &NewTask) -> Fingerprint {
 mod tests {
     use actix_web::http::header::HeaderValue;
     use domain::task::{Status, Title};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -124,6 +125,31 @@ mod tests {
         .map(|new| fingerprint(&new).0);
         for (index, print) in prints.iter().enumerate() {
             assert_eq!(prints.iter().position(|other| other == print), Some(index));
+        }
+    }
+
+    mod fuzz {
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn any_idempotency_key_is_read_or_refused(
+                lines in prop::collection::vec(prop_oneof!["[ -~]{0,12}", "\"?[!-~]{0,300}\"?", any::<String>()], 0..3)
+            ) {
+                let is_sendable = |line: &&str| HeaderValue::from_bytes(line.as_bytes()).is_ok();
+                let lines: Vec<_> = lines.iter().map(String::as_str).filter(is_sendable).collect();
+                match key(&lines) {
+                    Ok(None) => prop_assert!(lines.is_empty()),
+                    Ok(Some(text)) => {
+                        prop_assert_eq!(lines.len(), 1);
+                        prop_assert!((1..=255).contains(&text.len()));
+                        prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)));
+                        prop_assert_eq!(key(&[&format!("\"{text}\"")]), Ok(Some(text.clone())));
+                        prop_assert_eq!(key(&[&text]), Ok(Some(text)));
+                    }
+                    Err(code) => prop_assert_eq!(code, Code::HeaderInvalid),
+                }
+            }
         }
     }
 }

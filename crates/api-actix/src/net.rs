@@ -6,7 +6,6 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -19,9 +18,8 @@ use tokio::time::timeout;
 
 use crate::edge::{RequestContext, with_common_headers};
 use crate::problem::{Code, Problem};
+use crate::time_limits::TimeLimits;
 
-/// Nothing on our side may take longer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(12);
 /// Smaller answers are not worth compressing, in bytes.
 const WORTH_COMPRESSING: u64 = 1024;
 
@@ -34,9 +32,10 @@ pub async fn net(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let context = request.extensions().get::<RequestContext>().cloned();
+    let limit = TimeLimits::of(request.request()).request;
     // Inside an async block, so that a panic before the first await is caught too.
     let handling = AssertUnwindSafe(async { next.call(request).await }).catch_unwind();
-    let problem = match timeout(REQUEST_TIMEOUT, handling).await {
+    let problem = match timeout(limit, handling).await {
         Ok(Ok(response)) => return response.map(|response| sized(response.map_into_boxed_body())),
         Ok(Err(panic)) => Problem::of_panic(message_of(panic.as_ref())),
         Err(_) => Problem::new(Code::Timeout),
@@ -50,10 +49,11 @@ pub async fn net(
 /// Keeps the compression away from small answers: it leaves alone what already names its coding. The edge takes the
 /// name off again.
 fn sized(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
-    if matches!(response.response().body().size(), BodySize::Sized(size) if size < WORTH_COMPRESSING) {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
+    let is_small =
+        matches!(response.response().body().size(), BodySize::Sized(size) if size < WORTH_COMPRESSING);
+    let headers = response.headers_mut();
+    if is_small && !headers.contains_key(header::CONTENT_ENCODING) {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
     }
     response
 }

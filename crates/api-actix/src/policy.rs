@@ -1,11 +1,13 @@
 //! What an operator decides about requests.
 
 use ipnet::IpNet;
+use secrecy::SecretString;
 
 use crate::client_address::TrustedProxies;
 use crate::config::{ConfigError, Source};
 use crate::cors::{AllowedOrigins, Origin};
 use crate::rate_limit::{Rate, RateLimits};
+use crate::time_limits::TimeLimits;
 
 /// Which requests are let through, and what they must bring. The default lets everything through.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +20,10 @@ pub struct Policy {
     pub rate_limits: RateLimits,
     /// Whose word about a client's address counts.
     pub trusted_proxies: TrustedProxies,
+    /// How long everything may take; no setting changes that.
+    pub time_limits: TimeLimits,
+    /// The token that the documentation signs requests with, for `task-api dev` only: whoever reaches the page has it.
+    pub docs_token: Option<SecretString>,
 }
 
 /// What the process is for.
@@ -49,6 +55,8 @@ impl Policy {
                 rate(source, "RATE_LIMIT_IP_UNAUTH")?,
             ),
             trusted_proxies: TrustedProxies::new(networks),
+            time_limits: TimeLimits::default(),
+            docs_token: None,
         })
     }
 }
@@ -89,7 +97,7 @@ mod tests {
 
     fn read(name: &str, value: &str, purpose: Purpose) -> Result<Policy, ConfigError> {
         let values = HashMap::from([(name.to_owned(), value.to_owned())]);
-        Policy::from_source(&Source::of_layers(HashMap::new(), values).unwrap(), purpose)
+        Policy::from_source(&Source::of_layers(HashMap::new(), values), purpose)
     }
 
     #[test]

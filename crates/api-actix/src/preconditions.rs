@@ -173,10 +173,44 @@ mod tests {
         assert!(!names("\"4\"") && !names("3") && !names("\"3"));
     }
 
-    proptest! {
-        #[test]
-        fn reading_never_panics(line in "[ -~]{0,40}") {
-            let _ = expected(&[&line]);
+    mod fuzz {
+        use super::*;
+
+        fn any_line() -> impl Strategy<Value = String> {
+            let scraps = prop::sample::select(vec![
+                "\"", "W/", "w/", "*", ",", " ", "\t", "3", "\"3\"", "W/\"4\"", "é",
+            ]);
+            prop_oneof![
+                "[ -~]{0,40}",
+                prop::collection::vec(scraps, 0..12).prop_map(|scraps| scraps.concat()),
+            ]
+        }
+
+        proptest! {
+            #[test]
+            fn any_if_match_header_is_read_or_refused(lines in prop::collection::vec(any_line(), 0..3)) {
+                let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+                match expected(&lines) {
+                    Ok(None) => prop_assert!(lines.is_empty()),
+                    Ok(Some(Expected::Any)) => prop_assert!(lines.join(",").trim() == "*"),
+                    Ok(Some(Expected::OneOf(versions))) => for version in versions {
+                        let tag = format!("\"{version}\"");
+                        prop_assert!(lines.iter().any(|line| line.contains(&tag)), "{}", version);
+                    }
+                    Err(code) => prop_assert_eq!(code, Code::HeaderInvalid),
+                }
+                if_none_match_names(&headers(&header::IF_NONE_MATCH, &lines), "3");
+            }
+
+            #[test]
+            fn any_list_of_entity_tags_is_read(
+                tags in prop::collection::vec(("(W/)?", "[!#-~]{0,8}", "[ \t]{0,2},[ \t,]{0,2}"), 1..6)
+            ) {
+                let written = |(weak, opaque, end): &(String, String, String)| format!("{weak}\"{opaque}\"{end}");
+                let list: String = tags.iter().map(written).collect();
+                let opaque: Vec<_> = tags.into_iter().map(|(_, opaque, _)| opaque).collect();
+                prop_assert_eq!(listed(&list), Some(opaque));
+            }
         }
     }
 }

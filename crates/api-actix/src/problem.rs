@@ -8,10 +8,12 @@ use actix_web::{HttpResponse, ResponseError};
 use domain::identity::AuthError;
 use domain::task::{RepositoryError, TaskError, Version};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::edge::RequestContext;
 use crate::failure::chain;
-use crate::fields::{FieldError, FieldErrors, Rule};
+use crate::fields::{FieldError, FieldErrors};
+use crate::openapi::schemas;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident: $status:ident, $code:literal, $title:literal, $detail:literal;)+) => {
@@ -227,20 +229,24 @@ impl Problem {
         if self.closes_connection {
             answer.force_close();
         }
-        let document = Document {
+        // A document of strings and numbers cannot fail to become JSON.
+        let body = serde_json::to_vec(&self.document(request.path(), request.id())).unwrap_or_default();
+        answer.content_type("application/problem+json").body(body)
+    }
+
+    /// What the client reads.
+    pub(crate) fn document<'a>(&'a self, instance: &'a str, request_id: &'a str) -> Document<'a> {
+        Document {
             r#type: format!("/problems/{}", self.code.as_str().replace('_', "-")),
             title: self.code.title(),
             status: self.code.status().as_u16(),
             detail: self.detail.as_deref().unwrap_or_else(|| self.code.detail()),
-            instance: request.path(),
+            instance,
             code: self.code.as_str(),
-            request_id: request.id(),
+            request_id,
             errors: &self.errors,
             violated_policies: self.violated_policy.as_slice(),
-        };
-        // A document of strings and numbers cannot fail to become JSON.
-        let body = serde_json::to_vec(&document).unwrap_or_default();
-        answer.content_type("application/problem+json").body(body)
+        }
     }
 
     fn log(&self, request: &RequestContext) {
@@ -266,17 +272,28 @@ impl Problem {
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// An error (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document<'a> {
+    #[schema(schema_with = schemas::problem_type)]
     r#type: String,
+    /// What the code means, in a few words.
     title: &'static str,
+    #[schema(schema_with = schemas::problem_status)]
     status: u16,
+    /// What went wrong, for people.
     detail: &'a str,
+    /// The path of the request as it was sent, without its query.
     instance: &'a str,
+    #[schema(schema_with = schemas::problem_code)]
     code: &'static str,
+    #[schema(schema_with = schemas::request_id)]
     request_id: &'a str,
+    /// With the code `validation_error`: what is wrong with each member or parameter, in the order of the request.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// With the code `rate_limited`: which limits were exceeded.
     #[serde(rename = "violated-policies", skip_serializing_if = "<[_]>::is_empty")]
     violated_policies: &'a [&'static str],
 }
@@ -303,7 +320,7 @@ impl From<FieldErrors> for Problem {
         Self {
             detail: Some(errors.summary()),
             incident: errors
-                .contains(&Rule::OwnerMismatch)
+                .has_owner_mismatch()
                 .then(|| Box::new(Incident::OwnerMismatch)),
             errors: errors.into_vec(),
             ..Self::new(Code::ValidationError)

@@ -1,54 +1,66 @@
 //! Listening, serving and stopping.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpServer;
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol};
+use actix_server::{Server as RunningServer, ServerBuilder};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::sleep;
 
-use crate::app::{Lifecycle, http_app};
+use crate::app::{App, Lifecycle, http_app};
 use crate::config::{ConfigError, HttpConfig};
+use crate::connection::PatientStream;
 use crate::failure::Failure;
+use crate::framing;
+use crate::time_limits::TimeLimits;
 use crate::wiring::Wiring;
 
-/// How long a connection may stay without a request.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long the head of a request may take to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many connections the operating system may keep for us until we take them.
+const BACKLOG: u32 = 1024;
+/// How long a connection that is about to be closed may still send what nobody reads. Closing it earlier could cost the
+/// client its answer.
+const LINGER: Duration = Duration::from_secs(1);
 /// How long requests that are under way may take when the server stops, in seconds.
 /// actix looks once a second, and the whole stop shall take less than 10.
 const SHUTDOWN_TIMEOUT_SECS: u64 = 9;
 
 /// A server that listens.
 pub struct Server {
-    running: actix_web::dev::Server,
+    running: RunningServer,
     addresses: Vec<SocketAddr>,
     lifecycle: Arc<Lifecycle>,
+    shutdown_delay: Duration,
     signals: StopSignals,
 }
 
 impl Server {
-    /// Listens; each worker builds its own application.
+    /// Listens; each worker builds its own application. Runs inside a Tokio runtime.
     ///
     /// # Errors
     /// The address cannot be listened on.
     pub fn listen(config: &HttpConfig, wiring: Wiring, lifecycle: Arc<Lifecycle>) -> Result<Self, Failure> {
-        let HttpConfig { host, port, workers } = config;
         // First, so that no signal can end the process abruptly once somebody knows that it listens.
         let signals = StopSignals::listen()
             .map_err(|error| Failure::unavailable(format!("cannot listen for signals: {error}")))?;
-        let server = HttpServer::new(move || http_app(wiring.app()))
-            .workers(*workers)
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(HEAD_TIMEOUT)
-            .shutdown_timeout(SHUTDOWN_TIMEOUT_SECS)
-            .disable_signals()
-            .bind((host.as_str(), *port))
-            .map_err(|error| cannot_listen(config, &error))?;
+        allow_many_connections();
+        let cannot_listen = |error| cannot_listen(config, &error);
+        let listeners = listeners((config.host.as_str(), config.port)).map_err(cannot_listen)?;
+        let addresses = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<io::Result<_>>();
+        let limits = wiring.time_limits();
         Ok(Self {
-            addresses: server.addrs(),
-            running: server.run(),
+            addresses: addresses.map_err(cannot_listen)?,
+            running: serve(listeners, config.workers, limits, move || wiring.app()).map_err(cannot_listen)?,
             lifecycle,
+            shutdown_delay: config.shutdown_delay,
             signals,
         })
     }
@@ -64,8 +76,8 @@ impl Server {
         format!("http://{address}")
     }
 
-    /// Serves until the process is told to stop (SIGTERM or SIGINT), then finishes what is under way. A second
-    /// signal does not wait for that.
+    /// Serves until the process is told to stop (SIGTERM or SIGINT): then it says that it is not ready, serves on for as
+    /// long as the settings say, and finishes what is under way. A second signal does not wait for any of that.
     ///
     /// # Errors
     /// The server broke down.
@@ -73,12 +85,9 @@ impl Server {
         let outcome = tokio::select! {
             outcome = &mut self.running => outcome,
             signal = self.signals.next() => {
-                tracing::info!(signal, "stopping: finishing the requests that are under way");
                 self.lifecycle.begin_shutdown();
-                // The command is sent at once. That it is done shows in the end of the server.
-                drop(self.running.handle().stop(true));
                 tokio::select! {
-                    outcome = &mut self.running => outcome,
+                    outcome = finish(&mut self.running, signal, self.shutdown_delay) => outcome,
                     signal = self.signals.next() => {
                         tracing::warn!(signal, "stopping at once");
                         // A server that is stopping hears no further command: what is still under way ends with us.
@@ -91,7 +100,109 @@ impl Server {
     }
 }
 
-fn cannot_listen(config: &HttpConfig, error: &std::io::Error) -> Failure {
+/// Serves on for a while, then takes no more connections and ends with the last request that is under way.
+async fn finish(running: &mut RunningServer, signal: &str, delay: Duration) -> io::Result<()> {
+    if !delay.is_zero() {
+        tracing::info!(signal, delay = %humantime::format_duration(delay), "stopping soon: not ready for more work");
+        tokio::select! {
+            outcome = &mut *running => return outcome,
+            () = sleep(delay) => {}
+        }
+    }
+    tracing::info!(signal, "stopping: finishing the requests that are under way");
+    // The command is sent at once. That it is done shows in the end of the server.
+    drop(running.handle().stop(true));
+    running.await
+}
+
+/// Serves an application of its own from each worker. Not `actix_web::HttpServer`, which leaves no room for a
+/// [`PatientStream`] between the socket and HTTP.
+///
+/// # Errors
+/// A listener cannot be used.
+pub fn serve(
+    listeners: Vec<TcpListener>,
+    workers: usize,
+    limits: TimeLimits,
+    app: impl Fn() -> App + Clone + Send + 'static,
+) -> io::Result<RunningServer> {
+    let mut server = ServerBuilder::new()
+        .workers(workers)
+        .shutdown_timeout(SHUTDOWN_TIMEOUT_SECS)
+        .disable_signals();
+    for listener in listeners {
+        let app = app.clone();
+        let stopping = server.graceful_shutdown_signal();
+        server = server.listen("http", listener, move || {
+            let stopping = stopping.clone();
+            let http = HttpService::build()
+                .keep_alive(limits.keep_alive)
+                .client_request_timeout(limits.head)
+                .client_disconnect_timeout(LINGER)
+                .on_connect_ext(|_, connection| framing::prepare(connection))
+                // Idle connections end at once when the server stops.
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
+                .finish(map_config(
+                    http_app(app())
+                        .into_factory()
+                        .map_err(|error: actix_web::Error| error.error_response()),
+                    |()| AppConfig::default(),
+                ));
+            fn_service(move |stream: TcpStream| async move {
+                let peer = stream.peer_addr().ok();
+                Ok::<_, DispatchError>((PatientStream::new(stream, limits), Protocol::Http1, peer))
+            })
+            .and_then(http)
+        })?;
+    }
+    Ok(server.run())
+}
+
+/// Listens on every address of a name; one that can be listened on is enough.
+///
+/// # Errors
+/// There is none.
+pub fn listeners(addresses: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses.to_socket_addrs()? {
+        match listen(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => failure = error,
+        }
+    }
+    if listeners.is_empty() {
+        Err(failure)
+    } else {
+        Ok(listeners)
+    }
+}
+
+/// Each connection is an open file, and many systems allow 1,024 of them to a process that does not ask for more.
+fn allow_many_connections() {
+    #[cfg(unix)]
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A server that is started again need not wait until the connections of the one before are forgotten.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+fn cannot_listen(config: &HttpConfig, error: &io::Error) -> Failure {
     let reason = format!(
         "and PORT: cannot listen on {}:{}: {error}",
         config.host, config.port

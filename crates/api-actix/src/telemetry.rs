@@ -157,14 +157,15 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
 
     /// What is logged before, during and after a request.
     async fn logged(format: LogFormat) -> Vec<String> {
-        let text: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let logs = tracing_subscriber::registry().with(lines(format, Arc::clone(&text), false));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let writer = Arc::new(file.reopen().unwrap());
+        let logs = tracing_subscriber::registry().with(lines(format, writer, false));
         let logging = tracing::subscriber::set_default(logs);
         tracing::info!("outside");
         let request = RequestContext::for_tests("/");
@@ -176,7 +177,7 @@ mod tests {
             .await;
         tracing::info!("outside again");
         drop(logging);
-        let text = String::from_utf8(text.lock().unwrap().clone()).unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
         text.lines().map(str::to_owned).collect()
     }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters_jwt::{JwtVerifier, VerifierSettings};
+use adapters_jwt::{HttpKeySet, JwtVerifier};
 use adapters_postgres::{
     ConnectError, DatabaseUrl, MigrateError, PostgresDatabase, PostgresSettings, ServerInfo,
 };
@@ -17,13 +17,14 @@ use domain::task::{TaskRepository, TaskService};
 use serde::Serialize;
 
 use crate::app::{App, Lifecycle};
-use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation};
+use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation, TokenConfig};
 use crate::failure::{Failure, chain};
 use crate::observe::Observers;
-use crate::observe::metrics::{DatabaseFigures, PoolFigures};
+use crate::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
 use crate::observe::traced::Traced;
 use crate::policy::Policy;
 use crate::system::{RandomTaskIds, SystemClock};
+use crate::time_limits::TimeLimits;
 
 /// The database of the process.
 #[derive(Clone)]
@@ -42,6 +43,8 @@ pub struct DatabaseInfo {
     name: String,
     version: String,
     tls: Option<bool>,
+    pending_migrations: Vec<String>,
+    unknown_migrations: Vec<String>,
 }
 
 impl Backend {
@@ -62,6 +65,8 @@ impl Backend {
                     name: path.display().to_string(),
                     version: database.version().to_owned(),
                     tls: None,
+                    pending_migrations: database.schema().pending.clone(),
+                    unknown_migrations: database.schema().unknown.clone(),
                 };
                 Ok((Self::Sqlite(Arc::new(database)), info))
             }
@@ -79,6 +84,7 @@ impl Backend {
                     max_in_flight: config.max_in_flight,
                 });
                 let info = wait_for(&database, &url.hosts(), config.startup_timeout).await?;
+                check_texts(&info)?;
                 Ok((Self::Postgres(database), info.into()))
             }
         }
@@ -116,9 +122,8 @@ impl Backend {
         }
     }
 
-    /// How the database is used right now.
-    #[must_use]
-    pub fn figures(&self) -> DatabaseFigures {
+    /// How it is used right now.
+    fn snapshot(&self) -> Snapshot {
         match self {
             Self::Postgres(database) => {
                 let stats = database.stats();
@@ -129,9 +134,15 @@ impl Backend {
                     waiting: lane.waiting,
                     timeouts: lane.timeouts,
                 };
-                DatabaseFigures {
+                Snapshot {
                     pools: vec![pool("read", stats.read), pool("work", stats.work)],
                     in_flight: Some((stats.in_flight, stats.max_in_flight)),
+                    retries: Some(RetryFigures {
+                        run: stats.repeats.done,
+                        denied: stats.repeats.denied,
+                        budget: stats.repeats.left,
+                    }),
+                    keys: None,
                 }
             }
             Self::Sqlite(database) => {
@@ -143,9 +154,9 @@ impl Backend {
                     waiting: lane.waiting,
                     timeouts: lane.timeouts,
                 };
-                DatabaseFigures {
+                Snapshot {
                     pools: vec![pool("read", stats.reads), pool("work", stats.writes)],
-                    in_flight: None,
+                    ..Snapshot::default()
                 }
             }
         }
@@ -171,7 +182,7 @@ impl Backend {
 #[derive(Clone)]
 pub struct Wiring {
     backend: Backend,
-    tokens: Arc<dyn TokenVerifier>,
+    tokens: Arc<JwtVerifier>,
     ids: Arc<RandomTaskIds>,
     lifecycle: Arc<Lifecycle>,
     policy: Policy,
@@ -179,22 +190,30 @@ pub struct Wiring {
 }
 
 impl Wiring {
-    /// Puts a database, the rules for tokens and those for requests together.
-    #[must_use]
+    /// Puts a database, the rules for tokens and those for requests together. Public keys are fetched on the runtime
+    /// that calls this, which is to live as long as the process.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
     pub fn new(
         backend: Backend,
-        tokens: VerifierSettings,
+        tokens: TokenConfig,
         policy: Policy,
         lifecycle: Arc<Lifecycle>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Failure> {
+        Ok(Self {
             backend,
-            tokens: Arc::new(JwtVerifier::new(tokens, Arc::new(SystemClock))),
+            tokens: Arc::new(verifier(tokens)?),
             ids: Arc::default(),
             lifecycle,
             policy,
             observers: Observers::default(),
-        }
+        })
+    }
+
+    /// How long everything may take.
+    pub(crate) fn time_limits(&self) -> TimeLimits {
+        self.policy.time_limits
     }
 
     /// Tells these about requests.
@@ -203,17 +222,20 @@ impl Wiring {
         Self { observers, ..self }
     }
 
-    /// How the database is used right now.
+    /// How the database and the public keys are used right now.
     #[must_use]
-    pub fn database_figures(&self) -> DatabaseFigures {
-        self.backend.figures()
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            keys: self.tokens.key_set_stats(),
+            ..self.backend.snapshot()
+        }
     }
 
     /// The application of the worker that calls this.
     #[must_use]
     pub fn app(&self) -> App {
         let (mut repository, storage) = self.backend.worker();
-        let mut tokens = Arc::clone(&self.tokens);
+        let mut tokens: Arc<dyn TokenVerifier> = self.tokens.clone();
         if self.observers.want_calls() {
             repository = Arc::new(Traced::new(repository));
             tokens = Arc::new(Traced::new(tokens));
@@ -227,6 +249,15 @@ impl Wiring {
             observers: self.observers.clone(),
         }
     }
+}
+
+fn verifier(tokens: TokenConfig) -> Result<JwtVerifier, Failure> {
+    let verifier = JwtVerifier::new(tokens.rules, Arc::new(SystemClock));
+    let Some(key_set) = tokens.key_set else {
+        return Ok(verifier);
+    };
+    let source = HttpKeySet::at(key_set.url.clone()).map_err(|error| Failure::unavailable(chain(&error)))?;
+    Ok(verifier.with_key_set(key_set, source))
 }
 
 /// Each worker's part of the work lanes; at least two, so that one slow statement does not stop a worker.
@@ -283,6 +314,24 @@ fn refused(variable: &'static str, error: &ConnectError) -> ConfigError {
     ConfigError::new(variable, format!("was refused by the server: {error}"))
 }
 
+/// Whether the database can hold every text, and search every one.
+fn check_texts(info: &ServerInfo) -> Result<(), ConfigError> {
+    if info.encoding != "UTF8" {
+        let reason = format!(
+            "leads to a database with the encoding {}, which cannot hold every text: create it with ENCODING 'UTF8'",
+            info.encoding
+        );
+        return Err(ConfigError::new("DATABASE_URL", reason));
+    }
+    if !info.has_icu {
+        tracing::warn!(
+            "the server was built without ICU: searches miss capital letters that the locale of the database does not \
+             know"
+        );
+    }
+    Ok(())
+}
+
 impl From<ServerInfo> for DatabaseInfo {
     fn from(info: ServerInfo) -> Self {
         let ServerInfo {
@@ -290,6 +339,9 @@ impl From<ServerInfo> for DatabaseInfo {
             database,
             version,
             tls,
+            schema,
+            encoding: _,
+            has_icu: _,
         } = info;
         Self {
             kind: "postgresql",
@@ -297,6 +349,8 @@ impl From<ServerInfo> for DatabaseInfo {
             name: database,
             version,
             tls: Some(tls),
+            pending_migrations: schema.pending,
+            unknown_migrations: schema.unknown,
         }
     }
 }
@@ -310,7 +364,25 @@ impl DatabaseInfo {
             name,
             version,
             tls,
+            pending_migrations: _,
+            unknown_migrations,
         } = self;
         tracing::info!(kind, host, database = name, version, tls, "database connected");
+        if !unknown_migrations.is_empty() {
+            tracing::warn!(
+                versions = unknown_migrations.join(", "),
+                "the schema is newer than this program: migrations have run that it does not know"
+            );
+        }
+    }
+
+    /// Says in the log what is left to do if nothing is going to migrate.
+    pub fn warn_about_pending_migrations(&self) {
+        if !self.pending_migrations.is_empty() {
+            tracing::warn!(
+                migrations = self.pending_migrations.join(", "),
+                "the schema is older than this program: run `task-api migrate`"
+            );
+        }
     }
 }

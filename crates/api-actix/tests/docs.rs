@@ -1,6 +1,7 @@
 //! What the documents say about the code is true.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use api_actix::problem::Code;
 
@@ -20,4 +21,26 @@ fn the_table_of_errors_lists_every_code_with_its_status_and_no_other() {
         .map(|code| (code.status().as_u16(), code.as_str().to_owned()))
         .collect();
     assert_eq!(documented, real);
+}
+
+#[test]
+fn every_risk_of_the_document_on_security_names_tests_and_all_of_them_exist() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let document = include_str!("../../../docs/SECURITY.md");
+    let tests_of = |text: &'static str| text.split('`').filter(|part| part.starts_with("crates/"));
+    for number in 1..=10 {
+        let row = document
+            .lines()
+            .find(|line| line.starts_with(&format!("| API{number} ")));
+        assert!(
+            row.is_some_and(|row| tests_of(row).next().is_some()),
+            "API{number}"
+        );
+    }
+    for named in tests_of(document) {
+        let (file, test) = named.split_once("::").unwrap_or((named, ""));
+        let source = std::fs::read_to_string(repository.join(file));
+        let source = source.unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(source.contains(&format!("fn {test}")), "{named}");
+    }
 }

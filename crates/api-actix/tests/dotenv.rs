@@ -28,7 +28,7 @@ fn source(values: impl IntoIterator<Item = (&'static str, &'static str)>) -> Sou
     ];
     let values = values.into_iter().chain(complete);
     let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Source::of_layers(HashMap::new(), values.collect()).expect("settings")
+    Source::of_layers(HashMap::new(), values.collect())
 }
 
 /// Everything that is read from the settings, as text; secrets are not shown.
@@ -83,7 +83,7 @@ fn a_copy_of_the_example_asks_for_the_secret_and_for_nothing_else() {
         .filter_map(setting)
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let read = |values| Config::from_source(&Source::of_layers(values, HashMap::new()).unwrap());
+    let read = |values| Config::from_source(&Source::of_layers(values, HashMap::new()));
     let error = read(values.clone()).unwrap_err().to_string();
     assert!(error.starts_with("BETTER_AUTH_SECRET is not set"), "{error}");
     let mut filled = values;

@@ -8,12 +8,13 @@ use crate::task::RepositoryError;
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait StorageHealth: Send + Sync {
-    /// Runs one trivial query.
+    /// Runs one trivial query on what the tasks are kept in.
     ///
     /// # Errors
     /// Whatever kept the query from succeeding; it MUST answer within the adapter's own time limits.
     async fn check(&self) -> Result<(), RepositoryError>;
 
-    /// Whether the most recent use of the storage by this process failed to reach it. MUST NOT touch the storage.
+    /// Whether the most recent use of the storage by this process failed to reach it, or found it unable to work. MUST
+    /// NOT touch the storage.
     fn is_degraded(&self) -> bool;
 }

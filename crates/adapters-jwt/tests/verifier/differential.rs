@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, get_current_timestamp};
 use serde_json::Value;
 
+use crate::key_pairs;
 use crate::support::*;
 
 /// Reason, and the cases that differ because of it.
@@ -146,7 +147,7 @@ fn validation(rules: Rules) -> Validation {
     validation.leeway = 0;
     validation.validate_nbf = true;
     match rules {
-        Rules::Plain => {}
+        Rules::Plain | Rules::Published | Rules::Origin => {}
         Rules::Pinned => {
             validation.set_issuer(&[APP]);
             validation.set_audience(&[APP]);
@@ -196,7 +197,7 @@ fn every_difference_from_jsonwebtoken_has_a_reason() {
 
 #[test]
 fn our_verdict_does_not_depend_on_which_time_it_is() {
-    for case in all_cases() {
+    for case in all_cases().chain(key_pairs::all_cases()) {
         for now in [1_000_000, seconds_now(), 4_102_444_800] {
             assert_eq!(
                 case.judge_at(now).is_ok(),
@@ -210,7 +211,10 @@ fn our_verdict_does_not_depend_on_which_time_it_is() {
 
 #[test]
 fn no_name_stands_in_two_tables() {
-    let names: Vec<_> = all_cases().map(|case| case.name).collect();
+    let names: Vec<_> = all_cases()
+        .chain(key_pairs::all_cases())
+        .map(|case| case.name)
+        .collect();
     let different: BTreeSet<_> = names.iter().collect();
     assert_eq!(different.len(), names.len());
 }

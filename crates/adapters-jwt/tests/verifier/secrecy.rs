@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use adapters_jwt::{DevelopmentClaims, SharedSecret, UserIdClaims, VerifierSettings, sign_development_token};
 use domain::testing::{an_owner, noon};
 
+use crate::key_pairs;
 use crate::support::*;
 
 /// Texts of claims in our tables that are in no setting and in no hint.
@@ -23,7 +24,7 @@ fn looks(thing: &(impl Debug + ?Sized)) -> String {
 
 #[test]
 fn no_refusal_shows_a_token_a_claim_or_a_secret() {
-    for case in all_cases() {
+    for case in all_cases().chain(key_pairs::all_cases()) {
         let now = noon_secs();
         let Err(error) = case.judge_at(now) else { continue };
         let refusal = refusal(&error).clone();

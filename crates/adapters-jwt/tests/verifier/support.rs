@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use adapters_jwt::{JwtVerifier, Party, SharedSecret, VerifierSettings};
+use adapters_jwt::{
+    JwtVerifier, KeySetSettings, KeySetTiming, KeySetUrl, Party, SharedSecret, VerifierSettings,
+};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use domain::identity::{AuthError, Caller, Refusal, RefusalReason, TokenVerifier};
 use domain::testing::{FixedClock, noon};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+
+use crate::issuer::FixedKeySet;
+use crate::key_pairs::PUBLISHED;
 
 pub(crate) const SECRET: &str = "correct horse battery staple, 32+";
 pub(crate) const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
@@ -21,6 +26,10 @@ pub(crate) enum Rules {
     Plain,
     /// Issuer and audience too, both [`APP`].
     Pinned,
+    /// The secret and a key set.
+    Published,
+    /// The secret and a key set of [`APP`], whose tokens must come from there and be meant for it.
+    Origin,
 }
 
 /// A token, made for a verifier whose clock shows `now`, and what becomes of it.
@@ -35,7 +44,7 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn judge_at(&self, now: i64) -> Result<Caller, AuthError> {
-        judge(&verifier_at(settings(self.rules), now), &(self.token)(now))
+        judged(self.rules, now, &(self.token)(now))
     }
 
     pub(crate) fn check(&self) {
@@ -64,7 +73,7 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
-/// Every table, hostile and good.
+/// Every table about the shared secret, hostile and good.
 pub(crate) fn all_cases() -> impl Iterator<Item = &'static Case> {
     [
         crate::accepted::CASES,
@@ -92,8 +101,8 @@ pub(crate) fn party(name: &str) -> Party {
 
 pub(crate) fn settings(rules: Rules) -> VerifierSettings {
     let parties = match rules {
-        Rules::Plain => vec![],
         Rules::Pinned => vec![party(APP)],
+        Rules::Plain | Rules::Published | Rules::Origin => vec![],
     };
     VerifierSettings {
         secrets: vec![secret(SECRET)],
@@ -113,11 +122,38 @@ pub(crate) fn verifier() -> JwtVerifier {
     verifier_at(settings(Rules::Plain), noon_secs())
 }
 
+/// The verifier of those rules, with its key set where it has one. Needs a runtime around it.
+pub(crate) fn verifier_with_keys(rules: Rules, now: i64) -> JwtVerifier {
+    let verifier = verifier_at(settings(rules), now);
+    let origin = match rules {
+        Rules::Plain | Rules::Pinned => return verifier,
+        Rules::Published => None,
+        Rules::Origin => Some(party(APP)),
+    };
+    let key_set = KeySetSettings {
+        url: KeySetUrl::parse("https://app.example/api/auth/jwks").expect("a good address"),
+        origin,
+        timing: KeySetTiming::default(),
+    };
+    verifier.with_key_set(key_set, FixedKeySet(PUBLISHED.clone()))
+}
+
 pub(crate) fn judge(verifier: &JwtVerifier, token: &str) -> Result<Caller, AuthError> {
+    runtime().block_on(verifier.verify(token))
+}
+
+/// The verdict of the verifier of those rules.
+pub(crate) fn judged(rules: Rules, now: i64, token: &str) -> Result<Caller, AuthError> {
+    runtime().block_on(async { verifier_with_keys(rules, now).verify(token).await })
+}
+
+/// A runtime whose time passes at once when everybody waits.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
         .build()
         .expect("a runtime")
-        .block_on(verifier.verify(token))
 }
 
 /// The refusal inside an error. Checks on the way that only an expired token is called so.
@@ -125,7 +161,7 @@ pub(crate) fn refusal(error: &AuthError) -> &Refusal {
     let (refusal, called_expired) = match error {
         AuthError::Invalid(refusal) => (refusal, false),
         AuthError::Expired(refusal) => (refusal, true),
-        AuthError::KeysUnavailable(_) => panic!("a shared secret is always available"),
+        AuthError::KeysUnavailable(_) => panic!("all keys are available here"),
     };
     assert_eq!(called_expired, refusal.reason == RefusalReason::Expired);
     refusal
@@ -139,9 +175,18 @@ pub(crate) fn base64(text: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
+pub(crate) fn unbase64(text: impl AsRef<[u8]>) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).expect("base64url")
+}
+
 /// The signature of `message` with that secret, in base64url.
 pub(crate) fn signature(message: &str, secret: &str, algorithm: Algorithm) -> String {
-    let key = EncodingKey::from_secret(secret.as_bytes());
+    signature_with(message, secret.as_bytes(), algorithm)
+}
+
+/// The same with a secret that is no text.
+pub(crate) fn signature_with(message: &str, secret: &[u8], algorithm: Algorithm) -> String {
+    let key = EncodingKey::from_secret(secret);
     crypto::sign(message.as_bytes(), &key, algorithm).expect("a signature")
 }
 

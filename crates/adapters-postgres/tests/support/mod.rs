@@ -10,6 +10,7 @@
     reason = "each test file uses a part of it"
 )]
 
+pub(crate) mod cutter;
 pub(crate) mod proxy;
 pub(crate) mod scene;
 

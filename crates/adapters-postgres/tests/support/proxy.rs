@@ -20,16 +20,21 @@ enum Mood {
     HangingUp,
 }
 
-/// Forwards connections until it falls silent or hangs up; those made after that are forwarded again.
-pub(crate) struct Proxy {
+/// A way to a server that leads through us.
+pub(crate) struct Detour {
     url: String,
-    mood: watch::Sender<Mood>,
     _tasks: JoinSet<()>,
 }
 
-impl Proxy {
-    /// In front of the server of that URL.
-    pub(crate) async fn before(server: &str) -> Self {
+impl Detour {
+    /// To the server of that URL; each connection is handed over together with the way on.
+    pub(crate) async fn to<F>(
+        server: &str,
+        carry: impl Fn(TcpStream, Config) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let config = Config::from_str(server).expect("a URL");
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -38,24 +43,42 @@ impl Proxy {
             config.get_user().expect("a user"),
             config.get_dbname().expect("a database")
         );
-        let (mood, moods) = watch::channel(Mood::Forwarding);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(forward(client, config.clone(), moods.clone()));
+                connections.spawn(carry(client, config.clone()));
             }
         });
+        Self { url, _tasks: tasks }
+    }
+
+    /// The URL that leads through us.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// Forwards connections until it falls silent or hangs up; those made after that are forwarded again.
+pub(crate) struct Proxy {
+    detour: Detour,
+    mood: watch::Sender<Mood>,
+}
+
+impl Proxy {
+    /// In front of the server of that URL.
+    pub(crate) async fn before(server: &str) -> Self {
+        let (mood, moods) = watch::channel(Mood::Forwarding);
+        let forward = move |client, config| forward(client, config, moods.clone());
         Self {
-            url,
+            detour: Detour::to(server, forward).await,
             mood,
-            _tasks: tasks,
         }
     }
 
     /// The URL that leads through the proxy.
     pub(crate) fn url(&self) -> &str {
-        &self.url
+        self.detour.url()
     }
 
     /// Connections stay open and never hear anything again, as if the other machine had lost its power.

@@ -12,11 +12,14 @@ use super::row::{NewTaskRow, TaskRow};
 use crate::error::JobError;
 use crate::schema::tasks;
 
+/// Reads every column that we use, of a user whom the table cannot have.
 pub(super) fn probe(connection: &mut SqliteConnection) -> Result<(), JobError> {
-    tasks::table
-        .select(tasks::version)
-        .first::<i64>(connection)
-        .optional()?;
+    let rows = tasks::table.filter(tasks::user_id.eq("")).select((
+        TaskRow::as_select(),
+        tasks::idempotency_key,
+        tasks::idempotency_fingerprint,
+    ));
+    rows.load::<(TaskRow, Option<String>, Option<Vec<u8>>)>(connection)?;
     Ok(())
 }
 

@@ -8,6 +8,8 @@ use domain::identity::RefusalReason;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use super::snapshot::Snapshot;
+use super::text::Text;
 use super::{Outcome, process};
 use crate::problem::FAILURE_CLASSES;
 
@@ -20,95 +22,6 @@ const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 const ACTIVE_REQUESTS: &str = "http_server_active_requests";
 const AUTH_FAILURES: &str = "auth_failures_total";
 const DB_ERRORS: &str = "db_errors_total";
-const POOL_CONNECTIONS: &str = "db_client_connection_count";
-const POOL_MAX: &str = "db_client_connection_max";
-const POOL_WAITING: &str = "db_client_connection_pending_requests";
-const POOL_TIMEOUTS: &str = "db_client_connection_timeouts_total";
-const IN_FLIGHT: &str = "db_operations_in_flight";
-const IN_FLIGHT_MAX: &str = "db_operations_in_flight_max";
-const BUILD_INFO: &str = "task_api_build_info";
-
-/// The label of the semantic conventions that tells pools apart.
-const POOL: &str = "db_client_connection_pool_name";
-const POOL_STATE: &str = "db_client_connection_state";
-
-/// What every figure is, for people who look at them raw.
-const HELP: [(Kind, &str, &str); 11] = [
-    (
-        Kind::Histogram,
-        REQUEST_DURATION,
-        "How long requests took, in seconds",
-    ),
-    (Kind::Gauge, ACTIVE_REQUESTS, "Requests that are under way"),
-    (
-        Kind::Counter,
-        AUTH_FAILURES,
-        "Requests refused for their token, by reason",
-    ),
-    (
-        Kind::Counter,
-        DB_ERRORS,
-        "Failures of the database that a request has met, by class",
-    ),
-    (
-        Kind::Gauge,
-        POOL_CONNECTIONS,
-        "Open connections to the database, by state",
-    ),
-    (Kind::Gauge, POOL_MAX, "The most connections that may be open"),
-    (Kind::Gauge, POOL_WAITING, "Operations that wait for a connection"),
-    (
-        Kind::Counter,
-        POOL_TIMEOUTS,
-        "Operations that have waited for a connection in vain",
-    ),
-    (
-        Kind::Gauge,
-        IN_FLIGHT,
-        "Operations that use the database or wait for it",
-    ),
-    (
-        Kind::Gauge,
-        IN_FLIGHT_MAX,
-        "The most operations that may do so at once",
-    ),
-    (
-        Kind::Gauge,
-        BUILD_INFO,
-        "Always 1; the labels say what is running",
-    ),
-];
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-}
-
-/// How the database is used, whichever it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DatabaseFigures {
-    /// The pools, in a fixed order.
-    pub pools: Vec<PoolFigures>,
-    /// Operations that use the database or wait for it, and the most that may; for a database that counts them.
-    pub in_flight: Option<(usize, usize)>,
-}
-
-/// The connections for one kind of work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolFigures {
-    /// `read` or `work`.
-    pub name: &'static str,
-    /// Open connections that are free, and those that are in use; for a pool that tells them apart.
-    pub connections: Option<(u32, u32)>,
-    /// The most connections that may be open.
-    pub max: u32,
-    /// Operations that wait for one.
-    pub waiting: usize,
-    /// Operations that have waited in vain since the start.
-    pub timeouts: u64,
-}
 
 /// The labels of a request. Callers cannot make them up: methods, routes, statuses and codes are ours.
 #[derive(PartialEq, Eq, Hash)]
@@ -144,42 +57,45 @@ pub struct Metrics {
     db_errors: HashMap<&'static str, Counter>,
 }
 
-impl Metrics {
+impl Default for Metrics {
     /// Figures that start at zero.
-    #[must_use]
-    pub fn new() -> Self {
+    fn default() -> Self {
         let matcher = Matcher::Full(REQUEST_DURATION.to_owned());
         let builder = PrometheusBuilder::new().set_buckets_for_metric(matcher, &BUCKETS);
         // Only an empty list of buckets is refused.
         let recorder = builder.unwrap_or_default().build_recorder();
-        for (kind, name, help) in HELP {
-            match kind {
-                Kind::Counter => recorder.describe_counter(name.into(), None, help.into()),
-                Kind::Gauge => recorder.describe_gauge(name.into(), None, help.into()),
-                Kind::Histogram => recorder.describe_histogram(name.into(), Some(Unit::Seconds), help.into()),
-            }
-        }
+        let help = "How long requests took, in seconds";
+        recorder.describe_histogram(REQUEST_DURATION.into(), Some(Unit::Seconds), help.into());
+        let help = "Requests that are under way";
+        recorder.describe_gauge(ACTIVE_REQUESTS.into(), None, help.into());
+        let help = "Requests refused for their token, by reason";
+        recorder.describe_counter(AUTH_FAILURES.into(), None, help.into());
+        let help = "Failures of the database that a request has met, by class";
+        recorder.describe_counter(DB_ERRORS.into(), None, help.into());
         // Those that callers may never cause are there from the start, so that their first one is an increase.
+        let counter = |name: &'static str, label, value| {
+            let labels = vec![Label::from_static_parts(label, value)];
+            recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+        };
         let reasons = RefusalReason::ALL.iter();
-        let auth_failures = reasons.map(|reason| {
-            let labels = [Label::from_static_parts("reason", reason.as_str())];
-            (*reason, counter(&recorder, AUTH_FAILURES, labels))
-        });
-        let classes = FAILURE_CLASSES.iter();
-        let db_errors = classes.map(|class| {
-            let labels = [Label::from_static_parts("class", class)];
-            (*class, counter(&recorder, DB_ERRORS, labels))
-        });
+        let auth_failures =
+            reasons.map(|reason| (*reason, counter(AUTH_FAILURES, "reason", reason.as_str())));
+        let auth_failures = auth_failures.collect();
+        let classes = FAILURE_CLASSES.into_iter();
+        let db_errors = classes.map(|class| (class, counter(DB_ERRORS, "class", class)));
+        let db_errors = db_errors.collect();
         Self {
             text: recorder.handle(),
-            active_requests: gauge(&recorder, ACTIVE_REQUESTS, []),
+            active_requests: recorder.register_gauge(&Key::from_name(ACTIVE_REQUESTS), &METADATA),
             requests: RwLock::default(),
-            auth_failures: auth_failures.collect(),
-            db_errors: db_errors.collect(),
+            auth_failures,
+            db_errors,
             recorder,
         }
     }
+}
 
+impl Metrics {
     pub(crate) fn request_begins(&self) {
         self.active_requests.increment(1.0);
     }
@@ -222,58 +138,17 @@ impl Metrics {
 
     /// Everything as text (Prometheus exposition format 0.0.4), with what is looked up at this moment.
     #[must_use]
-    pub fn render(&self, database: &DatabaseFigures) -> String {
-        self.set(
-            BUILD_INFO,
-            [Label::from_static_parts("version", env!("CARGO_PKG_VERSION"))],
-            1.0,
-        );
-        for pool in &database.pools {
-            self.set_pool(pool);
-        }
-        if let Some((now, max)) = database.in_flight {
-            self.set(IN_FLIGHT, [], lossy(now));
-            self.set(IN_FLIGHT_MAX, [], lossy(max));
-        }
-        let mut text = self.text.render();
+    pub fn render(&self, snapshot: &Snapshot) -> String {
+        let mut text = Text(self.text.render());
+        snapshot.render(&mut text);
         process::render(&mut text);
-        text
+        text.0
     }
 
     /// Sorts what was recorded into its buckets. Needed now and then if nobody asks for the text.
     pub fn tidy_up(&self) {
         self.text.run_upkeep();
     }
-
-    fn set_pool(&self, pool: &PoolFigures) {
-        let name = || Label::from_static_parts(POOL, pool.name);
-        if let Some((idle, used)) = pool.connections {
-            for (state, count) in [("idle", idle), ("used", used)] {
-                let labels = [name(), Label::from_static_parts(POOL_STATE, state)];
-                self.set(POOL_CONNECTIONS, labels, f64::from(count));
-            }
-        }
-        self.set(POOL_MAX, [name()], f64::from(pool.max));
-        self.set(POOL_WAITING, [name()], lossy(pool.waiting));
-        counter(&self.recorder, POOL_TIMEOUTS, [name()]).absolute(pool.timeouts);
-    }
-
-    fn set<const N: usize>(&self, name: &'static str, labels: [Label; N], value: f64) {
-        gauge(&self.recorder, name, labels).set(value);
-    }
 }
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
-
-fn counter<const N: usize>(recorder: &PrometheusRecorder, name: &'static str, labels: [Label; N]) -> Counter {
-    recorder.register_counter(&Key::from_parts(name, labels.to_vec()), &METADATA)
-}
-
-fn gauge<const N: usize>(recorder: &PrometheusRecorder, name: &'static str, labels: [Label; N]) -> Gauge {
-    recorder.register_gauge(&Key::from_parts(name, labels.to_vec()), &METADATA)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "what is counted here stays below 2^52")]
-fn lossy(count: usize) -> f64 {
-    count as f64
-}

@@ -5,7 +5,8 @@
 //! | Room | What lives there |
 //! |---|---|
 //! | [`settings`] | what an operator decides about it |
-//! | [`metrics`], [`process`] | the figures and their text for Prometheus |
+//! | [`metrics`] | the figures about requests, and the text of all figures for Prometheus |
+//! | [`snapshot`], [`process`] | the figures that are looked up when somebody asks |
 //! | [`traced`] | the ports that note how long they took |
 //! | [`trace_context`] | the trace that a caller says a request belongs to |
 //! | [`access_log`] | a line for requests |
@@ -15,8 +16,10 @@ pub mod access_log;
 pub mod metrics;
 mod process;
 pub mod settings;
+pub mod snapshot;
 #[cfg_attr(not(feature = "otel"), path = "no_spans.rs")]
 pub mod spans;
+mod text;
 pub(crate) mod trace_context;
 pub mod traced;
 
@@ -62,7 +65,10 @@ impl Observers {
         let spans = config.collector.as_ref();
         let spans = spans.map(|collector| Spans::start(collector, database));
         Ok(Self {
-            metrics: config.admin_address.as_ref().map(|_| Arc::new(Metrics::new())),
+            metrics: config
+                .admin_address
+                .as_ref()
+                .map(|_| Arc::new(Metrics::default())),
             access_log: config.access_log.clone(),
             server_timing: config.server_timing,
             spans: spans.transpose()?.flatten(),

@@ -25,7 +25,6 @@ impl Spans {
     ///
     /// # Errors
     /// None.
-    #[expect(clippy::unnecessary_wraps, reason = "the same signature as with the feature")]
     pub fn start(_: &Collector, _database: &'static str) -> Result<Option<Self>, ConfigError> {
         tracing::warn!(
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this binary was built without the feature otel: no spans are sent"

@@ -1,60 +1,41 @@
 //! What the kernel says about this process (Linux; elsewhere nothing), under the names that Prometheus' own clients use.
 
-use std::fmt::Write;
 use std::fs;
+
+use super::text::{Text, bare};
 
 /// Ticks a second in `/proc/*/stat`: a promise of the kernel to programs, whatever its own clock does.
 const TICKS: f64 = 100.0;
 
-/// Appends the figures as text (Prometheus exposition format 0.0.4). One that cannot be read is left out.
-pub(super) fn render(text: &mut String) {
+/// Appends the figures. One that cannot be read is left out.
+pub(super) fn render(text: &mut Text) {
     let (status, stat, limits) = (read("self/status"), read("self/stat"), read("self/limits"));
+    let memory = number(&status, "VmRSS:").map(|kib| kib * 1024.0);
+    let help = "Memory in RAM, in bytes";
+    text.gauge("process_resident_memory_bytes", help, memory.map(bare));
     let cpu = field(&stat, 14).zip(field(&stat, 15));
+    let cpu = cpu.map(|(user, system)| (user + system) / TICKS);
+    let help = "CPU time of all threads, in seconds";
+    text.counter("process_cpu_seconds_total", help, cpu.map(bare));
+    let help = "Open file descriptors, connections included";
+    text.gauge("process_open_fds", help, open_files().map(bare));
+    let help = "The most file descriptors that may be open";
+    text.gauge(
+        "process_max_fds",
+        help,
+        number(&limits, "Max open files").map(bare),
+    );
+    text.gauge(
+        "process_threads",
+        "Threads",
+        number(&status, "Threads:").map(bare),
+    );
     let booted = number(&read("stat"), "btime");
-    let figures = [
-        (
-            "process_resident_memory_bytes",
-            "gauge",
-            "Memory in RAM, in bytes",
-            number(&status, "VmRSS:").map(|kib| kib * 1024.0),
-        ),
-        (
-            "process_cpu_seconds_total",
-            "counter",
-            "CPU time of all threads, in seconds",
-            cpu.map(|(user, system)| (user + system) / TICKS),
-        ),
-        (
-            "process_open_fds",
-            "gauge",
-            "Open file descriptors, connections included",
-            open_files(),
-        ),
-        (
-            "process_max_fds",
-            "gauge",
-            "The most file descriptors that may be open",
-            number(&limits, "Max open files"),
-        ),
-        ("process_threads", "gauge", "Threads", number(&status, "Threads:")),
-        (
-            "process_start_time_seconds",
-            "gauge",
-            "When the process started, in seconds since 1970",
-            booted
-                .zip(field(&stat, 22))
-                .map(|(booted, ticks)| booted + ticks / TICKS),
-        ),
-    ];
-    for (name, kind, help, value) in figures {
-        if let Some(value) = value {
-            // Writing to a text cannot fail.
-            let _ = write!(
-                text,
-                "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n\n"
-            );
-        }
-    }
+    let started = booted
+        .zip(field(&stat, 22))
+        .map(|(booted, ticks)| booted + ticks / TICKS);
+    let help = "When the process started, in seconds since 1970";
+    text.gauge("process_start_time_seconds", help, started.map(bare));
 }
 
 fn read(file: &str) -> String {
@@ -67,17 +48,16 @@ fn number(text: &str, beginning: &str) -> Option<f64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// A field of `/proc/self/stat`, counted from 1 (proc_pid_stat(5)).
+/// A field of `/proc/self/stat`, counted from 1 (`proc_pid_stat(5)`).
 fn field(stat: &str, number: usize) -> Option<f64> {
     // The second field is a name and may hold anything.
     let after_name = stat.rsplit_once(')')?.1;
     after_name.split_whitespace().nth(number - 3)?.parse().ok()
 }
 
-fn open_files() -> Option<f64> {
-    let count = fs::read_dir("/proc/self/fd").ok()?.count();
+fn open_files() -> Option<usize> {
     // One of them was for looking.
-    u32::try_from(count.saturating_sub(1)).ok().map(f64::from)
+    Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1))
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ mod tests {
 
     fn read(name: &str, value: &str) -> Result<ObserveConfig, ConfigError> {
         let values = HashMap::from([(name.to_owned(), value.to_owned())]);
-        ObserveConfig::from_source(&Source::of_layers(HashMap::new(), values).unwrap())
+        ObserveConfig::from_source(&Source::of_layers(HashMap::new(), values))
     }
 
     #[test]

@@ -5,14 +5,22 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::SecondsFormat;
 use domain::identity::Caller;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::authenticated::Authenticated;
+use crate::openapi::schemas;
 use crate::problem::{Code, Problem};
 
-#[derive(Serialize)]
-struct ServiceBody {
+/// What answers here, and where it is described.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Service)]
+pub(crate) struct ServiceBody {
     name: &'static str,
     version: &'static str,
+    /// The path of the documentation for people.
+    docs: &'static str,
+    /// The path of the OpenAPI document.
+    openapi: &'static str,
 }
 
 /// `GET /`
@@ -20,13 +28,21 @@ pub(crate) async fn service() -> HttpResponse {
     HttpResponse::Ok().json(ServiceBody {
         name: "task-api",
         version: env!("CARGO_PKG_VERSION"),
+        docs: "/docs",
+        openapi: "/openapi.json",
     })
 }
 
-#[derive(Serialize)]
-struct MeBody<'a> {
+/// Who sent the token.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me)]
+pub(crate) struct MeBody<'a> {
+    #[schema(schema_with = schemas::user_id)]
     user_id: &'a str,
+    #[schema(schema_with = schemas::expires_at)]
     expires_at: String,
+    /// Who issued the token; `null` if it does not say.
+    #[schema(required)]
     issuer: Option<&'a str>,
 }
 
@@ -44,9 +60,13 @@ pub(crate) async fn me(Authenticated(caller): Authenticated) -> HttpResponse {
     })
 }
 
-#[derive(Serialize)]
-struct ExplanationBody {
+/// What a code means.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Explanation)]
+pub(crate) struct ExplanationBody {
+    #[schema(schema_with = schemas::problem_code)]
     code: &'static str,
+    #[schema(schema_with = schemas::problem_status)]
     status: u16,
     title: &'static str,
     detail: &'static str,

@@ -7,15 +7,20 @@ use std::time::{Duration, Instant};
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::openapi::schemas;
 use crate::problem::{Code, Problem};
 
 /// How long the verdict of one look at the database stands, so that eager probes cost nothing.
 const FRESH: Duration = Duration::from_secs(1);
 
-#[derive(Serialize)]
-struct HealthBody {
+/// How the process is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(crate) struct HealthBody {
+    #[schema(schema_with = schemas::health_status)]
     status: &'static str,
 }
 

@@ -3,6 +3,7 @@
 //! Always `web::resource`, never macro routes: those are one guarded resource each and answer 404 to a wrong method.
 
 pub mod about;
+pub mod docs;
 pub mod health;
 pub mod tasks;
 
@@ -22,6 +23,14 @@ pub fn configure(services: &mut ServiceConfig) {
                 .get(about::problem)
                 .head(about::problem),
         )
+        .service(
+            web::resource("/openapi.json")
+                .get(docs::document)
+                .head(docs::document),
+        )
+        .service(web::resource("/docs").get(docs::page).head(docs::page))
+        .service(web::resource("/docs/{file}").get(docs::file).head(docs::file))
+        .service(web::resource("/redoc").get(docs::redoc).head(docs::redoc))
         .service(web::resource("/livez").get(health::live).head(health::live))
         .service(web::resource("/readyz").get(health::ready).head(health::ready))
         // Before the scope: monitoring has no token.

@@ -16,6 +16,7 @@ fn help_lists_every_command_and_every_exit_code() {
         "check-config",
         "healthcheck",
         "token",
+        "openapi",
         "completions",
         "man",
         "version",
@@ -116,12 +117,37 @@ fn report(url: &str) -> Value {
             "{figure}: {report}"
         );
     }
+    assert_eq!(report["database"]["pending_migrations"], Value::Array(vec![]));
     let version = report["database"]["version"].as_str().expect("a version");
     assert!(
         version.starts_with(|first: char| first.is_ascii_digit()),
         "{report}"
     );
     report
+}
+
+#[test]
+fn us2_3_check_of_a_database_without_our_tables_says_what_to_do_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    wants_migrations(&format!("sqlite:{}", folder.path().join("tasks.db").display()));
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn us2_3_check_of_a_database_without_our_tables_says_what_to_do_on_postgresql() {
+    wants_migrations(test_postgres::fresh_database().await.url());
+}
+
+fn wants_migrations(url: &str) {
+    let (output, _) = command_on("check", url).output();
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+    let report: Value = serde_json::from_str(&text(output.stdout)).expect("JSON");
+    assert_eq!(report["ok"], false, "{report}");
+    let reason = report["error"].as_str().expect("a reason");
+    assert!(
+        reason.contains("the table of tasks cannot be used (run `task-api migrate`)"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -160,7 +186,12 @@ fn commands_on_the_database_need_its_url_and_no_secret() {
 
 #[test]
 fn a_reader_that_went_away_is_no_failure() {
-    for arguments in [&["version"][..], &["--help"], &["token", "--user", "alice"]] {
+    for arguments in [
+        &["version"][..],
+        &["--help"],
+        &["openapi"],
+        &["token", "--user", "alice"],
+    ] {
         let task_api = TaskApi::with(arguments).env("BETTER_AUTH_SECRET", SECRET);
         let mut process = unread(&task_api);
         assert_eq!(last_words(&mut process), "", "{arguments:?}");

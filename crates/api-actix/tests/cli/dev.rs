@@ -71,6 +71,23 @@ async fn dev_needs_nothing_and_what_it_prints_works() {
 }
 
 #[tokio::test]
+async fn the_documentation_of_dev_signs_requests_and_that_of_serve_does_not() {
+    let token_of = async |binary: &Binary| {
+        let page = binary.api(Storage::Sqlite).anonymous().get("/docs").await.body;
+        let (_, rest) = page.split_once("data-token=\"").unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let dev = dev_in(folder.path()).start().await;
+    let alice = dev.api(Storage::Sqlite).bearer(&token_of(&dev).await);
+    assert_eq!(alice.has_task("from the page").await["user_id"], "dev-user");
+
+    let url = format!("sqlite:{}", folder.path().join("served.db").display());
+    let served = TaskApi::serve_on(&url).start().await;
+    assert_eq!(token_of(&served).await, "");
+}
+
+#[tokio::test]
 async fn the_curl_lines_that_dev_prints_can_be_pasted() {
     if Command::new("curl").arg("--version").output().is_err() {
         return; // There is nothing to paste them for.

@@ -1,10 +1,11 @@
 //! How a running server ends, and how it lives through the end of its database: user story 2.4, SC-005, FR-015, the
-//! seed's edge case of pool exhaustion, and what was acknowledged stays.
+//! seed's edge case of pool exhaustion, and what was acknowledged stays. What users at work see meanwhile is the matter
+//! of the tests `faults`.
 //!
 //! | File | What it proves |
 //! |---|---|
 //! | `stopping` | signals |
-//! | `crashes` | no acknowledged task is lost, whoever crashes |
+//! | `crashes` | no acknowledged task is lost when the server crashes on SQLite |
 //! | `outages` | the database goes away and comes back |
 //! | `overload` | more work than the database takes |
 #![expect(
@@ -15,7 +16,6 @@
 )]
 
 mod crashes;
-mod load;
 mod outages;
 mod overload;
 mod stopping;

@@ -1,12 +1,11 @@
 //! The database goes away and comes back; the server stays.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_postgres::{Cluster, ClusterOptions, StopMode};
 
-use crate::load::Load;
 use crate::support::{Answer, Binary, Storage, TaskApi};
 use crate::{timed, until};
 
@@ -96,59 +95,4 @@ async fn us2_4_sc_005_the_server_outlives_its_database_and_works_again_within_5_
     alice.has_task("from after").await;
     assert_eq!(anonymous.get("/readyz").await.status, 200);
     assert_eq!(anonymous.get("/health").await.json(), json!({ "status": "ok" }));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs PostgreSQL"]
-async fn sc_005_users_at_work_see_only_success_and_503_when_every_backend_is_terminated() {
-    let database = test_postgres::fresh_database().await;
-    let binary = TaskApi::serve_on(database.url()).start().await;
-    let api = binary.api(Storage::Postgres);
-    let admin = database.client().await;
-    let load = Load::of_users(8, &api);
-    let mut terminated = 0;
-    for round in 1..=5 {
-        load.has_stored(16 * round).await;
-        let backends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                        WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        terminated += admin.query(backends, &[]).await.unwrap().len();
-    }
-    let last = Instant::now();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let record = load.finish().await;
-    let recovery = record.recovery_after(last);
-    println!(
-        "{terminated} backends terminated; answers {:?}, slowest {:?}, recovered {recovery:?} after the last",
-        record.statuses, record.slowest
-    );
-    assert!(terminated >= 10, "the server should have had connections to lose");
-    record.has_only_success_and_503();
-    assert!(recovery < Duration::from_millis(400), "{recovery:?}");
-    record.is_kept_by(&api).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs PostgreSQL"]
-async fn sc_005_users_at_work_see_only_success_and_503_when_postgresql_restarts() {
-    let cluster = Cluster::start(&ClusterOptions::default());
-    let database = cluster.fresh_database().await;
-    let binary = TaskApi::serve_on(database.url()).start().await;
-    let api = binary.api(Storage::Postgres);
-    let load = Load::of_users(8, &api);
-    load.has_stored(20).await;
-    cluster.stop(StopMode::Fast);
-    cluster.resume();
-    let resumed = Instant::now();
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let record = load.finish().await;
-    let recovery = record.recovery_after(resumed);
-    println!(
-        "restart: answers {:?}, slowest {:?}, recovered {recovery:?}",
-        record.statuses, record.slowest
-    );
-    record.has_only_success_and_503();
-    // Five seconds are the promise. Not to have seen the last quarter of the two is enough to know.
-    assert!(recovery < Duration::from_millis(1500), "{recovery:?}");
-    assert!(record.slowest < Duration::from_secs(10), "{:?}", record.slowest);
-    record.is_kept_by(&api).await;
 }

@@ -12,10 +12,15 @@ const BODY: &str = r#"{"title": "sent in two parts"}"#;
 
 /// A server on a new SQLite file.
 async fn server() -> (tempfile::TempDir, Binary) {
+    server_with_delay("0").await
+}
+
+/// The same, and it serves on for so long after it was told to stop.
+async fn server_with_delay(delay: &str) -> (tempfile::TempDir, Binary) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
-    let binary = TaskApi::serve_on(&url).start().await;
-    (folder, binary)
+    let task_api = TaskApi::serve_on(&url).env("SHUTDOWN_DELAY", delay);
+    (folder, task_api.start().await)
 }
 
 /// A request that the server has begun to handle, and whose body it waits for.
@@ -83,6 +88,40 @@ async fn after_a_signal_nobody_new_gets_in() {
     under_way.send(&BODY[10..]);
     assert_eq!(under_way.answer().status, 201);
     ends_well(&binary).await;
+}
+
+#[tokio::test]
+async fn during_the_shutdown_delay_the_server_is_not_ready_and_serves_on() {
+    let (_folder, binary) = server_with_delay("2s").await;
+    let api = binary.api(Storage::Sqlite);
+    let anonymous = api.anonymous();
+    assert_eq!(anonymous.get("/readyz").await.header("connection"), "");
+    let told = Instant::now();
+    binary.signal("TERM");
+    binary.logs("not ready for more work").await;
+    assert_eq!(anonymous.get("/readyz").await.problem(), "shutting_down");
+    // Also for those who come only now. Nobody is invited to a further request on a connection that is about to end.
+    let mut late = Wire::to(&api);
+    late.send_head("GET /api/tasks", &[]);
+    let answer = late.answer();
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("connection")),
+        (200, "close")
+    );
+    assert!(late.is_closed());
+    assert_eq!(anonymous.get("/livez").await.status, 200);
+    ends_well(&binary).await;
+    assert!(told.elapsed() >= Duration::from_secs(2), "{:?}", told.elapsed());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_shutdown_delay_at_once() {
+    let (_folder, binary) = server_with_delay("1h").await;
+    binary.signal("TERM");
+    binary.logs("not ready for more work").await;
+    binary.signal("TERM");
+    let took = ends_well(&binary).await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[tokio::test]

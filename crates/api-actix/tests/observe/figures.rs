@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use adapters_jwt::KeySetStats;
 use api_actix::observe::Observers;
-use api_actix::observe::metrics::{DatabaseFigures, Metrics, PoolFigures};
+use api_actix::observe::metrics::Metrics;
+use api_actix::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
 use domain::Cause;
 use domain::identity::RefusalReason;
 use domain::task::{MockTaskRepository, RepositoryError};
@@ -30,7 +33,7 @@ impl Measured {
     }
 
     fn with(parts: Parts) -> Self {
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::default());
         let observers = Observers {
             metrics: Some(Arc::clone(&metrics)),
             ..Observers::default()
@@ -42,7 +45,7 @@ impl Measured {
     }
 
     fn figures(&self) -> Figures {
-        Figures::parse(&self.metrics.render(&DatabaseFigures::default()))
+        Figures::parse(&self.metrics.render(&Snapshot::default()))
     }
 
     fn requests(&self, labels: &[(&str, &str)]) -> f64 {
@@ -350,6 +353,8 @@ async fn the_figures_of_a_server_on_postgresql_tell_of_its_connections() {
     );
     assert_eq!(figures.sum("db_operations_in_flight", &[]), 0.0);
     assert_eq!(figures.sum("db_operations_in_flight_max", &[]), 77.0);
+    assert_eq!(figures.sum("db_retries_total", &[]), 0.0);
+    assert_eq!(figures.sum("db_retry_budget", &[]), 100.0);
 }
 
 /// The names of all figures.
@@ -361,11 +366,22 @@ fn names() -> BTreeSet<String> {
         waiting: 4,
         timeouts: 5,
     };
-    let database = DatabaseFigures {
+    let snapshot = Snapshot {
         pools: vec![pool],
         in_flight: Some((6, 7)),
+        retries: Some(RetryFigures {
+            run: 8,
+            denied: 9,
+            budget: 10,
+        }),
+        keys: Some(KeySetStats {
+            keys: 11,
+            age: Duration::from_secs(12),
+            fetches: 13,
+            failures: 14,
+        }),
     };
-    let figures = Figures::parse(&Metrics::new().render(&database));
+    let figures = Figures::parse(&Metrics::default().render(&snapshot));
     // It appears with the first request.
     let requests = "http_server_request_duration_seconds".to_owned();
     figures.types.into_keys().chain([requests]).collect()

@@ -9,6 +9,8 @@ use domain::identity::{AuthError, Caller, TokenVerifier};
 use domain::task::{MockTaskRepository, RepositoryError, Version};
 use serde_json::json;
 
+use Operation::{Change, Create, Delete, List, Read};
+
 use crate::UNKNOWN;
 use crate::support::{Answer, Api, Parts};
 
@@ -18,29 +20,77 @@ fn cause() -> Cause {
     SECRET.into()
 }
 
-/// A way to fail, and the answer it must become: status, code, `Retry-After`.
-type Failure = (fn() -> RepositoryError, u16, &'static str, &'static str);
+#[derive(Debug, Clone, Copy)]
+enum Operation {
+    Create,
+    List,
+    Read,
+    Change,
+    Delete,
+}
+const EVERY: &[Operation] = &[Create, List, Read, Change, Delete];
+
+/// A way to fail, who may meet it, and the answer that it must become: status, code, `Retry-After`.
+type Failure = (
+    fn() -> RepositoryError,
+    &'static [Operation],
+    u16,
+    &'static str,
+    &'static str,
+);
 
 const FAILURES: [Failure; 9] = [
     (
         || RepositoryError::Unavailable(cause()),
+        EVERY,
         503,
         "database_unavailable",
         "1",
     ),
-    (|| RepositoryError::Busy, 503, "pool_exhausted", "1"),
-    (|| RepositoryError::TimedOut(cause()), 503, "timeout", "1"),
-    (|| RepositoryError::Corrupt(cause()), 500, "internal_error", ""),
-    (|| RepositoryError::Unexpected(cause()), 500, "internal_error", ""),
-    (|| RepositoryError::AlreadyExists, 500, "internal_error", ""),
-    (|| RepositoryError::Refused(cause()), 422, "validation_error", ""),
+    (|| RepositoryError::Busy, EVERY, 503, "pool_exhausted", "1"),
+    (|| RepositoryError::TimedOut(cause()), EVERY, 503, "timeout", "1"),
+    (
+        || RepositoryError::Corrupt(cause()),
+        EVERY,
+        500,
+        "internal_error",
+        "",
+    ),
+    (
+        || RepositoryError::Unexpected(cause()),
+        EVERY,
+        500,
+        "internal_error",
+        "",
+    ),
+    (
+        || RepositoryError::AlreadyExists,
+        EVERY,
+        500,
+        "internal_error",
+        "",
+    ),
+    (
+        || RepositoryError::Refused(cause()),
+        &[Create, List, Change],
+        422,
+        "validation_error",
+        "",
+    ),
     (
         || RepositoryError::IdempotencyKeyReused,
+        &[Create],
         422,
         "idempotency_key_reused",
         "",
     ),
-    (|| RepositoryError::NotFound, 404, "task_not_found", ""),
+    (
+        || RepositoryError::NotFound,
+        &[Read, Change, Delete],
+        404,
+        "task_not_found",
+        "",
+    ),
 ];
 
 /// An API whose every use of the storage fails in this way.
@@ -59,24 +109,24 @@ fn broken(error: fn() -> RepositoryError) -> Api {
     })
 }
 
-/// Every operation, asked once.
-async fn answers(api: &Api) -> [Answer; 5] {
+async fn asks(api: &Api, operation: Operation) -> Answer {
     let alice = api.user("alice");
     let body = json!({ "title": "Buy milk" });
-    [
-        alice.post("/api/tasks", &body).await,
-        alice.get("/api/tasks").await,
-        alice.get(UNKNOWN).await,
-        alice.put(UNKNOWN, &body).await,
-        alice.delete(UNKNOWN).await,
-    ]
+    match operation {
+        Create => alice.post("/api/tasks", &body).await,
+        List => alice.get("/api/tasks").await,
+        Read => alice.get(UNKNOWN).await,
+        Change => alice.put(UNKNOWN, &body).await,
+        Delete => alice.delete(UNKNOWN).await,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_failure_of_the_storage_has_its_answer_and_none_shows_its_cause() {
-    for (error, status, code, retry_after) in FAILURES {
+    for (error, operations, status, code, retry_after) in FAILURES {
         let api = broken(error);
-        for answer in answers(&api).await {
+        for operation in operations {
+            let answer = asks(&api, *operation).await;
             assert_eq!(answer.status, status, "{answer:?}");
             assert_eq!(answer.problem(), code);
             assert_eq!(answer.header("retry-after"), retry_after);
@@ -130,7 +180,8 @@ async fn keys_that_are_out_of_reach_are_not_the_fault_of_the_token() {
         tokens: Arc::new(WithoutKeys),
         ..Parts::default()
     });
-    for answer in answers(&api).await {
+    for operation in EVERY {
+        let answer = asks(&api, *operation).await;
         assert_eq!(answer.status, 503);
         assert_eq!(answer.problem(), "keys_unavailable");
         assert_eq!(answer.header("retry-after"), "5");

@@ -15,6 +15,5 @@ mod properties;
 mod sizes;
 #[path = "../support/mod.rs"]
 mod support;
-mod waiting;
 
 const UNKNOWN: &str = "/api/tasks/01939f6e-2f4b-7c1d-9a55-7f1f2b8e6d10";

@@ -4,9 +4,10 @@ use std::future::Future;
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
+use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
-use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use crate::UNKNOWN;
@@ -133,6 +134,78 @@ fn any_query_of_the_list_is_taken_or_refused() {
         wire.send_head(&format!("GET /api/tasks?{query}"), &["Connection: close"]);
         assert_is_sound_or_refused_by_the_parser(&wire.answer());
     });
+}
+
+#[test]
+fn any_value_of_a_parameter_of_the_list_is_taken_or_refused() {
+    let names = ["status", "q", "sort", "limit", "cursor", "updated_since", "count"];
+    let almost_good = prop_oneof![
+        (Just("status"), "[a-z_]{0,12}(,[a-z_]{0,12})?"),
+        (Just("sort"), "-?[a-z_]{0,12}"),
+        (Just("limit"), "[+-]?[0-9]{0,30}"),
+        (Just("cursor"), "[A-Za-z0-9_-]{0,80}"),
+        (
+            Just("updated_since"),
+            "[0-9]{4}-(0[1-9]|1[0-2])-[0-2][0-9][Tt ][01][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9]{0,12})?([Zz]|[+-][01][0-9]:[0-5][0-9])?"
+        ),
+    ];
+    let parameters = prop_oneof![(select(names.to_vec()), any::<String>()), almost_good];
+    for_every(&parameters, |api, (name, value)| async move {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair(name, &value);
+        let answer = api
+            .user("alice")
+            .get(&format!("/api/tasks?{}", query.finish()))
+            .await;
+        assert_is_sound(&answer);
+        assert!([200, 422].contains(&answer.status.as_u16()), "{answer:?}");
+    });
+}
+
+#[test]
+fn any_value_of_a_header_is_taken_or_refused_by_every_operation_on_tasks() {
+    let names = select(vec![
+        "if-match",
+        "if-none-match",
+        "idempotency-key",
+        "content-type",
+        "x-request-id",
+        "accept",
+    ]);
+    let values = prop_oneof![
+        vec(any::<u8>(), 0..60),
+        "[ -~]{0,300}".prop_map(String::into_bytes),
+        "[ ,]{0,2}(W/)?\"[!-~&&[^\"]]{0,8}\"?([ ,]{0,2}(W/)?\"[0-9]{1,12}\")?".prop_map(String::into_bytes),
+        "application/(json|merge-patch\\+json)(; ?[a-z]{1,8}=[ -~]{0,8})?".prop_map(String::into_bytes),
+    ];
+    let values = values.prop_filter_map("can be sent", |bytes| HeaderValue::from_bytes(&bytes).ok());
+    for_every(&(names, values), |api, (name, value)| async move {
+        let alice = api.user("alice");
+        let task = alice.has_task("Buy milk").await;
+        let path = format!("/api/tasks/{}", task["id"].as_str().expect("an id"));
+        let body = serde_json::json!({ "title": "Buy oat milk" });
+        for (method, path, statuses) in [
+            (Method::GET, "/api/tasks?limit=1", &[200, 304][..]),
+            (Method::GET, &path, &[200, 304]),
+            (Method::POST, "/api/tasks", &[201, 400, 415]),
+            (Method::PUT, &path, &[200, 400, 412, 415]),
+            (Method::PATCH, &path, &[200, 400, 412, 415]),
+            (Method::DELETE, &path, &[204, 400, 412]),
+        ] {
+            let request = alice.request(method.clone(), path).json(&body);
+            let answer = Answer::to(with_header(request, name, &value)).await;
+            assert_is_sound(&answer);
+            assert!(statuses.contains(&answer.status.as_u16()), "{method}: {answer:?}");
+        }
+    });
+}
+
+/// A request with this value for that header, and no other.
+fn with_header(request: RequestBuilder, name: &'static str, value: &HeaderValue) -> RequestBuilder {
+    request.headers(HeaderMap::from_iter([(
+        HeaderName::from_static(name),
+        value.clone(),
+    )]))
 }
 
 #[test]

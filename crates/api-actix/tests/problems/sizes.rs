@@ -94,30 +94,3 @@ async fn the_answer_to_a_body_that_is_too_large_is_not_lost_when_the_connection_
         }
     }
 }
-
-/// What the parser refuses has no problem document: there was no request yet.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_is_too_large_or_broken_is_refused_by_the_parser() {
-    let api = Api::over(Storage::Memory).await;
-    let too_large = format!(
-        "GET / HTTP/1.1\r\nHost: api\r\nX: {}\r\n\r\n",
-        "x".repeat(128 * 1024)
-    );
-    let too_many = format!("GET / HTTP/1.1\r\nHost: api\r\n{}\r\n", "X: x\r\n".repeat(100));
-    let two_lengths =
-        "POST /api/tasks HTTP/1.1\r\nHost: api\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n";
-    for (head, status) in [
-        (too_large.as_str(), 431),
-        (&too_many, 431),
-        (two_lengths, 400),
-        ("GET / HTTP/1.1\r\nHost api\r\n\r\n", 400),
-        ("nonsense\r\n\r\n", 400),
-    ] {
-        let mut wire = Wire::to(&api);
-        wire.send(head);
-        let answer = wire.answer();
-        assert_eq!(answer.status, status, "{}", &head[..20.min(head.len())]);
-        assert_eq!(answer.body, "");
-        assert!(wire.is_closed());
-    }
-}

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use reqwest::header::AUTHORIZATION;
 use serde_json::Value;
 
-use crate::support::{Binary, SECRET, TaskApi, signed, token_for, token_signed_with};
+use crate::support::{Answer, Binary, SECRET, TaskApi, http_client, signed, token_for, token_signed_with};
 
 const USER: &str = "usr_of_the_audit_test";
 
@@ -21,7 +21,7 @@ impl Server {
         let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
         Self {
             binary: TaskApi::serve_on(&url).start().await,
-            client: reqwest::Client::new(),
+            client: http_client(),
             _folder: folder,
         }
     }
@@ -35,7 +35,7 @@ impl Server {
         for value in authorization {
             request = request.header(AUTHORIZATION, *value);
         }
-        request.send().await.expect("an answer").status().as_u16()
+        Answer::to(request).await.status.as_u16()
     }
 
     /// The entries of the log about one request.

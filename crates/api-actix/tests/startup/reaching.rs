@@ -1,5 +1,6 @@
 //! PostgreSQL that lets us in, refuses us, is away, or comes late.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -110,6 +111,43 @@ async fn us2_2_a_wrong_password_role_or_database_is_refused_at_once() {
             "{line}"
         );
     }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_database_that_cannot_hold_every_text_is_refused_at_once() {
+    let database = guarded_database("scribe").await;
+    let name = format!("{}_latin", database.name());
+    let create = format!("CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    database
+        .client()
+        .await
+        .batch_execute(&create)
+        .await
+        .expect("a database");
+    let line = GaveUp::refusal(&TaskApi::serve_on(&entrance("scribe", PASSWORD, &name)));
+    assert_eq!(
+        line,
+        "DATABASE_URL leads to a database with the encoding LATIN1, which cannot hold every text: create it with \
+         ENCODING 'UTF8'"
+    );
+}
+
+#[test]
+fn a_server_that_does_not_speak_tls_is_refused_at_once() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        client.read_exact(&mut [0; 8]).unwrap();
+        client.write_all(b"N").unwrap();
+    });
+    let url = format!("postgresql://porter:{PASSWORD}@localhost:{port}/tasks?sslmode=require");
+    let line = GaveUp::refusal(&TaskApi::serve_on(&url));
+    assert_eq!(
+        line,
+        "DATABASE_URL was refused by the server: error performing TLS handshake: server does not support TLS"
+    );
 }
 
 #[tokio::test]

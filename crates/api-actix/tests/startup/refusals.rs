@@ -105,7 +105,9 @@ fn edge_case_a_missing_or_blank_secret_is_named_with_what_may_stand_for_it() {
     ] {
         let line = GaveUp::refusal(&task_api);
         assert!(
-            line.starts_with("BETTER_AUTH_SECRET is not set, nor is BETTER_AUTH_SECRETS"),
+            line.starts_with(
+                "BETTER_AUTH_SECRET is not set, nor is BETTER_AUTH_SECRETS, BETTER_AUTH_URL or JWKS_URL"
+            ),
             "{line}"
         );
     }
@@ -133,6 +135,7 @@ fn every_other_setting_is_named_as_well_and_its_value_is_not_shown() {
         ("PORT", "70000"),
         ("PORT", "eight-thousand"),
         ("WORKERS", "1000"),
+        ("SHUTDOWN_DELAY", "a while"),
         ("MIGRATE_ON_START", "perhaps"),
         ("DB_STARTUP_TIMEOUT", "10 parsecs"),
         ("DB_CONNECT_TIMEOUT", "-7s"),
@@ -141,6 +144,12 @@ fn every_other_setting_is_named_as_well_and_its_value_is_not_shown() {
         ("DB_MAX_IN_FLIGHT", "-512"),
         ("JWT_LEEWAY_SECS", "3600"),
         ("JWT_ISSUER", "https://issuer.example,/"),
+        ("BETTER_AUTH_URL", "app.example"),
+        ("JWKS_URL", "https://user:hunter2@app.example/jwks"),
+        ("JWT_ALGORITHMS", "HS256,RS384"),
+        ("JWKS_REFRESH_SECS", "7777777"),
+        ("JWKS_MAX_STALE_SECS", "7777777"),
+        ("JWKS_TIMEOUT_MS", "7777777"),
         ("LOG_FORMAT", "yaml"),
         ("LOG_LEVEL", "chatty=chatty=chatty"),
     ] {

@@ -178,6 +178,13 @@ async fn without_migrate_on_start_nothing_is_created_until_somebody_runs_migrate
     let database = test_postgres::fresh_database().await;
     let task_api = TaskApi::serve_on(database.url()).env("MIGRATE_ON_START", "false");
     let binary = task_api.clone().start().await;
+    let warning = the_only(binary.entries("the schema is older than this program: run `task-api migrate`"));
+    assert!(
+        warning["migrations"]
+            .as_str()
+            .is_some_and(|names| names.ends_with("create_tasks")),
+        "{warning}"
+    );
     let client = database.client().await;
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(client.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 0);
@@ -187,6 +194,11 @@ async fn without_migrate_on_start_nothing_is_created_until_somebody_runs_migrate
         .post("/api/tasks", &json!({ "title": "too early" }))
         .await;
     assert_eq!(refused.problem(), "internal_error");
+    let unready = api.anonymous().get("/readyz").await;
+    assert_eq!(unready.status, 503);
+    assert_eq!(unready.problem(), "database_unavailable");
+    let log = binary.logs("run `task-api migrate`): SQLSTATE 42P01").await;
+    assert!(log.contains("the table of tasks cannot be used"), "{log}");
 
     let (output, _) = TaskApi::with(&["migrate"])
         .env("DATABASE_URL", database.url())
@@ -195,6 +207,26 @@ async fn without_migrate_on_start_nothing_is_created_until_somebody_runs_migrate
     // The server that was there all the time can go to work.
     assert_eq!(api.anonymous().get("/readyz").await.status, 200);
     api.user("alice").has_task("after the migration").await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_schema_of_a_newer_program_is_served_with_a_warning() {
+    let database = test_postgres::fresh_database().await;
+    let (output, _) = TaskApi::with(&["migrate"])
+        .env("DATABASE_URL", database.url())
+        .output();
+    assert!(output.status.success(), "{output:?}");
+    let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000000')";
+    database.client().await.batch_execute(newer).await.unwrap();
+    let binary = TaskApi::serve_on(database.url()).start().await;
+    let warning = the_only(
+        binary.entries("the schema is newer than this program: migrations have run that it does not know"),
+    );
+    assert_eq!(warning["versions"], "29991231000000");
+    let api = binary.api(Storage::Postgres);
+    assert_eq!(api.anonymous().get("/readyz").await.status, 200);
+    api.user("alice").has_task("all the same").await;
 }
 
 #[tokio::test]

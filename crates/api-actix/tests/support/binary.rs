@@ -14,6 +14,7 @@ pub(crate) struct TaskApi {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     folder: Option<std::path::PathBuf>,
+    open_files: Option<String>,
 }
 
 impl TaskApi {
@@ -23,6 +24,7 @@ impl TaskApi {
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: BTreeMap::new(),
             folder: None,
+            open_files: None,
         }
     }
 
@@ -54,6 +56,12 @@ impl TaskApi {
         self
     }
 
+    /// Limits the files that it may have open, with these arguments of `ulimit`.
+    pub(crate) fn with_open_files(mut self, limit: &str) -> Self {
+        self.open_files = Some(limit.to_owned());
+        self
+    }
+
     /// Starts it for a test that does something unusual with its output.
     pub(crate) fn spawn(&self) -> Process {
         let child = self
@@ -66,7 +74,15 @@ impl TaskApi {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_task-api"));
+        let program = env!("CARGO_BIN_EXE_task-api");
+        let mut command = match &self.open_files {
+            None => Command::new(program),
+            Some(limit) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\""), program]);
+                shell
+            }
+        };
         // No `.env` of the person who runs the tests is found from here.
         let folder = self.folder.clone().unwrap_or_else(std::env::temp_dir);
         command

@@ -3,12 +3,12 @@
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
-use api_actix::app::{App, Lifecycle, http_app};
+use api_actix::app::{App, Lifecycle};
 use api_actix::observe::Observers;
 use api_actix::policy::Policy;
+use api_actix::server::{self, listeners};
 use api_actix::system::{RandomTaskIds, SystemClock};
 use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
@@ -73,13 +73,11 @@ pub(super) fn serve(parts: Parts) -> MemoryServer {
     let (sender, receiver) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let server = HttpServer::new(move || http_app(parts.app()))
-                .workers(2)
-                .disable_signals()
-                .bind(("127.0.0.1", 0))
-                .expect("a free port");
-            let url = format!("http://{}", server.addrs().first().expect("an address"));
-            let running = server.run();
+            let listeners = listeners(("127.0.0.1", 0)).expect("a free port");
+            let address = listeners[0].local_addr().expect("an address");
+            let url = format!("http://{address}");
+            let limits = parts.policy.time_limits;
+            let running = server::serve(listeners, 2, limits, move || parts.app()).expect("a server");
             sender.send((url, running.handle())).expect("the test waits");
             running.await.expect("a server that stops when told");
         });

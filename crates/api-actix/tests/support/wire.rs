@@ -2,33 +2,59 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use tokio::net::TcpSocket;
 
+use super::description::{description, is_refusal_of_the_parser};
 use super::{Answer, Api, token_for};
+
+fn address_of(api: &Api) -> &str {
+    api.url().strip_prefix("http://").expect("an HTTP address")
+}
+
+/// How long a server may take for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// HTTP/1.1, byte by byte. It blocks the thread of the test, which the server does not need.
 pub(crate) struct Wire {
     stream: TcpStream,
+    /// Since the last answer.
+    sent: Vec<u8>,
     received: Vec<u8>,
+    pause: Duration,
 }
 
 impl Wire {
     pub(crate) fn to(api: &Api) -> Self {
-        let address = api.url().strip_prefix("http://").expect("an HTTP address");
-        let stream = TcpStream::connect(address).expect("a connection");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .expect("a time limit");
+        Self::over(TcpStream::connect(address_of(api)).expect("a connection"))
+    }
+
+    /// A connection on which the operating system takes in hardly anything ahead of the test.
+    pub(crate) async fn with_a_small_window(api: &Api) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        let address = address_of(api).parse().expect("an address");
+        let stream = socket.connect(address).await.expect("a connection");
+        let stream = stream.into_std().expect("a stream");
+        stream.set_nonblocking(false).expect("a stream that blocks");
+        Self::over(stream)
+    }
+
+    fn over(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         Self {
             stream,
+            sent: Vec::new(),
             received: Vec::new(),
+            pause: Duration::ZERO,
         }
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.sent.extend_from_slice(bytes.as_ref());
         self.stream
             .write_all(bytes.as_ref())
             .expect("a server that reads");
@@ -53,8 +79,19 @@ impl Wire {
         self.send("\r\n");
     }
 
-    /// Reads one answer; its length is announced by `Content-Length`.
+    /// Reads one answer. It must be one that the OpenAPI document describes, unless the parser has refused what was sent.
     pub(crate) fn answer(&mut self) -> Answer {
+        let answer = self.raw_answer();
+        if !answer.status.is_informational() && !is_refusal_of_the_parser(&answer) {
+            let (method, path) = self.asked();
+            description().expects(&method, &path, &answer);
+            self.sent.clear();
+        }
+        answer
+    }
+
+    /// Reads one answer, to whatever; its length is announced by `Content-Length`.
+    pub(crate) fn raw_answer(&mut self) -> Answer {
         let head = self.read_until(|received| {
             let end = received.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
             Some(end + 4)
@@ -81,13 +118,59 @@ impl Wire {
         }
     }
 
+    /// The request that is to be answered next.
+    fn asked(&self) -> (Method, String) {
+        let sent = String::from_utf8_lossy(&self.sent);
+        let mut words = sent.split(' ');
+        let method = words.next().expect("a method").parse();
+        let target = words.next().expect("a target");
+        let path = target.split('?').next().expect("a path");
+        (method.expect("a method"), path.to_owned())
+    }
+
+    /// Every answer, to whatever, until the server closes the connection.
+    pub(crate) fn raw_answers_until_closed(&mut self) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        while !self.received.is_empty() || self.receive() {
+            answers.push(self.raw_answer());
+        }
+        answers
+    }
+
     /// Whether the server says nothing more and closes the connection, be it in the middle of what we send.
     pub(crate) fn is_closed(&mut self) -> bool {
-        let is_end = match self.stream.read(&mut [0; 1]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() == ErrorKind::ConnectionReset,
-        };
-        self.received.is_empty() && is_end
+        self.received.is_empty() && !self.receive()
+    }
+
+    /// Sends this again and again until the server closes the connection, and answers how long that took.
+    pub(crate) fn trickle_until_closed(&mut self, part: &str) -> Duration {
+        let started = Instant::now();
+        let brief = Some(Duration::from_millis(20));
+        self.stream.set_read_timeout(brief).expect("a time limit");
+        loop {
+            match self.stream.read(&mut [0; 4096]) {
+                Ok(0) => break,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+                _ => assert!(started.elapsed() < PATIENCE, "the connection is still open"),
+            }
+            // If this fails, the next look says why.
+            let _ = self.stream.write_all(part.as_bytes());
+        }
+        started.elapsed()
+    }
+
+    /// Sends this again and again, without reading anything, until the connection is gone.
+    pub(crate) fn send_until_refused(&mut self, part: &str) {
+        let started = Instant::now();
+        while self.stream.write_all(part.as_bytes()).is_ok() {
+            assert!(started.elapsed() < PATIENCE, "the connection is still open");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// From now on waits for so long before it takes in more.
+    pub(crate) fn pause_between_reads(&mut self, pause: Duration) {
+        self.pause = pause;
     }
 
     fn read_until(&mut self, end: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8> {
@@ -96,15 +179,22 @@ impl Wire {
                 let rest = self.received.split_off(end);
                 return std::mem::replace(&mut self.received, rest);
             }
-            let mut part = [0; 4096];
-            let count = self.stream.read(&mut part).expect("an answer");
-            assert_ne!(
-                count,
-                0,
-                "the answer ends too early: {}",
-                String::from_utf8_lossy(&self.received)
-            );
-            self.received.extend_from_slice(&part[..count]);
+            let so_far = self.received.len();
+            assert!(self.receive(), "the answer ends too early, after {so_far} bytes");
+        }
+    }
+
+    /// Waits for more; `false` if there is none.
+    fn receive(&mut self) -> bool {
+        let mut part = [0; 16_384];
+        std::thread::sleep(self.pause);
+        match self.stream.read(&mut part) {
+            Ok(count) => {
+                self.received.extend_from_slice(&part[..count]);
+                count > 0
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("neither an answer nor the end of the connection: {error}"),
         }
     }
 }

@@ -33,6 +33,15 @@ pub enum AuthError {
     KeysUnavailable(#[source] Cause),
 }
 
+impl From<Refusal> for AuthError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.reason {
+            RefusalReason::Expired => Self::Expired(refusal),
+            _ => Self::Invalid(refusal),
+        }
+    }
+}
+
 /// What the one audit line about a refused token says. It holds nothing that a claim or the signature said, and
 /// nothing of it is for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +121,7 @@ refusal_reasons! {
     OpaqueSessionToken => "opaque_session_token",
     /// Encrypted (five parts) instead of signed.
     Encrypted => "encrypted",
-    /// Signed with an algorithm that is never accepted.
+    /// Signed with an algorithm that is not accepted, or not the one of the key.
     AlgorithmNotAllowed => "alg_not_allowed",
     /// Signed with an algorithm for which no key is configured.
     NoKeySource => "no_key_source",

@@ -8,20 +8,31 @@ use domain::task::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::body::{JsonObject, Reading};
 use crate::fields::{FieldErrors, Rule};
+use crate::openapi::schemas;
 
 /// A task as clients see it.
-#[derive(Serialize)]
-pub(super) struct TaskBody<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Task)]
+pub(crate) struct TaskBody<'a> {
+    #[schema(schema_with = schemas::task_id)]
     id: String,
+    #[schema(schema_with = schemas::title)]
     title: &'a str,
+    #[schema(required, schema_with = schemas::description)]
     description: Option<&'a str>,
+    #[schema(schema_with = schemas::status)]
     status: &'static str,
+    #[schema(schema_with = schemas::user_id)]
     user_id: &'a str,
+    #[schema(schema_with = schemas::version)]
     version: i32,
+    #[schema(schema_with = schemas::created_at)]
     created_at: String,
+    #[schema(schema_with = schemas::updated_at)]
     updated_at: String,
 }
 
@@ -56,13 +67,15 @@ fn timestamp(time: DateTime<Utc>) -> String {
 }
 
 /// How many tasks there are, for the badges of tabs.
-#[derive(Serialize)]
-pub(super) struct SummaryBody {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Summary)]
+pub(crate) struct SummaryBody {
     total: u64,
+    #[schema(inline)]
     by_status: ByStatus,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ByStatus {
     pending: u64,
     in_progress: u64,

@@ -1,7 +1,7 @@
 //! `/api/tasks`: each handler reads, calls one use case, renders. What is read and written stands in the files beside.
 
-mod body;
-mod parameters;
+pub(crate) mod body;
+pub(crate) mod parameters;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -11,7 +11,9 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use domain::identity::Caller;
 use domain::task::{Created, Expected, Page, Task, TaskId};
+use futures_util::future::{OptionFuture, join};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::authenticated::Authenticated;
@@ -53,12 +55,16 @@ pub(crate) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let parameters = ListParameters::read(request.query_string(), &caller.owner)?;
-    let page = app.tasks.list(&caller, &parameters.query).await?;
-    let total = if parameters.count_exactly {
-        Some(app.tasks.count(&caller, parameters.query.filter()).await?)
-    } else {
-        None
-    };
+    let total = parameters
+        .count_exactly
+        .then(|| app.tasks.count(&caller, parameters.query.filter()));
+    // At the same time, so that both are done within the time limit of one.
+    let (page, total) = join(
+        app.tasks.list(&caller, &parameters.query),
+        OptionFuture::from(total),
+    )
+    .await;
+    let (page, total) = (page?, total.transpose()?);
     Ok(page_answer(&request, &parameters, &caller, &page, total))
 }
 
@@ -188,8 +194,9 @@ impl FromRequest for PathId {
     }
 }
 
-#[derive(Serialize)]
-struct Deleted {
+/// How many tasks were deleted.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Deleted {
     deleted: u64,
 }
 

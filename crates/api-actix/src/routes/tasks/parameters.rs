@@ -147,7 +147,8 @@ fn read_search(text: &str) -> Result<SearchTerm, Rule> {
     })
 }
 
-const SORTS: [&str; 8] = [
+/// Every order, as clients write it.
+pub(crate) const SORTS: [&str; 8] = [
     "created_at",
     "-created_at",
     "updated_at",

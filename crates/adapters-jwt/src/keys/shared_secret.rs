@@ -1,11 +1,10 @@
-//! The keys that tokens are verified with. A key knows its one algorithm; the token's header never chooses it.
-
 use std::collections::HashSet;
 
-use jsonwebtoken::crypto::{self, CryptoProvider, aws_lc};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
+
+use super::choose_provider;
 
 /// A secret that Better Auth and this service share: the key of HS256 (RFC 7518 3.2).
 ///
@@ -32,10 +31,7 @@ impl SharedSecret {
             Self::PUBLISHED_DEFAULT => return Err(InvalidSecret::PublishedDefault),
             _ => {}
         }
-        // Every key passes here, so no signature is ever computed without a provider. Left to itself, jsonwebtoken
-        // guesses it from its Cargo features, and panics at the first token if another crate switched on a second
-        // one. An error means that the process has chosen its provider already, which is as good.
-        let _ = CryptoProvider::install_default(&aws_lc::DEFAULT_PROVIDER);
+        choose_provider();
         Ok(Self(secret))
     }
 

@@ -1,0 +1,232 @@
+//! A front end whose key server does what the test tells it, and the verifier of its tokens.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use adapters_jwt::{
+    FetchFailed, JwtVerifier, KeySetSettings, KeySetSource, KeySetTiming, KeySetUrl, SharedSecret,
+    VerifierSettings,
+};
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use domain::identity::{AuthError, Caller, RefusalReason, TokenVerifier};
+use domain::testing::{FixedClock, noon};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::issuer::{Signer, with_members};
+
+/// What a verification came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Accepted,
+    Refused(RefusalReason),
+    KeysUnavailable,
+}
+
+impl From<Result<Caller, AuthError>> for Verdict {
+    fn from(verdict: Result<Caller, AuthError>) -> Self {
+        match verdict {
+            Ok(_) => Self::Accepted,
+            Err(AuthError::Invalid(refusal) | AuthError::Expired(refusal)) => Self::Refused(refusal.reason),
+            Err(AuthError::KeysUnavailable(_)) => Self::KeysUnavailable,
+        }
+    }
+}
+
+/// A key of the front end.
+pub(crate) struct Key {
+    pub(crate) id: String,
+    signer: Signer,
+}
+
+impl Key {
+    pub(crate) fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            signer: Signer::ed25519(),
+        }
+    }
+
+    pub(crate) fn jwk(&self) -> Value {
+        with_members(self.signer.jwk(), &json!({ "kid": self.id, "alg": "EdDSA" }))
+    }
+
+    /// A token of 15 minutes.
+    pub(crate) fn token(&self) -> String {
+        self.token_saying(&json!({}))
+    }
+
+    /// The same with more claims, or others.
+    pub(crate) fn token_saying(&self, more: &Value) -> String {
+        let claims = json!({ "sub": "usr_9f2c", "exp": (noon() + TimeDelta::minutes(15)).timestamp() });
+        let header = json!({ "alg": "EdDSA", "kid": self.id });
+        self.signer
+            .token(&header.to_string(), &with_members(claims, more).to_string())
+    }
+}
+
+/// The key server of a front end, for one verifier.
+#[derive(Clone, Default)]
+pub(crate) struct KeyServer(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    answer: Answer,
+    delay: Duration,
+    begun: Vec<Instant>,
+}
+
+type Failing = fn() -> FetchFailed;
+
+enum Answer {
+    Document(String),
+    Failure(Failing),
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self::Failure(|| FetchFailed::Unreachable("refused".into()))
+    }
+}
+
+impl KeyServer {
+    /// A server that publishes these keys from now on.
+    pub(crate) fn with(keys: &[&Key]) -> Self {
+        let server = Self::default();
+        server.publish(keys);
+        server
+    }
+
+    pub(crate) fn publish(&self, keys: &[&Key]) {
+        let keys: Vec<_> = keys.iter().map(|key| key.jwk()).collect();
+        self.say(&json!({ "keys": keys }).to_string());
+    }
+
+    pub(crate) fn say(&self, document: &str) {
+        self.0.lock().expect("the server").answer = Answer::Document(document.to_owned());
+    }
+
+    /// From now on every fetch fails like this.
+    pub(crate) fn fail(&self, failure: Failing) {
+        self.0.lock().expect("the server").answer = Answer::Failure(failure);
+    }
+
+    /// From now on nobody can reach it.
+    pub(crate) fn go_away(&self) {
+        self.fail(|| FetchFailed::Unreachable("refused".into()));
+    }
+
+    /// From now on it takes that long to send what it decided at the beginning.
+    pub(crate) fn take(&self, delay: Duration) {
+        self.0.lock().expect("the server").delay = delay;
+    }
+
+    /// When fetches began.
+    pub(crate) fn begun(&self) -> Vec<Instant> {
+        self.0.lock().expect("the server").begun.clone()
+    }
+
+    /// How many fetches have begun.
+    pub(crate) fn count(&self) -> usize {
+        self.begun().len()
+    }
+
+    /// Whether somebody could still fetch from it.
+    pub(crate) fn is_in_use(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
+#[async_trait]
+impl KeySetSource for KeyServer {
+    async fn fetch(&self) -> Result<Vec<u8>, FetchFailed> {
+        let (answer, delay) = {
+            let mut inner = self.0.lock().expect("the server");
+            inner.begun.push(Instant::now());
+            let answer = match &inner.answer {
+                Answer::Document(document) => Ok(document.clone().into_bytes()),
+                Answer::Failure(failure) => Err(failure()),
+            };
+            (answer, inner.delay)
+        };
+        sleep(delay).await;
+        answer
+    }
+}
+
+pub(crate) const SECRET: &str = "correct horse battery staple, 32+";
+
+/// A verifier with the usual times, and the clock that it looks at for `exp`.
+pub(crate) struct Verifier {
+    pub(crate) verifier: Arc<JwtVerifier>,
+    pub(crate) clock: Arc<FixedClock>,
+}
+
+impl Verifier {
+    /// Begins to fetch from this server, on the runtime around the test.
+    pub(crate) fn of(server: &KeyServer) -> Self {
+        Self::with_timing(server, KeySetTiming::default())
+    }
+
+    pub(crate) fn with_timing(server: &KeyServer, timing: KeySetTiming) -> Self {
+        let clock = Arc::new(FixedClock::at(noon()));
+        let rules = VerifierSettings {
+            secrets: vec![SharedSecret::new(SECRET.into()).expect("a good secret")],
+            ..VerifierSettings::default()
+        };
+        let verifier = JwtVerifier::new(rules, clock.clone());
+        let verifier = verifier.with_key_set(key_set_settings(timing), server.clone());
+        Self {
+            verifier: Arc::new(verifier),
+            clock,
+        }
+    }
+
+    /// The same, and the first fetch has ended.
+    pub(crate) async fn ready(server: &KeyServer) -> Self {
+        let verifier = Self::of(server);
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(server.count(), 1);
+        verifier
+    }
+
+    pub(crate) async fn judge(&self, token: &str) -> Verdict {
+        self.verifier.verify(token).await.into()
+    }
+
+    /// The verdict, and how long it took.
+    pub(crate) async fn judge_timed(&self, token: &str) -> (Verdict, Duration) {
+        let begin = Instant::now();
+        let verdict = self.judge(token).await;
+        (verdict, begin.elapsed())
+    }
+
+    /// The verdicts on tokens that come all at once.
+    pub(crate) async fn judge_all(&self, tokens: impl IntoIterator<Item = String>) -> Vec<Verdict> {
+        let tasks: Vec<_> = tokens
+            .into_iter()
+            .map(|token| {
+                let verifier = Arc::clone(&self.verifier);
+                tokio::spawn(async move { Verdict::from(verifier.verify(&token).await) })
+            })
+            .collect();
+        let mut verdicts = Vec::new();
+        for task in tasks {
+            verdicts.push(task.await.expect("a verdict"));
+        }
+        verdicts
+    }
+}
+
+pub(crate) fn key_set_settings(timing: KeySetTiming) -> KeySetSettings {
+    KeySetSettings {
+        url: KeySetUrl::parse("https://app.example/api/auth/jwks").expect("a good address"),
+        origin: None,
+        timing,
+    }
+}
+
+pub(crate) const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}

@@ -1,0 +1,180 @@
+//! A proxy that cuts a connection at an exact point of one statement.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "in tests a broken set-up should panic"
+)]
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_postgres::Config;
+
+use super::proxy::{Detour, connect};
+
+/// When the connection breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The server never hears of the statement.
+    Unsent,
+    /// The server is at work; it will finish.
+    AtWork,
+    /// The server is done, but its answer is lost.
+    Done,
+    /// Rows and command tag have arrived, but not that the transaction has ended (`ReadyForQuery`).
+    AlmostAnswered,
+}
+
+/// Each point at which a statement can be lost.
+pub(crate) const CUTS: [Cut; 4] = [Cut::Unsent, Cut::AtWork, Cut::Done, Cut::AlmostAnswered];
+
+/// Forwards everything until it meets a statement that it shall cut.
+pub(crate) struct Cutter {
+    detour: Detour,
+    plan: Arc<Mutex<Plan>>,
+}
+
+#[derive(Default)]
+struct Plan {
+    /// The beginning of the statement, the point, and how often.
+    cut: Option<(&'static str, Cut, usize)>,
+    /// The texts of the statements that somebody has asked for.
+    asked: Vec<String>,
+}
+
+impl Plan {
+    fn meet(&mut self, statement: &str) -> Option<Cut> {
+        self.asked.push(statement.to_owned());
+        let (beginning, cut, times) = self.cut.as_mut()?;
+        if *times == 0 || !statement.starts_with(*beginning) {
+            return None;
+        }
+        *times -= 1;
+        Some(*cut)
+    }
+}
+
+impl Cutter {
+    /// In front of the server of that URL.
+    pub(crate) async fn before(server: &str) -> Self {
+        let plan = Arc::<Mutex<Plan>>::default();
+        let carried = Arc::clone(&plan);
+        let carry = move |client, config| carry(client, config, Arc::clone(&carried));
+        Self {
+            detour: Detour::to(server, carry).await,
+            plan,
+        }
+    }
+
+    /// The URL that leads through the cutter.
+    pub(crate) fn url(&self) -> &str {
+        self.detour.url()
+    }
+
+    /// Cuts the next statements that begin like this, so many times, and forgets what was asked before.
+    pub(crate) fn cut(&self, beginning: &'static str, cut: Cut, times: usize) {
+        *self.lock() = Plan {
+            cut: Some((beginning, cut, times)),
+            asked: Vec::new(),
+        };
+    }
+
+    /// How many statements that begin like this somebody has asked for since then.
+    pub(crate) fn asked(&self, beginning: &str) -> usize {
+        let plan = self.lock();
+        let asked = plan.asked.iter();
+        asked.filter(|statement| statement.starts_with(beginning)).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().expect("a sound lock")
+    }
+}
+
+async fn carry(client: TcpStream, config: Config, plan: Arc<Mutex<Plan>>) {
+    let server = connect(&config).await;
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = tokio::io::split(server);
+    let (order, orders) = watch::channel(None);
+    let upwards = async {
+        // The first message has no type.
+        let length = from_client.read_u32().await.ok()?;
+        let mut rest = vec![0; length as usize - 4];
+        from_client.read_exact(&mut rest).await.ok()?;
+        to_server.write_u32(length).await.ok()?;
+        to_server.write_all(&rest).await.ok()?;
+        let mut texts = HashMap::new();
+        loop {
+            let message = Message::read(&mut from_client).await?;
+            match message.kind() {
+                b'P' => drop(texts.insert(message.text(0), message.text(1))),
+                b'B' => {
+                    let statement = texts.get(&message.text(1)).map_or("", String::as_str);
+                    let cut = plan.lock().expect("a sound lock").meet(statement);
+                    if cut == Some(Cut::Unsent) {
+                        return Some(());
+                    }
+                    order.send_replace(cut);
+                }
+                _ => {}
+            }
+            to_server.write_all(&message.0).await.ok()?;
+            if message.kind() == b'S' && *order.borrow() == Some(Cut::AtWork) {
+                return Some(());
+            }
+        }
+    };
+    let downwards = async {
+        loop {
+            let message = Message::read(&mut from_server).await?;
+            let order = *orders.borrow();
+            match order {
+                None | Some(Cut::Unsent) => to_client.write_all(&message.0).await.ok()?,
+                Some(Cut::AlmostAnswered) if message.kind() != b'Z' => {
+                    to_client.write_all(&message.0).await.ok()?;
+                }
+                Some(_) if message.kind() == b'Z' => return Some(()),
+                Some(_) => {}
+            }
+        }
+    };
+    // Whoever hangs up first ends both.
+    tokio::select! {
+        _ = upwards => {}
+        _ = downwards => {}
+    }
+    drop((from_client, to_client));
+    if *orders.borrow() == Some(Cut::AtWork) {
+        while Message::read(&mut from_server)
+            .await
+            .is_some_and(|message| message.kind() != b'Z')
+        {}
+    }
+}
+
+/// A message of the protocol with its type and its length.
+struct Message(Vec<u8>);
+
+impl Message {
+    async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Self> {
+        let mut bytes = vec![0; 5];
+        stream.read_exact(&mut bytes).await.ok()?;
+        let length = u32::from_be_bytes(bytes[1..5].try_into().expect("four bytes"));
+        bytes.resize(length as usize + 1, 0);
+        stream.read_exact(&mut bytes[5..]).await.ok()?;
+        Some(Self(bytes))
+    }
+
+    fn kind(&self) -> u8 {
+        self.0[0]
+    }
+
+    /// One of the texts with which `Parse` and `Bind` begin.
+    fn text(&self, number: usize) -> String {
+        let mut texts = self.0[5..].split(|byte| *byte == 0);
+        String::from_utf8_lossy(texts.nth(number).expect("a text")).into_owned()
+    }
+}

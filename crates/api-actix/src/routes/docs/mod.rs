@@ -1,0 +1,94 @@
+//! The documentation: the OpenAPI document for programs, Swagger UI for people. All of it comes out of the binary.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, web};
+use secrecy::ExposeSecret;
+use utoipa_swagger_ui::Config;
+
+use crate::app::App;
+use crate::preconditions::if_none_match_names;
+use crate::problem::{Code, Problem};
+use crate::{etag, openapi};
+
+/// Those files of Swagger UI that the page needs.
+const FILES: [&str; 3] = ["favicon-32x32.png", "swagger-ui-bundle.js", "swagger-ui.css"];
+/// The page runs its own scripts only and talks to this server only; Swagger UI writes styles into its elements.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// `GET /openapi.json`
+pub(crate) async fn document(request: HttpRequest) -> HttpResponse {
+    static TAG: OnceLock<String> = OnceLock::new();
+    let tag = TAG.get_or_init(|| etag::opaque_of([openapi::json().as_bytes()]));
+    let is_known = if_none_match_names(request.headers(), tag);
+    let mut answer = if is_known {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    answer
+        .insert_header((header::ETAG, etag::weak(tag)))
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-cache")));
+    if is_known {
+        answer.finish()
+    } else {
+        let document = Bytes::from_static(openapi::json().as_bytes());
+        answer.content_type("application/json").body(document)
+    }
+}
+
+/// `GET /docs`: the page. Its links start at the root, so that a slash at the end of the address does no harm.
+pub(crate) async fn page(app: web::Data<App>) -> HttpResponse {
+    let token = app
+        .policy
+        .docs_token
+        .as_ref()
+        .map_or("", |token| token.expose_secret());
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .content_type("text/html; charset=utf-8")
+        // A token consists of letters, digits, dots, hyphens and underscores.
+        .body(include_str!("index.html").replace("{token}", token))
+}
+
+/// `GET /docs/{file}`: what the page loads.
+pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=3600"),
+    ));
+    if *name == "start.js" {
+        return Ok(answer
+            .content_type("text/javascript; charset=utf-8")
+            .body(include_str!("start.js")));
+    }
+    let is_needed = FILES.contains(&name.as_str());
+    let file = is_needed.then(|| utoipa_swagger_ui::serve(&name, Arc::new(Config::from(""))));
+    let Some(Ok(Some(file))) = file else {
+        return Err(Problem::new(Code::RouteNotFound));
+    };
+    // The files are compressed once, when the binary is built: every browser takes gzip.
+    if file.gzpipped {
+        answer.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+    }
+    let bytes = match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    Ok(answer.content_type(file.content_type).body(bytes))
+}
+
+/// `GET /redoc`: where FastAPI has its other documentation.
+pub(crate) async fn redoc() -> HttpResponse {
+    HttpResponse::TemporaryRedirect()
+        .insert_header((header::LOCATION, HeaderValue::from_static("/docs")))
+        .finish()
+}

@@ -1,0 +1,13 @@
+// Shows the document; signs requests with the token of `task-api dev`, if the page brings one.
+const place = document.getElementById("docs");
+const ui = SwaggerUIBundle({
+  domNode: place,
+  url: "/openapi.json",
+  deepLinking: true,
+  displayRequestDuration: true,
+  onComplete: () => {
+    if (place.dataset.token) {
+      ui.preauthorizeApiKey("bearer", place.dataset.token);
+    }
+  },
+});

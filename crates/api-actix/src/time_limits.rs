@@ -1,0 +1,48 @@
+//! How long a client, and we, may take.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, web};
+
+use crate::app::App;
+
+/// The times after which nobody is waited for any more. The defaults are those of the contract; tests set shorter ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// From the start of a connection to the end of the first head (408).
+    pub head: Duration,
+    /// From the end of a head to the end of its body (408).
+    pub body: Duration,
+    /// From the end of a head to the answer (503).
+    pub request: Duration,
+    /// From the first byte of a request to the first of its answer (the connection ends). Longer than a head and a request
+    /// together.
+    pub exchange: Duration,
+    /// How long an answer may be stuck because the client takes in nothing of it (the connection ends).
+    pub stuck_answer: Duration,
+    /// From an answer to the next request (the connection ends).
+    pub keep_alive: Duration,
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(5),
+            body: Duration::from_secs(10),
+            request: Duration::from_secs(12),
+            exchange: Duration::from_secs(20),
+            stuck_answer: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(75),
+        }
+    }
+}
+
+impl TimeLimits {
+    /// Those of the application that handles this request.
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        request
+            .app_data::<web::Data<App>>()
+            .map(|app| app.policy.time_limits)
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,10 @@
+//! The OpenAPI document: that it is complete and true, and how it is served. That it describes every answer is part of
+//! every other test: see `support/description.rs`.
+#![expect(clippy::indexing_slicing, reason = "in tests a broken set-up should panic")]
+
+mod document;
+mod pages;
+mod requests;
+mod routes;
+#[path = "../support/mod.rs"]
+mod support;

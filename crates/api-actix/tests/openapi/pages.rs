@@ -1,0 +1,132 @@
+//! How the document is served: for programs, and for people.
+
+use api_actix::openapi;
+use api_actix::policy::Policy;
+use reqwest::Method;
+
+use crate::support::{Answer, Api, Parts, Storage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_says_where_it_is_described() {
+    let api = Api::over(Storage::Memory).await;
+    let service = api.anonymous().get("/").await.json();
+    assert_eq!(service["version"], env!("CARGO_PKG_VERSION"));
+    for member in ["docs", "openapi"] {
+        let place = service[member].as_str().expect("a path");
+        assert_eq!(api.anonymous().get(place).await.status, 200, "{place}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_is_served_without_a_token_and_may_be_kept_until_it_changes() {
+    let api = Api::over(Storage::Memory).await;
+    let answer = api.anonymous().get("/openapi.json").await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body == openapi::json());
+    assert_eq!(answer.header("cache-control"), "no-cache");
+    let again = api
+        .anonymous()
+        .request(Method::GET, "/openapi.json")
+        .header("If-None-Match", answer.header("etag"));
+    let again = Answer::to(again).await;
+    assert_eq!((again.status.as_u16(), again.body.as_str()), (304, ""));
+    assert_eq!(again.header("etag"), answer.header("etag"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_loads_everything_from_this_server() {
+    let api = Api::over(Storage::Memory).await;
+    for path in ["/docs", "/docs/"] {
+        let page = api.anonymous().get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        let links: Vec<_> = page
+            .body
+            .split(['"'])
+            .zip(page.body.split('"').skip(1))
+            .filter(|(before, _)| before.ends_with("src=") || before.ends_with("href="))
+            .map(|(_, link)| link)
+            .collect();
+        assert_eq!(links.len(), 4, "{links:?}");
+        for link in links {
+            // From the root, so that it leads to the same from both addresses.
+            assert!(link.starts_with("/docs/"), "{link}");
+            let file = api.anonymous().get(link).await;
+            assert_eq!(file.status, 200, "{link}");
+            assert!(!file.header("content-type").is_empty(), "{link}");
+            assert_eq!(file.header("x-content-type-options"), "nosniff", "{link}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_page_may_run_scripts_and_only_its_own() {
+    let api = Api::over(Storage::Memory).await;
+    let policy_of = async |path: &str| {
+        let answer = api.anonymous().get(path).await;
+        answer.header("content-security-policy").to_owned()
+    };
+    let policy = policy_of("/docs").await;
+    assert!(
+        policy.contains("default-src 'none'; script-src 'self';"),
+        "{policy}"
+    );
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    for other in [
+        "/",
+        "/openapi.json",
+        "/docs/start.js",
+        "/docs/nothing",
+        "/problems/timeout",
+        "/api/tasks",
+    ] {
+        let policy = policy_of(other).await;
+        assert!(!policy.contains("script-src"), "{other}: {policy}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_page_does_not_need_is_not_there() {
+    let api = Api::over(Storage::Memory).await;
+    for file in [
+        "nothing",
+        "index.html",
+        "swagger-initializer.js",
+        "oauth2-redirect.html",
+        "..%2fetc%2fpasswd",
+        "%00",
+    ] {
+        let answer = api.anonymous().get(&format!("/docs/{file}")).await;
+        assert_eq!(answer.problem(), "route_not_found", "{file}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_brings_a_token_only_if_it_was_given_one() {
+    let without = Api::over(Storage::Memory).await.anonymous().get("/docs").await;
+    assert!(without.body.contains("data-token=\"\""), "{without:?}");
+    let policy = Policy {
+        docs_token: Some("a.b-c_d".into()),
+        ..Policy::default()
+    };
+    let api = Api::serving(Parts {
+        policy,
+        ..Parts::default()
+    });
+    let with = api.anonymous().get("/docs").await;
+    assert!(with.body.contains("data-token=\"a.b-c_d\""), "{with:?}");
+    assert_eq!(with.header("cache-control"), "no-store");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redoc_leads_to_the_page() {
+    let api = Api::over(Storage::Memory).await;
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build();
+    let request = client.expect("a client").get(format!("{}/redoc", api.url()));
+    let answer = Answer::to(request).await;
+    assert_eq!(answer.status, 307);
+    assert_eq!(answer.header("location"), "/docs");
+    assert_ne!(answer.header("x-request-id"), "");
+}
