@@ -14,8 +14,8 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web}
 use domain::identity::{AuthError, Caller, Refusal, RefusalReason};
 
 use crate::app::App;
-use crate::edge::RequestContext;
 use crate::problem::{Code, Problem, unauthorized};
+use crate::request_context::RequestContext;
 
 /// Lets a request pass if its token proves who is asking, and remembers who.
 ///

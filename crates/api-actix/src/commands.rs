@@ -1,7 +1,6 @@
 //! The commands of `task-api`.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapters_jwt::{DevelopmentClaims, VerifierSettings, sign_development_token};
@@ -12,23 +11,19 @@ use domain::clock::Clock;
 use domain::identity::Owner;
 use serde_json::json;
 
-use crate::admin::{Admin, Desk};
-use crate::app::Lifecycle;
 use crate::check_config;
 use crate::config::{
     Config, ConfigError, DatabaseConfig, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
-    parse_duration, shared_secrets,
+    parse_duration, shared_secrets, unknown,
 };
 use crate::dev::{self, DevFolder};
 use crate::failure::Failure;
 use crate::healthcheck;
-use crate::observe::Observers;
 use crate::openapi;
 use crate::running::Running;
-use crate::server::Server;
 use crate::system::SystemClock;
-use crate::telemetry::{self, LogLevel};
-use crate::wiring::{Backend, Wiring};
+use crate::telemetry;
+use crate::wiring::Backend;
 
 /// A secure, multi-tenant task REST API that verifies the tokens of Better Auth.
 #[derive(Debug, Parser)]
@@ -106,8 +101,8 @@ async fn serve(source: &Source) -> Result<(), Failure> {
     let config = Config::from_source(source)?;
     let log_level = telemetry::start(&LogConfig::from_source(source, LogFormat::Json)?);
     config.tokens.log_warnings();
-    check_config::warn_about_unknown_settings(source);
-    let server = start(config, log_level).await?;
+    unknown::log_warnings(source);
+    let server = Running::start(config, log_level).await?;
     let startup_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(
         url = server.url(),
@@ -116,39 +111,6 @@ async fn serve(source: &Source) -> Result<(), Failure> {
         "listening"
     );
     server.run().await
-}
-
-/// Everything between reading the settings and serving.
-pub(crate) async fn start(config: Config, log_level: LogLevel) -> Result<Running, Failure> {
-    let (backend, info) = Backend::open(&config.database, config.http.workers).await?;
-    info.log();
-    if config.database.migrate_on_start {
-        let applied = backend.migrate().await?;
-        if !applied.is_empty() {
-            tracing::info!(migrations = applied.join(", "), "schema brought up to date");
-        }
-    } else {
-        info.warn_about_pending_migrations();
-    }
-    let lifecycle = Arc::new(Lifecycle::default());
-    let observers = Observers::new(&config.observe, backend.kind())?;
-    let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;
-    let wiring = wiring.observed_by(observers.clone());
-    let desk = observers.metrics.clone().map(|metrics| Desk {
-        metrics,
-        log_level,
-        wiring: wiring.clone(),
-    });
-    let server = Server::listen(&config.http, wiring, lifecycle)?;
-    let admin = config.observe.admin_address.zip(desk);
-    let admin = admin
-        .map(|(address, desk)| Admin::listen(&address, desk))
-        .transpose()?;
-    Ok(Running {
-        server,
-        admin,
-        observers,
-    })
 }
 
 async fn migrate(source: &Source) -> Result<(), Failure> {

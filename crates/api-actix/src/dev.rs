@@ -12,15 +12,15 @@ use domain::identity::Owner;
 use rand::RngExt;
 use secrecy::SecretString;
 
-use crate::check_config::warn_about_unknown_settings;
-use crate::commands::{development_token, print, start};
+use crate::commands::{development_token, print};
 use crate::config::{
     Config, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
-    shared_secrets,
+    shared_secrets, unknown,
 };
 use crate::failure::Failure;
 use crate::observe::settings::ObserveConfig;
 use crate::policy::{Policy, Purpose};
+use crate::running::Running;
 use crate::telemetry;
 
 /// How long the token that `dev` prints is good for.
@@ -98,8 +98,8 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
         },
         observe: ObserveConfig::from_source(source)?,
     };
-    warn_about_unknown_settings(source);
-    let server = start(config, log_level).await?;
+    unknown::log_warnings(source);
+    let server = Running::start(config, log_level).await?;
     print(&welcome(&server.url(), &token, &keys))?;
     server.run().await
 }

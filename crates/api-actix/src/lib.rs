@@ -42,6 +42,7 @@ pub mod policy;
 mod preconditions;
 pub mod problem;
 pub mod rate_limit;
+pub mod request_context;
 pub mod routes;
 pub mod running;
 pub mod server;

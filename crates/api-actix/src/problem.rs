@@ -10,10 +10,10 @@ use domain::task::{RepositoryError, TaskError, Version};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::edge::RequestContext;
 use crate::failure::chain;
 use crate::fields::{FieldError, FieldErrors};
 use crate::openapi::schemas;
+use crate::request_context::RequestContext;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident: $status:ident, $code:literal, $title:literal, $detail:literal;)+) => {

@@ -15,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::config::{LogConfig, LogFormat};
-use crate::edge::RequestContext;
+use crate::request_context::RequestContext;
 
 /// Says what is logged, while the process runs.
 #[derive(Clone)]

@@ -8,6 +8,7 @@
 mod dotenv;
 mod source;
 mod tokens;
+pub(crate) mod unknown;
 
 use std::fmt::Display;
 use std::path::PathBuf;

@@ -35,13 +35,21 @@ impl TokenConfig {
     pub fn with_secrets(secrets: Vec<SharedSecret>, source: &Source) -> Result<Self, ConfigError> {
         let key_set = key_set(source)?;
         let algorithms = algorithms(source)?;
-        if secrets.is_empty() && key_set.is_none() {
+        let rules = VerifierSettings {
+            algorithms: algorithms.clone().unwrap_or_default(),
+            issuers: source.list("JWT_ISSUER", Party::parse)?,
+            audiences: source.list("JWT_AUDIENCE", Party::parse)?,
+            user_id_claims: user_id_claims(source)?,
+            leeway: leeway(source)?,
+            secrets,
+        };
+        if rules.secrets.is_empty() && key_set.is_none() {
             let reason = "is not set, nor is BETTER_AUTH_SECRETS, BETTER_AUTH_URL or JWKS_URL: set the secret that the \
                           front end's Better Auth signs with, or its address";
             return Err(ConfigError::new("BETTER_AUTH_SECRET", reason));
         }
         if let Some(algorithms) = &algorithms {
-            if algorithms.include_shared_secrets() && secrets.is_empty() {
+            if algorithms.include_shared_secrets() && rules.secrets.is_empty() {
                 let reason = "lists HS256, but there is no shared secret: set BETTER_AUTH_SECRET";
                 return Err(ConfigError::new("JWT_ALGORITHMS", reason));
             }
@@ -51,17 +59,9 @@ impl TokenConfig {
                 return Err(ConfigError::new("JWT_ALGORITHMS", reason));
             }
         }
-        let algorithms = algorithms.unwrap_or_default();
         Ok(Self {
-            key_set: key_set.filter(|_| algorithms.include_key_pairs()),
-            rules: VerifierSettings {
-                secrets,
-                algorithms,
-                issuers: source.list("JWT_ISSUER", Party::parse)?,
-                audiences: source.list("JWT_AUDIENCE", Party::parse)?,
-                user_id_claims: user_id_claims(source)?,
-                leeway: leeway(source)?,
-            },
+            key_set: key_set.filter(|_| rules.algorithms.include_key_pairs()),
+            rules,
         })
     }
 

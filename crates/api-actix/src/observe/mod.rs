@@ -33,8 +33,8 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 
 use crate::config::ConfigError;
-use crate::edge::RequestContext;
 use crate::problem::Code;
+use crate::request_context::RequestContext;
 use access_log::AccessLog;
 use metrics::Metrics;
 use settings::ObserveConfig;

@@ -6,7 +6,7 @@ use super::settings::Collector;
 use super::trace_context::TraceParent;
 use super::traced::Call;
 use crate::config::ConfigError;
-use crate::edge::RequestContext;
+use crate::request_context::RequestContext;
 
 /// Nobody.
 #[derive(Clone)]

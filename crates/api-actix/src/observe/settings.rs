@@ -112,8 +112,8 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_named() {
         for (name, value) in [
-            ("ADMIN_ADDR", "9090"),
-            ("ADMIN_ADDR", ":9090"),
+            ("ADMIN_ADDR", "9091"),
+            ("ADMIN_ADDR", ":9091"),
             ("ADMIN_ADDR", "localhost:http"),
             ("ACCESS_LOG", "everything"),
             ("SERVER_TIMING", "perhaps"),

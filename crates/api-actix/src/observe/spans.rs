@@ -19,7 +19,7 @@ use super::settings::Collector;
 use super::trace_context::TraceParent;
 use super::traced::{Call, Part};
 use crate::config::ConfigError;
-use crate::edge::RequestContext;
+use crate::request_context::RequestContext;
 
 /// How long stopping may wait for a collector.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -12,8 +12,8 @@ use domain::task::{
     TaskFilter, TaskId, TaskQuery, TaskRepository,
 };
 
-use crate::edge::RequestContext;
 use crate::problem::class_of_failure;
+use crate::request_context::RequestContext;
 
 /// The part of a request that a call belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,23 @@ pub(crate) struct Call {
     pub(crate) took: Duration,
     /// The class of the failure.
     pub(crate) error: Option<&'static str>,
+}
+
+/// How long at least one call of this part was under way; `None` if there were none. Calls may overlap.
+pub(crate) fn time_in(part: Part, calls: &[Call]) -> Option<Duration> {
+    let mut spans: Vec<_> = calls
+        .iter()
+        .filter(|call| call.part == part)
+        .map(|call| (call.started, call.started + call.took))
+        .collect();
+    spans.sort_unstable();
+    let (mut covered_until, _) = *spans.first()?;
+    let mut sum = Duration::ZERO;
+    for (begin, end) in spans {
+        sum += end.saturating_duration_since(begin.max(covered_until));
+        covered_until = covered_until.max(end);
+    }
+    Some(sum)
 }
 
 /// A port that notes its calls.
@@ -141,5 +158,33 @@ impl TaskRepository for Traced<dyn TaskRepository> {
 
     async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
         statement("DELETE", self.0.delete_with_status(owner, statuses)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_calls_do_at_the_same_time_counts_once() {
+        let start = Instant::now();
+        let ms = Duration::from_millis;
+        let call = |part, begin, took| Call {
+            part,
+            operation: "SELECT",
+            started: start + ms(begin),
+            took: ms(took),
+            error: None,
+        };
+        let calls = [
+            call(Part::Database, 20, 10),
+            call(Part::Authentication, 0, 5),
+            call(Part::Database, 10, 30),
+            call(Part::Database, 50, 7),
+            call(Part::Database, 35, 10),
+        ];
+        assert_eq!(time_in(Part::Database, &calls), Some(ms(42)));
+        assert_eq!(time_in(Part::Authentication, &calls), Some(ms(5)));
+        assert_eq!(time_in(Part::Database, &[]), None);
     }
 }
