@@ -174,7 +174,7 @@ fn numeric_date(value: &Value) -> Option<DateTime<Utc>> {
     let micros = (value.as_f64()? * 1e6).round();
     #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and so do we")]
     let micros = micros as i64;
-    let limit = if micros < 0 {
+    let limit = if micros.is_negative() {
         DateTime::<Utc>::MIN_UTC
     } else {
         DateTime::<Utc>::MAX_UTC

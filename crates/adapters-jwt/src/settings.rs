@@ -145,7 +145,10 @@ impl fmt::Debug for KeySetUrl {
 
 /// The base address of Better Auth, as its own setting has it. Only its origin counts, as for Better Auth itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BetterAuthUrl(Party, KeySetUrl);
+pub struct BetterAuthUrl {
+    origin: Party,
+    key_set: KeySetUrl,
+}
 
 impl BetterAuthUrl {
     const KEY_SET_PATH: &str = "/api/auth/jwks";
@@ -156,20 +159,22 @@ impl BetterAuthUrl {
     /// [`InvalidSetting::NoHttpUrl`] and [`InvalidSetting::Credentials`].
     pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
         let origin = http_url(text)?.origin().ascii_serialization();
-        let key_set = KeySetUrl::parse(&format!("{origin}{}", Self::KEY_SET_PATH))?;
-        Ok(Self(Party::parse(&origin)?, key_set))
+        Ok(Self {
+            key_set: KeySetUrl::parse(&format!("{origin}{}", Self::KEY_SET_PATH))?,
+            origin: Party::parse(&origin)?,
+        })
     }
 
     /// The issuer and the audience of its tokens.
     #[must_use]
     pub fn origin(&self) -> &Party {
-        &self.0
+        &self.origin
     }
 
     /// Where it publishes its keys, unless it is told to do so elsewhere.
     #[must_use]
     pub fn key_set(&self) -> &KeySetUrl {
-        &self.1
+        &self.key_set
     }
 }
 

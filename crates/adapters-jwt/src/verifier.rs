@@ -167,3 +167,45 @@ impl fmt::Debug for JwtVerifier {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::testing::{FixedClock, a_caller, noon};
+
+    use super::*;
+    use crate::claims::Verified;
+    use crate::jwks::FetchFailed;
+    use crate::settings::{KeySetTiming, KeySetUrl};
+
+    /// Publishes the key of RFC 8037 A.2.
+    struct OneKey;
+
+    #[async_trait]
+    impl KeySetSource for OneKey {
+        async fn fetch(&self) -> Result<Vec<u8>, FetchFailed> {
+            let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+            Ok(format!(r#"{{"keys":[{{"kid":"a","kty":"OKP","crv":"Ed25519","x":"{x}"}}]}}"#).into_bytes())
+        }
+    }
+
+    #[tokio::test]
+    async fn the_signature_of_a_remembered_token_is_not_checked_again() {
+        let verifier = JwtVerifier::new(VerifierSettings::default(), Arc::new(FixedClock::at(noon())));
+        let key_set = KeySetSettings {
+            url: KeySetUrl::parse("https://app.example/api/auth/jwks").unwrap(),
+            origin: None,
+            timing: KeySetTiming::default(),
+        };
+        let verifier = verifier.with_key_set(key_set, OneKey);
+        // {"alg":"EdDSA","kid":"a"}, no claims, and three zeros that are no signature.
+        let token = "eyJhbGciOiJFZERTQSIsImtpZCI6ImEifQ.e30.AAAA";
+        assert!(verifier.verify(token).await.is_err());
+        let accepted = Verified {
+            caller: a_caller(),
+            not_before: noon(),
+        };
+        let remembered = &verifier.key_pairs.as_ref().unwrap().verified;
+        remembered.insert(TokenDigest::of(token), 0, accepted);
+        assert_eq!(verifier.verify(token).await.unwrap(), a_caller());
+    }
+}

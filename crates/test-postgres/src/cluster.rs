@@ -45,13 +45,7 @@ impl Cluster {
     #[must_use]
     pub fn start(options: &ClusterOptions) -> Self {
         let runner = Runner::new();
-        // A short path: socket paths hold about 100 bytes.
-        let folder = tempfile::Builder::new()
-            .prefix("pg")
-            .tempdir()
-            .expect("a temporary folder")
-            .keep();
-        runner.hand_over(&folder);
+        let folder = short_folder(&runner);
         let data = folder.join("data");
         run(runner
             .command("initdb")
@@ -71,12 +65,47 @@ impl Cluster {
             make_private(&path);
             runner.hand_over(&path);
         }
+        Self::of(&runner, folder, options.tcp_port)
+    }
+
+    /// A hot standby: a cluster of its own that follows this one and can be read, until it is promoted.
+    ///
+    /// # Panics
+    /// The programs fail: the message carries what they said.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let runner = Runner::new();
+        let folder = short_folder(&runner);
+        let data = folder.join("data");
+        run(runner
+            .command("pg_basebackup")
+            .args([
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+                "--no-sync",
+                "-U",
+                "postgres",
+            ])
+            .arg("-h")
+            .arg(&self.folder)
+            .args(["-p", &self.tcp_port.unwrap_or(5432).to_string(), "-D"])
+            .arg(&data));
+        let path = data.join("postgresql.auto.conf");
+        let mut settings = std::fs::read_to_string(&path).expect("the settings of the other");
+        settings.push_str(&sockets_in(&folder));
+        settings.push_str("\nlisten_addresses = ''\n");
+        std::fs::write(path, settings).expect("configuring the standby");
+        Self::of(&runner, folder, None)
+    }
+
+    /// Starts what lies in a folder.
+    fn of(runner: &Runner, folder: PathBuf, tcp_port: Option<u16>) -> Self {
         let pg_ctl = runner.words("pg_ctl");
-        let keeper = keep(&pg_ctl, &data, &folder).expect("starting a shell");
+        let keeper = keep(&pg_ctl, &folder.join("data"), &folder).expect("starting a shell");
         let cluster = Self {
             folder,
             pg_ctl,
-            tcp_port: options.tcp_port,
+            tcp_port,
             keeper,
         };
         cluster.resume();
@@ -137,6 +166,21 @@ impl Cluster {
         run(self.pg_ctl().args(["start", "-w", "-l"]).arg(log));
     }
 
+    /// Makes a standby a server that takes writes, and waits until it does.
+    ///
+    /// # Panics
+    /// It is no standby.
+    pub fn promote(&self) {
+        run(self.pg_ctl().args(["promote", "-w"]));
+    }
+
+    /// The Unix socket that the server listens on.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder
+            .join(format!(".s.PGSQL.{}", self.tcp_port.unwrap_or(5432)))
+    }
+
     fn pg_ctl(&self) -> Command {
         let mut words = self.pg_ctl.iter();
         let mut command = Command::new(words.next().expect("a program"));
@@ -154,9 +198,8 @@ impl Drop for Cluster {
 }
 
 fn configure(data: &Path, socket_folder: &Path, options: &ClusterOptions) {
-    let socket_folder = socket_folder.to_string_lossy();
     let mut settings = vec![
-        format!("unix_socket_directories = '{socket_folder}'"),
+        sockets_in(socket_folder),
         "fsync = off".to_owned(),
         "full_page_writes = off".to_owned(),
         "autovacuum = off".to_owned(),
@@ -174,6 +217,18 @@ fn configure(data: &Path, socket_folder: &Path, options: &ClusterOptions) {
     let mut text = settings.join("\n");
     text.push('\n');
     std::fs::write(data.join("postgresql.auto.conf"), text).expect("configuring the cluster");
+}
+
+fn sockets_in(folder: &Path) -> String {
+    format!("unix_socket_directories = '{}'", folder.display())
+}
+
+/// A new folder that belongs to whoever runs the programs. Its path is short: socket paths hold about 100 bytes.
+fn short_folder(runner: &Runner) -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("pg").tempdir();
+    let folder = folder.expect("a temporary folder").keep();
+    runner.hand_over(&folder);
+    folder
 }
 
 fn keep(pg_ctl: &[String], data: &Path, folder: &Path) -> io::Result<Child> {

@@ -24,6 +24,7 @@
 )]
 
 mod cluster;
+mod pooler;
 mod programs;
 
 use std::sync::OnceLock;
@@ -31,6 +32,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub use cluster::{Cluster, ClusterOptions, StopMode};
+pub use pooler::PgBouncer;
 
 /// An empty database on the server that all tests of this process share.
 ///

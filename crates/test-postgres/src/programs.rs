@@ -82,18 +82,22 @@ impl Runner {
 
     /// The words that start a program, before its own arguments.
     pub(crate) fn words(&self, program: &str) -> Vec<String> {
-        let path = self.folder.join(program).to_string_lossy().into_owned();
+        self.words_of(&self.folder.join(program).to_string_lossy())
+    }
+
+    /// The same for a program that is elsewhere.
+    pub(crate) fn words_of(&self, program: &str) -> Vec<String> {
         match &self.user {
             Some(user) => [
                 "setpriv",
                 &format!("--reuid={user}"),
                 &format!("--regid={}", group_of(user)),
                 "--clear-groups",
-                &path,
+                program,
             ]
             .map(str::to_owned)
             .to_vec(),
-            None => vec![path],
+            None => vec![program.to_owned()],
         }
     }
 

@@ -146,7 +146,7 @@ impl State {
     /// Asks for a look whether a key has changed behind its id. Answers the number of the fetch to wait for; `None` if
     /// the last one is fresh enough, or the next one too far.
     pub(crate) fn want_again(&mut self, now: Instant) -> Option<u64> {
-        if self.is_under_way() {
+        if self.begun > self.ended {
             return Some(self.begun);
         }
         let is_fresh = self.last_begin.is_some_and(|begin| now < begin + TRUSTED_FOR);
@@ -256,17 +256,12 @@ impl State {
             if wanted.first <= ended && absent.len() < MAX_ABSENT {
                 absent.insert(id.clone(), now + ABSENT_FOR);
             }
-            wanted.first = wanted.last;
             wanted.last > ended
         });
     }
 
-    fn is_under_way(&self) -> bool {
-        self.begun > self.ended
-    }
-
     fn can_fetch_soon(&self, now: Instant) -> bool {
-        self.is_under_way() || self.earliest < now + PATIENCE
+        self.earliest < now + PATIENCE
     }
 }
 
@@ -290,5 +285,84 @@ pub(crate) enum KeysUnavailable {
 impl From<KeysUnavailable> for AuthError {
     fn from(reason: KeysUnavailable) -> Self {
         Self::KeysUnavailable(reason.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A set of keys with these ids: the key of RFC 8037 A.2, over and over.
+    fn set(ids: &[&str]) -> KeySet {
+        let entry = |id: &&str| {
+            let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+            format!(r#"{{"kid":"{id}","kty":"OKP","crv":"Ed25519","x":"{x}"}}"#)
+        };
+        let entries: Vec<_> = ids.iter().map(entry).collect();
+        KeySet::parse(format!(r#"{{"keys":[{}]}}"#, entries.join(",")).as_bytes()).unwrap()
+    }
+
+    fn fetch(state: &mut State, set: KeySet, now: Instant) {
+        state.begin(now);
+        state.succeed(set, now, 1.0);
+    }
+
+    #[test]
+    fn the_generation_goes_up_when_a_key_goes_and_not_when_one_comes() {
+        let now = Instant::now();
+        let mut state = State::new(KeySetTiming::default(), now);
+        for (ids, generation) in [
+            (&["a"][..], 0),
+            (&["a", "b"], 0),
+            (&["b"], 1),
+            (&["b", "c"], 1),
+            (&["a"], 2),
+        ] {
+            fetch(&mut state, set(ids), now);
+            assert_eq!(state.keys(now).unwrap().generation, generation, "{ids:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_fetch_that_began_after_the_request_shows_that_an_id_is_absent() {
+        let now = Instant::now();
+        let mut state = State::new(KeySetTiming::default(), now);
+        state.begin(now);
+        assert_eq!(state.want(Some("b"), now), Ok(2));
+        state.succeed(set(&["a"]), now, 1.0);
+        assert!(!state.is_absent("b", now));
+        fetch(&mut state, set(&["a"]), now);
+        assert!(state.is_absent("b", now));
+    }
+
+    #[test]
+    fn two_hundred_and_fifty_six_ids_are_held_absent_at_most() {
+        let now = Instant::now();
+        let mut state = State::new(KeySetTiming::default(), now);
+        let ids: Vec<_> = (0..300).map(|number| number.to_string()).collect();
+        for some in ids.chunks(150) {
+            for id in some {
+                state.want(Some(id), now).unwrap();
+            }
+            fetch(&mut state, set(&["a"]), now);
+        }
+        assert_eq!(ids.iter().filter(|id| state.is_absent(id, now)).count(), 256);
+        let later = now + ABSENT_FOR;
+        state.want(Some("late"), later).unwrap();
+        fetch(&mut state, set(&["a"]), later);
+        assert!(state.is_absent("late", later), "there is room again");
+    }
+
+    #[test]
+    fn a_pause_as_long_as_the_patience_of_a_request_is_too_long() {
+        let now = Instant::now();
+        let mut state = State::new(KeySetTiming::default(), now);
+        state.begin(now);
+        let busy = FetchFailed::TooManyRequests {
+            retry_after: Some(PATIENCE),
+        };
+        state.fail(&busy, now);
+        assert_eq!(state.want(Some("a"), now), Err(KeysUnavailable::Paused));
+        assert_eq!(state.want(Some("a"), now + Duration::from_millis(1)), Ok(2));
     }
 }

@@ -1,5 +1,6 @@
 //! Many requests at once.
 
+use adapters_jwt::KeySetTiming;
 use domain::identity::RefusalReason::UnknownKey;
 use tokio::time::{Instant, sleep};
 
@@ -65,7 +66,7 @@ async fn bogus_ids_cost_the_key_server_one_fetch_a_second_at_most() {
     let verifier = Verifier::ready(&server).await;
     sleep(secs(60)).await;
     let end = Instant::now() + secs(30);
-    for number in 0.. {
+    for number in 0..100 {
         if Instant::now() >= end {
             break;
         }
@@ -143,6 +144,29 @@ async fn two_hundred_and_fifty_six_requests_wait_and_the_next_is_told_so_at_once
         verifier.judge(&new.token()).await,
         Accepted,
         "the places are free again"
+    );
+}
+
+/// Nobody waits any more, but the fetch that they waited for goes on.
+#[tokio::test(start_paused = true)]
+async fn two_hundred_and_fifty_six_ids_are_waited_for_and_the_next_is_told_so_at_once() {
+    let server = KeyServer::default();
+    server.take(secs(60));
+    let timing = KeySetTiming {
+        timeout: secs(60),
+        ..KeySetTiming::default()
+    };
+    let verifier = Verifier::with_timing(&server, timing);
+    let bogus = |number| Key::new(&format!("bogus-{number}")).token();
+    let verdicts = verifier.judge_all((0..256).map(bogus)).await;
+    assert_eq!(verdicts, [KeysUnavailable; 256]);
+    assert_eq!(
+        verifier.judge_timed(&bogus(255)).await,
+        (KeysUnavailable, secs(5))
+    );
+    assert_eq!(
+        verifier.judge_timed(&bogus(256)).await,
+        (KeysUnavailable, secs(0))
     );
 }
 

@@ -139,6 +139,11 @@ async fn a_document_has_a_mebibyte_at_most() {
     assert_eq!(class_of(Reply::ok(&"x".repeat(8_000_000))).await, "too_large");
 }
 
+#[test]
+fn the_limit_is_a_mebibyte() {
+    assert_eq!(MAX_KEY_SET_BYTES, 1_048_576);
+}
+
 #[tokio::test]
 async fn an_endless_document_is_not_read_to_its_end() {
     let until_close = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";

@@ -8,6 +8,7 @@
 //! | `crowds` | many requests at once: one fetch at a time, limits, no storm |
 //! | `remembered` | tokens that were verified a moment ago |
 //! | `lifetime` | the task that fetches begins and ends with its verifier |
+//! | `log` | what an operator reads about the fetches |
 //! | `http` | one fetch over HTTP, from servers that mean no good too |
 //! | `settings` | addresses |
 //! | `stats` | what is told about all this |
@@ -34,6 +35,7 @@ mod http;
 mod issuer;
 mod key_server;
 mod lifetime;
+mod log;
 mod outages;
 mod remembered;
 mod rotation;

@@ -105,6 +105,30 @@ async fn requests_that_wait_make_a_failing_server_no_busier_than_every_two_secon
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_pauses_are_the_long_ones_again_when_nobody_waits_any_more() {
+    let key = Key::new("a");
+    let server = KeyServer::default();
+    let verifier = Verifier::of(&server);
+    sleep(secs(46)).await;
+    assert_eq!(verifier.judge(&key.token()).await, KeysUnavailable);
+    sleep(secs(21)).await;
+    assert_eq!(seconds(&server), [0, 1, 3, 7, 15, 25, 35, 45, 47, 57, 67]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_comes_during_a_failing_fetch_brings_the_next_one_forward() {
+    let key = Key::new("a");
+    let server = KeyServer::default();
+    server.take(secs(1));
+    let verifier = Verifier::of(&server);
+    sleep(Duration::from_millis(41_500)).await;
+    assert_eq!(seconds(&server), [0, 2, 5, 10, 19, 30, 41]);
+    server.publish(&[&key]);
+    assert_eq!(verifier.judge(&key.token()).await, Accepted);
+    assert_eq!(seconds(&server).last(), Some(&44));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_id_is_not_refused_while_fetching_fails_and_not_held_absent_after_that() {
     let (old, new) = (Key::new("old"), Key::new("new"));
     let server = KeyServer::with(&[&old]);

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use crate::front_end::Verdict::{Accepted, Refused};
 use crate::front_end::*;
+use crate::issuer::Signer;
 
 #[tokio::test(start_paused = true)]
 async fn a_remembered_token_expires_to_the_microsecond() {
@@ -97,6 +98,21 @@ async fn a_key_that_is_swapped_for_another_and_back_verifies_again() {
         sleep(secs(661)).await;
         assert_eq!(verifier.judge(&token).await, Accepted);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_without_an_id_that_is_replaced_makes_its_tokens_void_too() {
+    let (old, new) = (Signer::ed25519(), Signer::ed25519());
+    let server = KeyServer::default();
+    let publish = |signer: &Signer| server.say(&json!({ "keys": [signer.jwk()] }).to_string());
+    publish(&old);
+    let verifier = Verifier::ready(&server).await;
+    let claims = json!({ "sub": "usr_9f2c", "exp": noon().timestamp() + 900 }).to_string();
+    let token = old.token(r#"{"alg":"EdDSA"}"#, &claims);
+    assert_eq!(verifier.judge(&token).await, Accepted);
+    publish(&new);
+    sleep(secs(661)).await;
+    assert_eq!(verifier.judge(&token).await, Refused(BadSignature));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,10 @@
 //! New keys, gone keys, and other keys behind the same id.
 
+use std::time::Duration;
+
 use domain::identity::RefusalReason::{AlgorithmNotAllowed, BadSignature, UnknownKey};
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::front_end::Verdict::{Accepted, Refused};
 use crate::front_end::*;
@@ -111,6 +113,18 @@ async fn an_id_that_nobody_published_is_refused_after_a_fetch_and_remembered_for
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_absent_id_stays_absent_through_a_fetch_for_another_one() {
+    let (key, stranger, other) = (Key::new("a"), Key::new("stranger"), Key::new("other"));
+    let server = KeyServer::with(&[&key]);
+    let verifier = Verifier::ready(&server).await;
+    sleep(secs(60)).await;
+    for key in [&stranger, &other, &stranger] {
+        assert_eq!(verifier.judge(&key.token()).await, Refused(UnknownKey));
+    }
+    assert_eq!(server.count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_id_that_was_absent_is_known_as_soon_as_another_fetch_brings_it() {
     let (key, late, other) = (Key::new("a"), Key::new("late"), Key::new("other"));
     let server = KeyServer::with(&[&key]);
@@ -181,6 +195,23 @@ async fn another_key_behind_the_same_id_is_found_when_its_first_token_comes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_that_comes_during_a_look_behind_its_id_waits_for_the_end_of_it() {
+    let (old, new) = (Key::new("1"), Key::new("1"));
+    let server = KeyServer::with(&[&old]);
+    let verifier = Verifier::ready(&server).await;
+    server.publish(&[&new]);
+    sleep(secs(10)).await;
+    server.take(secs(1));
+    let token = new.token();
+    let later = async {
+        sleep(Duration::from_millis(500)).await;
+        verifier.judge(&token).await
+    };
+    assert_eq!(tokio::join!(verifier.judge(&token), later), (Accepted, Accepted));
+    assert_eq!(server.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_of_another_kind_behind_the_same_id_is_found_when_its_first_token_comes() {
     let old = crate::issuer::Signer::p256();
     let new = Key::new("1");
@@ -205,8 +236,11 @@ async fn a_bad_signature_fetches_once_in_ten_seconds_and_stays_a_bad_signature()
             (Refused(BadSignature), secs(0))
         );
     }
+    let fetched_at = server.begun()[0];
+    sleep_until(fetched_at + secs(10) - Duration::from_millis(1)).await;
+    assert_eq!(verifier.judge(&forger.token()).await, Refused(BadSignature));
     assert_eq!(server.count(), 1, "the set is fresh enough");
-    sleep(secs(10)).await;
+    sleep_until(fetched_at + secs(10)).await;
     for _ in 0..3 {
         assert_eq!(verifier.judge(&forger.token()).await, Refused(BadSignature));
     }

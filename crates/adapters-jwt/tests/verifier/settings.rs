@@ -1,7 +1,7 @@
 //! Settings that cannot hold a dangerous choice.
 
-use adapters_jwt::{InvalidSetting, Leeway, Party, UserIdClaims};
-use domain::identity::RefusalReason::NoUserId;
+use adapters_jwt::{Algorithms, InvalidSetting, Leeway, Party, UserIdClaims};
+use domain::identity::RefusalReason::{AlgorithmNotAllowed, NoUserId};
 
 use crate::support::*;
 
@@ -98,4 +98,24 @@ fn a_leeway_has_at_most_60_seconds() {
 #[test]
 fn by_default_there_is_no_leeway() {
     assert_eq!(Leeway::from_secs(0), Ok(Leeway::default()));
+}
+
+#[test]
+fn only_the_listed_algorithms_are_accepted() {
+    let accepting = |name| {
+        let mut settings = settings(Rules::Plain);
+        settings.algorithms = Algorithms::parse([name]).expect("a good name");
+        verifier_at(settings, noon_secs())
+    };
+    let of_the_secret = good_token(noon_secs());
+    assert!(judge(&accepting("HS256"), &of_the_secret).is_ok());
+    assert_eq!(
+        refused(&accepting("EdDSA"), &of_the_secret).reason,
+        AlgorithmNotAllowed
+    );
+    let of_a_key = with_header(r#"{"alg":"EdDSA"}"#, noon_secs());
+    assert_eq!(
+        refused(&accepting("HS256"), &of_a_key).reason,
+        AlgorithmNotAllowed
+    );
 }

@@ -1,0 +1,101 @@
+//! PgBouncer in front of a throwaway cluster.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::Cluster;
+use crate::programs::Runner;
+
+/// A running PgBouncer in transaction mode, of four connections to the server. It stops with this value or the process.
+#[derive(Debug)]
+pub struct PgBouncer {
+    port: u16,
+    keeper: Child,
+    folder: TempDir,
+}
+
+impl PgBouncer {
+    /// The version of the PgBouncer on this machine, as (major, minor): the program that `PGBOUNCER` names, or the one on
+    /// `PATH`. `None` if there is none.
+    #[must_use]
+    pub fn version() -> Option<(u32, u32)> {
+        let output = Command::new(program()).arg("--version").output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut numbers = text.lines().next()?.strip_prefix("PgBouncer ")?.split('.');
+        Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    }
+
+    /// Starts one before a cluster and waits until it listens.
+    ///
+    /// # Panics
+    /// It does not start: the message carries what it said.
+    #[must_use]
+    pub fn before(cluster: &Cluster) -> Self {
+        // The shell waits for the end of its input, which comes when this process ends, for whatever reason.
+        const KEEPER: &str = r#"trap '' INT TERM HUP; "$@" & read -r _; kill -9 $!"#;
+        let runner = Runner::new();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        runner.hand_over(folder.path());
+        // Somebody else may take the port before PgBouncer does, which then says so.
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let socket = cluster.socket();
+        let settings = format!(
+            "[databases]\n* = host={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n\
+             logfile = {}\n",
+            socket.parent().expect("a folder").display(),
+            folder.path().join("log").display(),
+        );
+        let path = folder.path().join("pgbouncer.ini");
+        std::fs::write(&path, settings).expect("configuring PgBouncer");
+        let keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .args(runner.words_of(&program()))
+            .arg(path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let pooler = Self {
+            port,
+            keeper: keeper.expect("starting a shell"),
+            folder,
+        };
+        pooler.wait_until_it_listens();
+        pooler
+    }
+
+    /// The URL of a database of the cluster, through PgBouncer.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    fn wait_until_it_listens(&self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "PgBouncer does not listen: {log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+fn program() -> String {
+    std::env::var_os("PGBOUNCER").map_or_else(
+        || "pgbouncer".to_owned(),
+        |path| path.to_string_lossy().into_owned(),
+    )
+}
