@@ -64,6 +64,31 @@ fn the_example_shows_the_real_defaults() {
 }
 
 #[test]
+fn the_document_lists_exactly_the_settings_that_the_code_asks_for_with_their_defaults() {
+    let source = source([]);
+    meaning_of(&source);
+    let document = include_str!("../../../docs/configuration.md");
+    let mut listed = Vec::new();
+    for line in document.lines() {
+        let Some((name, rest)) = line.strip_prefix("| `").and_then(|line| line.split_once("` | ")) else {
+            continue;
+        };
+        let shown = rest
+            .strip_prefix('`')
+            .and_then(|default| default.split('`').next());
+        let default = source.asked().remove(name).flatten();
+        // It depends on the machine.
+        if name != "WORKERS" {
+            assert_eq!(shown.map(str::to_owned), default, "{name}");
+        }
+        listed.push(name);
+    }
+    listed.sort_unstable();
+    let asked: Vec<_> = source.asked().into_keys().collect();
+    assert_eq!(listed, asked);
+}
+
+#[test]
 fn every_setting_of_the_example_is_explained_above_it() {
     let lines: Vec<_> = EXAMPLE.lines().collect();
     for (index, line) in lines.iter().enumerate() {

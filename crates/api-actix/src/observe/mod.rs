@@ -128,28 +128,23 @@ impl<'a> UnderWay<'a> {
 
     /// The request was answered.
     pub(crate) fn answered<B: MessageBody>(self, response: &mut ServiceResponse<B>) {
-        let code = response.response().extensions().get::<Code>().copied();
+        let Some(observers) = self.context.observers() else {
+            return;
+        };
         let took = self.started.elapsed();
-        if let Some(observers) = self.context.observers() {
-            if observers.server_timing {
-                add_server_timing(response.headers_mut(), self.context, took);
-            }
-            self.tell(observers, response.status(), code, took, || {
-                response.request().match_pattern()
-            });
+        if observers.server_timing {
+            add_server_timing(response.headers_mut(), self.context, took);
         }
+        let code = response.response().extensions().get::<Code>().copied();
+        let route = || response.request().match_pattern();
+        self.tell(observers, response.status(), code, took, route);
     }
 
     /// The handling was cut short, and the request with it: by a panic or for taking too long.
     pub(crate) fn cut_short(self, code: Code) {
         if let Some(observers) = self.context.observers() {
-            self.tell(
-                observers,
-                code.status(),
-                Some(code),
-                self.started.elapsed(),
-                || None,
-            );
+            let took = self.started.elapsed();
+            self.tell(observers, code.status(), Some(code), took, || None);
         }
     }
 
@@ -159,23 +154,25 @@ impl<'a> UnderWay<'a> {
         status: StatusCode,
         code: Option<Code>,
         took: Duration,
-        route: impl Fn() -> Option<String>,
+        route: impl FnOnce() -> Option<String>,
     ) {
-        let outcome = || Outcome {
+        let is_logged = observers.access_log.wants(status);
+        if !is_logged && observers.spans.is_none() && observers.metrics.is_none() {
+            return;
+        }
+        let outcome = Outcome {
             method: known_method(self.context.method()),
             route: route(),
             status,
             code,
             took,
         };
-        if observers.access_log.wants(status) {
-            access_log::log(&outcome(), self.context);
+        if is_logged {
+            access_log::log(&outcome, self.context);
         }
-        if observers.spans.is_some() {
-            self.context.end_span(&outcome());
-        }
+        self.context.end_span(&outcome);
         if let Some(metrics) = &observers.metrics {
-            metrics.request_ended(outcome());
+            metrics.request_ended(outcome);
         }
     }
 }

@@ -357,6 +357,47 @@ async fn the_figures_of_a_server_on_postgresql_tell_of_its_connections() {
     assert_eq!(figures.sum("db_retry_budget", &[]), 100.0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_figures_tell_of_the_public_keys_if_there_are_some_to_fetch() {
+    // Nobody listens on port 1.
+    let watched = Watched::on_sqlite(&[("BETTER_AUTH_URL", "http://127.0.0.1:1")]).await;
+    let failures = async || {
+        let figures = watched.figures().await;
+        figures.sum("jwks_fetches_total", &[("outcome", "failure")])
+    };
+    until("a fetch that failed", async || failures().await >= 1.0).await;
+    let figures = watched.figures().await;
+    assert_eq!(figures.sum("jwks_keys", &[]), 0.0);
+    assert_eq!(figures.sum("jwks_fetches_total", &[("outcome", "success")]), 0.0);
+    assert!(figures.sum("jwks_age_seconds", &[]) > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_figures_are_well_formed_while_requests_are_counted() {
+    let watched = Watched::on_sqlite(&[]).await;
+    let asking: Vec<_> = (0..8)
+        .map(|user| {
+            let user = watched.api.user(&format!("user-{user}"));
+            tokio::spawn(async move {
+                for _ in 0..100 {
+                    user.has_task("one").await;
+                    user.get("/api/tasks?limit=1").await;
+                    user.get("/nowhere").await;
+                }
+            })
+        })
+        .collect();
+    let mut counts = Vec::new();
+    while asking.iter().any(|task| !task.is_finished()) {
+        counts.push(watched.figures().await.sum(REQUESTS, &[]));
+    }
+    for task in asking {
+        task.await.expect("answers");
+    }
+    assert!(counts.len() > 2 && counts.is_sorted(), "{counts:?}");
+    assert_eq!(watched.figures().await.sum(REQUESTS, &[]), 2_400.0);
+}
+
 /// The names of all figures.
 fn names() -> BTreeSet<String> {
     let pool = PoolFigures {

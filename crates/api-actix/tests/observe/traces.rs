@@ -62,7 +62,8 @@ fn text(message: &[u8], number: u64) -> String {
 
 fn hex(message: &[u8], number: u64) -> String {
     let bytes = all(message, number).next().unwrap_or_default();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 fn number(message: &[u8], field: u64) -> u64 {
@@ -160,7 +161,7 @@ impl Collector {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let received = Arc::clone(&received);
-                std::thread::spawn(move || serve(stream, &received));
+                std::thread::spawn(move || serve(&stream, &received));
             }
         });
         Self { endpoint, spans }
@@ -171,7 +172,7 @@ impl Collector {
     }
 }
 
-fn serve(stream: TcpStream, received: &Mutex<Vec<Span>>) {
+fn serve(mut stream: &TcpStream, received: &Mutex<Vec<Span>>) {
     let mut reader = BufReader::new(stream.try_clone().expect("a connection"));
     loop {
         let mut head = String::new();
@@ -190,9 +191,7 @@ fn serve(stream: TcpStream, received: &Mutex<Vec<Span>>) {
         reader.read_exact(&mut body).expect("a body");
         received.lock().expect("the spans").extend(spans(&body));
         let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
-        (&stream)
-            .write_all(answer.as_bytes())
-            .expect("a client that reads");
+        stream.write_all(answer.as_bytes()).expect("a client that reads");
     }
 }
 
