@@ -13,8 +13,8 @@
 //! | 4 | `claims` | times, issuer, audience and at last the user | the whole token |
 //!
 //! `members` reads the JSON of steps 2 and 4 and of public keys, `settings` holds what an operator decides, `verifier`
-//! walks through the steps, `verified` remembers tokens of key pairs that came through, and `signing` makes tokens for
-//! development. Our keys are shared secrets (HS256), or the public keys that the front end publishes, which `jwks` fetches
+//! walks through the steps, `verified` remembers tokens of key pairs that came through, `signing` makes tokens for
+//! development, and `stats` says how it is with the public keys. Our keys are shared secrets (HS256), or the public keys that the front end publishes, which `jwks` fetches
 //! and keeps fresh.
 //!
 //! # What is stricter here than in a general library
@@ -83,6 +83,7 @@ mod keys;
 mod members;
 mod settings;
 mod signing;
+mod stats;
 mod token;
 mod verified;
 mod verifier;
@@ -95,5 +96,6 @@ pub use settings::{
     VerifierSettings,
 };
 pub use signing::{DevelopmentClaims, SigningFailed, sign_development_token};
+pub use stats::KeySetStats;
 pub use token::MAX_TOKEN_BYTES;
 pub use verifier::JwtVerifier;

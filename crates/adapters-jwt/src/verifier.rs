@@ -13,6 +13,7 @@ use crate::claims::{self, Parties};
 use crate::header::Header;
 use crate::jwks::{KeySetSource, PublishedKeys};
 use crate::settings::{KeySetSettings, Party, VerifierSettings};
+use crate::stats::KeySetStats;
 use crate::token::CompactToken;
 use crate::verified::{TokenDigest, VerifiedTokens};
 
@@ -60,6 +61,12 @@ impl JwtVerifier {
             key_pairs: Some(key_pairs),
             ..self
         }
+    }
+
+    /// How it is with the public keys; `None` if there is no key set.
+    #[must_use]
+    pub fn key_set_stats(&self) -> Option<KeySetStats> {
+        Some(self.key_pairs.as_ref()?.keys.stats())
     }
 
     async fn judge(

@@ -1,6 +1,8 @@
 //! How many statements may run a second time.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::stats::RepeatStats;
 
 /// So many calls earn one repeat: repeats never add more than a tenth to a load that goes on.
 const CALLS_PER_REPEAT: u32 = 10;
@@ -9,27 +11,47 @@ const MOST_CALLS: u32 = 100 * CALLS_PER_REPEAT;
 
 /// A bucket of tokens that all workers of the process share. It starts full, so that a quiet server may repeat too; a
 /// database that fails again and again empties it, and is then not asked twice for everything.
-pub(crate) struct RetryBudget(AtomicU32);
+pub(crate) struct RetryBudget {
+    calls: AtomicU32,
+    spent: AtomicU64,
+    denied: AtomicU64,
+}
 
 impl RetryBudget {
     pub(crate) fn new() -> Self {
-        Self(AtomicU32::new(MOST_CALLS))
+        Self {
+            calls: AtomicU32::new(MOST_CALLS),
+            spent: AtomicU64::new(0),
+            denied: AtomicU64::new(0),
+        }
     }
 
     /// Counts a call. Writes nothing while the bucket is full, as it nearly always is.
     pub(crate) fn earn(&self) {
         let one_more = |calls| (calls < MOST_CALLS).then_some(calls + 1);
         let _ = self
-            .0
+            .calls
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
     }
 
     /// Takes one repeat out, if there is one.
     pub(crate) fn spend(&self) -> bool {
         let less = |calls: u32| calls.checked_sub(CALLS_PER_REPEAT);
-        self.0
+        let is_there = self
+            .calls
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
-            .is_ok()
+            .is_ok();
+        let count = if is_there { &self.spent } else { &self.denied };
+        count.fetch_add(1, Ordering::Relaxed);
+        is_there
+    }
+
+    pub(crate) fn stats(&self) -> RepeatStats {
+        RepeatStats {
+            done: self.spent.load(Ordering::Relaxed),
+            denied: self.denied.load(Ordering::Relaxed),
+            left: self.calls.load(Ordering::Relaxed) / CALLS_PER_REPEAT,
+        }
     }
 }
 
@@ -44,6 +66,17 @@ mod tests {
     #[test]
     fn a_hundred_repeats_are_there_from_the_start_and_no_more() {
         assert_eq!(spent(&RetryBudget::new()), 100);
+    }
+
+    #[test]
+    fn what_was_spent_and_denied_is_counted() {
+        let budget = RetryBudget::new();
+        let stats = |done, denied, left| RepeatStats { done, denied, left };
+        assert_eq!(budget.stats(), stats(0, 0, 100));
+        budget.spend();
+        assert_eq!(budget.stats(), stats(1, 0, 99));
+        spent(&budget);
+        assert_eq!(budget.stats(), stats(100, 901, 0));
     }
 
     #[test]

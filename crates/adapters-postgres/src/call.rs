@@ -14,8 +14,9 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::budget::RetryBudget;
 use crate::connect::Handle;
 use crate::error::{Failure, FirstRun, Repeat, StatementError};
-use crate::lanes::{Lane, Lanes, Loan};
+use crate::lanes::{Lane, Lanes, Loan, Pools};
 use crate::statements::ping;
+use crate::stats::DatabaseStats;
 
 /// How long a call may take, with all its statements, their repeats, and the waiting for connections.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,17 +25,32 @@ const FAREWELL: Duration = Duration::from_millis(50);
 
 /// What all workers of the process share.
 pub(crate) struct Process {
+    pub(crate) pools: Pools,
     places: Semaphore,
+    max_in_flight: usize,
     retry_budget: RetryBudget,
     is_degraded: AtomicBool,
 }
 
 impl Process {
     pub(crate) fn new(max_in_flight: usize) -> Self {
+        let max_in_flight = max_in_flight.min(Semaphore::MAX_PERMITS);
         Self {
-            places: Semaphore::new(max_in_flight.min(Semaphore::MAX_PERMITS)),
+            pools: Pools::default(),
+            places: Semaphore::new(max_in_flight),
+            max_in_flight,
             retry_budget: RetryBudget::new(),
             is_degraded: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> DatabaseStats {
+        DatabaseStats {
+            read: self.pools.stats(Lane::Read),
+            work: self.pools.stats(Lane::Work),
+            in_flight: self.max_in_flight.saturating_sub(self.places.available_permits()),
+            max_in_flight: self.max_in_flight,
+            repeats: self.retry_budget.stats(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The two lanes of a worker: the connections, and who gets one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bb8::{ManageConnection, Pool, PooledConnection, QueueStrategy, RunError};
@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::PostgresSettings;
 use crate::connect::{ConnectError, Connector, Handle, ServerLimits};
 use crate::error::Failure;
+use crate::stats::{LaneStats, Waiters};
 
 /// Which connection a statement travels on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,15 +44,47 @@ impl Lane {
     }
 }
 
+/// The pools of all workers of the process that live.
+#[derive(Default)]
+pub(crate) struct Pools(Mutex<Vec<Weak<LanePool>>>);
+
+impl Pools {
+    fn add(&self, pool: &Arc<LanePool>) {
+        let mut pools = self.lock();
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(pool));
+    }
+
+    /// How those of one lane are used together.
+    pub(crate) fn stats(&self, lane: Lane) -> LaneStats {
+        let mut stats = LaneStats::default();
+        for pool in self.lock().iter().filter_map(Weak::upgrade) {
+            if pool.lane == lane {
+                stats += pool.stats();
+            }
+        }
+        stats
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<LanePool>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The connections of one worker.
 pub(crate) struct Lanes {
-    read: LanePool,
-    work: LanePool,
+    read: Arc<LanePool>,
+    work: Arc<LanePool>,
 }
 
 impl Lanes {
-    pub(crate) fn new(connector: &Arc<Connector>, settings: &PostgresSettings) -> Self {
-        let pool = |lane, size| LanePool::new(Arc::clone(connector), lane, size, settings.acquire_timeout);
+    pub(crate) fn new(connector: &Arc<Connector>, settings: &PostgresSettings, pools: &Pools) -> Self {
+        let pool = |lane, size| {
+            let pool = LanePool::new(Arc::clone(connector), lane, size, settings.acquire_timeout);
+            let pool = Arc::new(pool);
+            pools.add(&pool);
+            pool
+        };
         Self {
             // One: a connection that is handed back at once never makes the pool open a second.
             read: pool(Lane::Read, 1),
@@ -84,6 +117,9 @@ pub(crate) struct Loan {
 /// A pool, and the patience of those who wait for it.
 struct LanePool {
     pool: Pool<Manager>,
+    lane: Lane,
+    size: u32,
+    waiters: Waiters,
     last_failure: Arc<LastFailure>,
     patience: Duration,
 }
@@ -112,6 +148,9 @@ impl LanePool {
             .build_unchecked(manager);
         Self {
             pool,
+            lane,
+            size,
+            waiters: Waiters::default(),
             last_failure,
             patience,
         }
@@ -120,16 +159,31 @@ impl LanePool {
     /// Waits for a connection, through any number of failed attempts to make one. An attempt may take longer than
     /// anybody waits: it goes on by itself, and whoever comes next finds its connection.
     async fn acquire(&self, deadline: Instant) -> Result<PooledConnection<'static, Manager>, Failure> {
+        let waiting = self.waiters.join();
         let started = Instant::now();
         let until = deadline.min(started + self.patience);
         loop {
             match timeout_at(until, self.pool.get_owned()).await {
                 Ok(Ok(borrowed)) => return Ok(borrowed),
-                Err(_) => return Err(self.why_nobody_came_since(started)),
+                Err(_) => {
+                    waiting.give_up();
+                    return Err(self.why_nobody_came_since(started));
+                }
                 Ok(Err(RunError::TimedOut)) => {}
                 // bb8 keeps to itself that an idle connection had ended; should it ever tell, this is no busy loop.
                 Ok(Err(RunError::User(_))) => sleep(Duration::from_millis(10)).await,
             }
+        }
+    }
+
+    fn stats(&self) -> LaneStats {
+        let state = self.pool.state();
+        LaneStats {
+            idle: state.idle_connections,
+            used: state.connections.saturating_sub(state.idle_connections),
+            max: self.size,
+            waiting: self.waiters.now(),
+            timeouts: self.waiters.in_vain(),
         }
     }
 

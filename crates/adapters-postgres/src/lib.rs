@@ -14,8 +14,9 @@
 //! worker and never wait for a lock or a commit; everything else has a connection to itself.
 //!
 //! Where to find what: [`DatabaseUrl`] in `url.rs`, connecting and TLS in `connect.rs`, the pools in `lanes.rs`, running
-//! a statement within its time limits and perhaps once more in `call.rs` and `budget.rs`, what a failure means in
-//! `error.rs`, the statements in `tasks.rs` and `statements.rs`, the tables in `schema.rs`, migrations in `migrations.rs`.
+//! a statement within its time limits and perhaps once more in `call.rs` and `budget.rs`, their use in numbers in
+//! `stats.rs`, what a failure means in `error.rs`, the statements in `tasks.rs` and `statements.rs`, the tables in
+//! `schema.rs`, migrations in `migrations.rs`.
 //!
 //! # Adding a statement
 //!
@@ -32,6 +33,7 @@ mod migrations;
 mod schema;
 mod search;
 mod statements;
+mod stats;
 mod tasks;
 mod url;
 
@@ -40,6 +42,7 @@ use std::time::Duration;
 
 pub use connect::{ConnectError, ServerInfo};
 pub use migrations::{MigrateError, SchemaState};
+pub use stats::{DatabaseStats, LaneStats, RepeatStats};
 pub use tasks::PostgresTaskRepository;
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 
@@ -119,11 +122,17 @@ impl PostgresDatabase {
         migrations::run(&self.migration_connector).await
     }
 
+    /// How the connections are used right now. Never touches the database.
+    #[must_use]
+    pub fn stats(&self) -> DatabaseStats {
+        self.process.stats()
+    }
+
     /// The repository of one worker thread. Its connections live on the runtime that calls this; nothing connects
     /// before the first operation.
     #[must_use]
     pub fn worker(&self) -> PostgresTaskRepository {
-        let lanes = Lanes::new(&self.connector, &self.settings);
+        let lanes = Lanes::new(&self.connector, &self.settings, &self.process.pools);
         let letters = self.letters.get().copied().unwrap_or(Letters::All);
         PostgresTaskRepository::new(Executor::new(lanes, &self.process), letters)
     }

@@ -28,6 +28,7 @@ struct Bench {
     database: TestDatabase,
     client: Client,
     cutter: Cutter,
+    through_cutter: PostgresDatabase,
     repository: PostgresTaskRepository,
     task: Task,
 }
@@ -37,8 +38,10 @@ impl Bench {
         let database = test_postgres::fresh_database().await;
         migrated(database.url()).await;
         let cutter = Cutter::before(database.url()).await;
-        let repository = PostgresDatabase::new(settings(cutter.url())).worker();
+        let through_cutter = PostgresDatabase::new(settings(cutter.url()));
+        let repository = through_cutter.worker();
         Self {
+            through_cutter,
             task: stored(&repository, &an_owner(), "title").await,
             client: database.client().await,
             database,
@@ -317,6 +320,12 @@ async fn a_database_that_loses_everything_is_not_asked_twice_for_everything() {
     let repeats = bench.cutter.asked("SELECT") - CALLERS * CALLS;
     // A hundred that were saved, and a tenth of the calls.
     assert!((100..=120).contains(&repeats), "{repeats}");
+    let stats = bench.through_cutter.stats().repeats;
+    assert_eq!(usize::try_from(stats.done).expect("a count"), repeats);
+    assert_eq!(
+        usize::try_from(stats.denied).expect("a count"),
+        CALLERS * CALLS - repeats
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,7 +64,10 @@ impl Lanes {
             Ok(()) => match tokio::time::timeout(self.call_timeout, answer).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(_forgotten)) => Err(RepositoryError::Unavailable(Box::new(Closed))),
-                Err(elapsed) => Err(RepositoryError::TimedOut(Box::new(elapsed))),
+                Err(elapsed) => {
+                    queue.count_timeout();
+                    Err(RepositoryError::TimedOut(Box::new(elapsed)))
+                }
             },
         };
         self.remember(&outcome);

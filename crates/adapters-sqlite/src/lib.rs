@@ -43,6 +43,7 @@
 //! | `error.rs` | the one way from diesel's errors to the port's |
 //! | `connection.rs`, `migrations.rs` | the file, its connections, its migrations |
 //! | `lanes.rs`, `queue.rs`, `job.rs`, `writer.rs`, `readers.rs` | the way of a call; they know nothing of tasks |
+//! | `stats.rs` | the use of the lanes in numbers |
 //!
 //! # Adding a statement
 //!
@@ -59,6 +60,7 @@ mod migrations;
 mod queue;
 mod readers;
 mod schema;
+mod stats;
 mod tasks;
 mod writer;
 
@@ -74,6 +76,7 @@ use diesel::sql_types::Text;
 
 pub use crate::connection::OpenError;
 pub use crate::migrations::{MigrateError, SchemaState};
+pub use crate::stats::{DatabaseStats, LaneStats};
 pub use crate::tasks::SqliteTaskRepository;
 
 use crate::connection::DatabaseFile;
@@ -169,6 +172,15 @@ impl SqliteDatabase {
     #[must_use]
     pub fn tasks(&self) -> SqliteTaskRepository {
         SqliteTaskRepository::new(Arc::clone(&self.lanes))
+    }
+
+    /// How the database is used right now. Never touches it.
+    #[must_use]
+    pub fn stats(&self) -> DatabaseStats {
+        DatabaseStats {
+            reads: self.lanes.reads.stats(),
+            writes: self.lanes.writes.stats(),
+        }
     }
 
     /// The version of SQLite.

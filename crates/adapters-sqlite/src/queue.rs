@@ -2,18 +2,21 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use domain::task::RepositoryError;
 use thiserror::Error;
 
 use crate::job::Job;
+use crate::stats::LaneStats;
 
 /// A bounded line of jobs. Callers never wait to enter it; threads wait for jobs.
 pub(crate) struct Queue {
     line: Mutex<Line>,
     changed: Condvar,
     capacity: usize,
+    timeouts: AtomicU64,
 }
 
 #[derive(Default)]
@@ -30,7 +33,23 @@ impl Queue {
             line: Mutex::default(),
             changed: Condvar::new(),
             capacity,
+            timeouts: AtomicU64::new(0),
         })
+    }
+
+    /// Notes that somebody has waited for an answer in vain.
+    pub(crate) fn count_timeout(&self) {
+        self.timeouts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How the line is used.
+    pub(crate) fn stats(&self) -> LaneStats {
+        let line = self.lock();
+        LaneStats {
+            connections: line.workers,
+            waiting: line.jobs.len(),
+            timeouts: self.timeouts.load(Ordering::Relaxed),
+        }
     }
 
     /// Joins the line.

@@ -13,6 +13,7 @@ use domain::task::TaskService;
 
 use crate::edge::edge;
 use crate::net::net;
+use crate::observe::Observers;
 use crate::policy::Policy;
 use crate::routes;
 use crate::routes::health::Readiness;
@@ -29,6 +30,8 @@ pub struct App {
     pub lifecycle: Arc<Lifecycle>,
     /// What an operator decides about requests.
     pub policy: Policy,
+    /// Who is told about requests.
+    pub observers: Observers,
 }
 
 /// Where the process is in its life.

@@ -14,8 +14,8 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web}
 use domain::identity::{AuthError, Caller, Refusal, RefusalReason};
 
 use crate::app::App;
-use crate::edge::RequestContext;
 use crate::problem::{Code, Problem, unauthorized};
+use crate::request_context::RequestContext;
 
 /// Lets a request pass if its token proves who is asking, and remembers who.
 ///
@@ -116,9 +116,14 @@ fn audit(request: &ServiceRequest, client: Option<IpAddr>, error: &AuthError) {
         hint,
         client = client.map(|address| address.to_string()),
         request_id = context.map(RequestContext::id),
+        trace_id = context.and_then(RequestContext::trace_id),
         method = %request.method(),
         path = context.map(RequestContext::path),
     );
+    let observers = context.and_then(RequestContext::observers);
+    if let Some(metrics) = observers.and_then(|observers| observers.metrics.as_ref()) {
+        metrics.token_refused(*reason);
+    }
 }
 
 fn escaped(text: &str) -> String {

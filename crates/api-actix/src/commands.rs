@@ -1,28 +1,29 @@
 //! The commands of `task-api`.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapters_jwt::{DevelopmentClaims, VerifierSettings, sign_development_token};
 use chrono::TimeDelta;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use domain::clock::Clock;
 use domain::identity::Owner;
 use serde_json::json;
 
-use crate::app::Lifecycle;
+use crate::check_config;
 use crate::config::{
-    Config, ConfigError, DatabaseConfig, LogConfig, LogFormat, Source, TokenConfig, parse_duration,
-    shared_secrets,
+    Config, ConfigError, DatabaseConfig, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
+    parse_duration, shared_secrets, unknown,
 };
 use crate::dev::{self, DevFolder};
 use crate::failure::Failure;
+use crate::healthcheck;
 use crate::openapi;
-use crate::server::Server;
+use crate::running::Running;
 use crate::system::SystemClock;
 use crate::telemetry;
-use crate::wiring::{Backend, Wiring};
+use crate::wiring::Backend;
 
 /// A secure, multi-tenant task REST API that verifies the tokens of Better Auth.
 #[derive(Debug, Parser)]
@@ -34,7 +35,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Settings come from environment variables and from .env in this folder or a parent; .env.example lists them all.
-Exit codes: 0 success, 2 wrong usage, 69 the database is out of reach, 78 a setting cannot be used.";
+Exit codes: 0 success, 1 not healthy, 2 wrong usage, 69 the database is out of reach, 78 a setting cannot be used.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -46,6 +47,10 @@ enum Command {
     Migrate,
     /// Connect to the database, run a test query and print the outcome as JSON
     Check,
+    /// Print the settings, where each comes from, and everything that is wrong with them; secrets are not shown
+    CheckConfig,
+    /// Ask the server that runs at HOST and PORT whether it is ready; for the health check of a container
+    Healthcheck,
     /// Print a token for development, signed with the shared secret (or with that of `dev`)
     Token {
         /// The user id that the token carries
@@ -57,6 +62,13 @@ enum Command {
     },
     /// Print the OpenAPI document of this version
     Openapi,
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
     /// Print the version
     Version,
 }
@@ -67,14 +79,18 @@ impl Cli {
     /// # Errors
     /// Why it could not be done.
     pub async fn run(self) -> Result<(), Failure> {
-        let source = Source::of_process()?;
+        let source = Source::of_process();
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve(&source).await,
             Command::Dev => dev::run(&source).await,
             Command::Migrate => migrate(&source).await,
             Command::Check => check(&source).await,
+            Command::CheckConfig => check_config::run(&source),
+            Command::Healthcheck => healthcheck::run(&HttpConfig::from_source(&source)?),
             Command::Token { user, ttl } => token(&source, user, ttl),
             Command::Openapi => print(openapi::json()),
+            Command::Completions { shell } => completions(shell),
+            Command::Man => manual(),
             Command::Version => print(concat!("task-api ", env!("CARGO_PKG_VERSION"))),
         }
     }
@@ -83,9 +99,10 @@ impl Cli {
 async fn serve(source: &Source) -> Result<(), Failure> {
     let started = Instant::now();
     let config = Config::from_source(source)?;
-    telemetry::start(&LogConfig::from_source(source, LogFormat::Json)?);
+    let log_level = telemetry::start(&LogConfig::from_source(source, LogFormat::Json)?);
     config.tokens.log_warnings();
-    let server = start(config).await?;
+    unknown::log_warnings(source);
+    let server = Running::start(config, log_level).await?;
     let startup_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(
         url = server.url(),
@@ -94,23 +111,6 @@ async fn serve(source: &Source) -> Result<(), Failure> {
         "listening"
     );
     server.run().await
-}
-
-/// Everything between reading the settings and serving.
-pub(crate) async fn start(config: Config) -> Result<Server, Failure> {
-    let (backend, info) = Backend::open(&config.database, config.http.workers).await?;
-    info.log();
-    if config.database.migrate_on_start {
-        let applied = backend.migrate().await?;
-        if !applied.is_empty() {
-            tracing::info!(migrations = applied.join(", "), "schema brought up to date");
-        }
-    } else {
-        info.warn_about_pending_migrations();
-    }
-    let lifecycle = Arc::new(Lifecycle::default());
-    let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;
-    Server::listen(&config.http, wiring, lifecycle)
 }
 
 async fn migrate(source: &Source) -> Result<(), Failure> {
@@ -196,6 +196,19 @@ pub(crate) fn development_token(
     sign_development_token(secret, &claims).map_err(|error| Failure::unavailable(error.to_string()))
 }
 
+fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "task-api", &mut script);
+    print_bytes(&script)
+}
+
+fn manual() -> Result<(), Failure> {
+    let mut page = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = clap_mangen::Man::new(Cli::command()).render(&mut page);
+    print_bytes(&page)
+}
+
 fn parse_owner(text: &str) -> Result<Owner, String> {
     Owner::parse(text).map_err(|error| error.to_string())
 }
@@ -213,7 +226,11 @@ fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
 
 /// A line on standard output. Whoever closed it has seen enough.
 pub(crate) fn print(line: &str) -> Result<(), Failure> {
-    match writeln!(io::stdout(), "{line}") {
+    print_bytes(format!("{line}\n").as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    match io::stdout().write_all(bytes) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unavailable(format!(
             "cannot write to standard output: {error}"
         ))),

@@ -12,13 +12,15 @@ use domain::identity::Owner;
 use rand::RngExt;
 use secrecy::SecretString;
 
-use crate::commands::{development_token, print, start};
+use crate::commands::{development_token, print};
 use crate::config::{
     Config, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
-    shared_secrets,
+    shared_secrets, unknown,
 };
 use crate::failure::Failure;
+use crate::observe::settings::ObserveConfig;
 use crate::policy::{Policy, Purpose};
+use crate::running::Running;
 use crate::telemetry;
 
 /// How long the token that `dev` prints is good for.
@@ -73,7 +75,7 @@ fn write_private(file: &Path, text: &str) -> io::Result<()> {
 
 /// Serves with a SQLite file and a secret of our own, and prints how to try it.
 pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
-    telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
+    let log_level = telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
     let folder = DevFolder::here();
     let mut secrets = shared_secrets(source)?;
     let own_secret = secrets.is_empty();
@@ -94,8 +96,10 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
             docs_token: Some(token.clone().into()),
             ..Policy::from_source(source, Purpose::Develop)?
         },
+        observe: ObserveConfig::from_source(source)?,
     };
-    let server = start(config).await?;
+    unknown::log_warnings(source);
+    let server = Running::start(config, log_level).await?;
     print(&welcome(&server.url(), &token, &keys))?;
     server.run().await
 }

@@ -1,81 +1,21 @@
 //! The outermost middleware: what every request gets and every answer carries, whatever happens in between.
 //!
-//! A request id, the problem document of every error, security and cache headers.
+//! A request id, the problem document of every error, security and cache headers; and the observation of it all.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 
 use crate::app::App;
 use crate::framing;
+use crate::net::Unanswered;
+use crate::observe::UnderWay;
 use crate::problem::{Code, Problem};
 use crate::rate_limit::Standing;
-use crate::system;
-
-pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// What answers and log lines say about the request they belong to.
-#[derive(Debug, Clone)]
-pub struct RequestContext {
-    id: String,
-    method: Method,
-    path: String,
-}
-
-impl RequestContext {
-    fn of(request: &ServiceRequest) -> Self {
-        Self {
-            id: request_id(request.headers()),
-            method: request.method().clone(),
-            path: request.uri().path().to_owned(),
-        }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn for_tests(path: &str) -> Self {
-        Self {
-            id: "test".to_owned(),
-            method: Method::GET,
-            path: path.to_owned(),
-        }
-    }
-
-    /// The client's own id if it is a sound one, else one of ours.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The method.
-    #[must_use]
-    pub fn method(&self) -> &Method {
-        &self.method
-    }
-
-    /// The path without its query, as it was sent.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-}
-
-/// 1 to 64 letters, digits, dots, underscores and hyphens are taken over; anything else is replaced.
-fn request_id(headers: &HeaderMap) -> String {
-    let is_sound = |id: &&str| {
-        (1..=64).contains(&id.len())
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    let given = headers
-        .get(X_REQUEST_ID)
-        .and_then(|value| value.to_str().ok())
-        .filter(is_sound);
-    given.map_or_else(system::new_request_id, str::to_owned)
-}
+use crate::request_context::{RequestContext, X_REQUEST_ID};
 
 /// Wraps the whole application.
 ///
@@ -86,15 +26,32 @@ pub async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let context = RequestContext::of(&request);
-    let answer = if let Err(problem) = framing::check(&request) {
-        request.into_response(with_common_headers(problem.render(&context), &context))
-    } else {
+    let under_way = UnderWay::new(&context);
+    let answering = async {
+        if let Err(problem) = framing::check(&request) {
+            return Ok(request.into_response(with_common_headers(problem.render(&context), &context)));
+        }
         request.extensions_mut().insert(context.clone());
         accept_plain_answers(request.headers_mut());
-        finished(next.call(request).await?, &context)
+        Ok(finished(next.call(request).await?, &context))
     };
-    framing::note_end(&answer);
-    Ok(answer)
+    let mut outcome = context.scope(answering).await;
+    match &mut outcome {
+        Ok(answer) => {
+            under_way.answered(answer);
+            framing::note_end(answer);
+        }
+        Err(error) => under_way.cut_short(code_of_error(error)),
+    }
+    outcome
+}
+
+/// The code of an error that renders itself.
+fn code_of_error(error: &Error) -> Code {
+    match error.as_error::<Unanswered>() {
+        Some(unanswered) => unanswered.code(),
+        None => code_of(error.as_response_error().status_code()),
+    }
 }
 
 /// We may always answer without a content coding (RFC 9110, 12.5.3). A client that forbids that would get a 406 from
@@ -135,7 +92,7 @@ fn is_shutting_down(request: &HttpRequest) -> bool {
 /// Renders the problem, keeping the headers that the middlewares in between have added to the bare error.
 fn answer_to_error<B>(response: &HttpResponse<B>, context: &RequestContext) -> HttpResponse {
     let allow = response.headers().get(header::ALLOW);
-    if context.method == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+    if *context.method() == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
         return HttpResponse::NoContent()
             .insert_header((header::ALLOW, allowed(allow)))
             .finish();

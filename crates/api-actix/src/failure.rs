@@ -12,6 +12,8 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What container runtimes expect of a health check.
+    const UNHEALTHY: u8 = 1;
     /// `EX_CONFIG`: trying again without a change of the configuration cannot help.
     const CONFIG: u8 = 78;
     /// `EX_UNAVAILABLE`: something that we need is away.
@@ -23,6 +25,28 @@ impl Failure {
         Self {
             message: error.to_string(),
             exit_code: Self::CONFIG,
+        }
+    }
+
+    /// Several settings cannot be used.
+    #[must_use]
+    pub fn of_config_errors(errors: &[ConfigError]) -> Self {
+        let lines: Vec<_> = errors.iter().map(|error| format!("\n  {error}")).collect();
+        Self {
+            message: format!(
+                "{} cannot be used:{}",
+                counted(errors.len(), "setting"),
+                lines.concat()
+            ),
+            exit_code: Self::CONFIG,
+        }
+    }
+
+    /// The server is not well.
+    pub fn unhealthy(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit_code: Self::UNHEALTHY,
         }
     }
 
@@ -50,6 +74,14 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::of_config(&error)
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
     }
 }
 

@@ -13,11 +13,14 @@
 //! | [`problem`] | the only file with status codes for errors |
 //! | [`openapi`] | the description of all this, made from it |
 //!
-//! At start [`commands`] reads [`config`], [`wiring`] puts the adapters together, [`server`] listens.
+//! [`observe`] records what happens to requests on their way. At start [`commands`] reads [`config`], [`wiring`] puts
+//! the adapters together, [`server`] listens, and [`admin`] beside it.
 
+pub mod admin;
 pub mod app;
 pub mod authenticated;
 pub mod body;
+mod check_config;
 pub mod client_address;
 pub mod commands;
 pub mod config;
@@ -30,14 +33,18 @@ mod etag;
 pub mod failure;
 pub mod fields;
 mod framing;
+mod healthcheck;
 mod idempotency;
 pub mod net;
+pub mod observe;
 pub mod openapi;
 pub mod policy;
 mod preconditions;
 pub mod problem;
 pub mod rate_limit;
+pub mod request_context;
 pub mod routes;
+pub mod running;
 pub mod server;
 pub mod system;
 pub mod telemetry;

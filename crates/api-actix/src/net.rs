@@ -16,8 +16,9 @@ use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::FutureExt;
 use tokio::time::timeout;
 
-use crate::edge::{RequestContext, with_common_headers};
+use crate::edge::with_common_headers;
 use crate::problem::{Code, Problem};
+use crate::request_context::RequestContext;
 use crate::time_limits::TimeLimits;
 
 /// Smaller answers are not worth compressing, in bytes.
@@ -66,9 +67,15 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 
 /// A problem together with the request that it answers.
 #[derive(Debug)]
-struct Unanswered {
+pub(crate) struct Unanswered {
     problem: Problem,
     context: RequestContext,
+}
+
+impl Unanswered {
+    pub(crate) fn code(&self) -> Code {
+        self.problem.code()
+    }
 }
 
 impl fmt::Display for Unanswered {

@@ -97,7 +97,7 @@ mod tests {
 
     fn read(name: &str, value: &str, purpose: Purpose) -> Result<Policy, ConfigError> {
         let values = HashMap::from([(name.to_owned(), value.to_owned())]);
-        Policy::from_source(&Source::of_layers(HashMap::new(), values).unwrap(), purpose)
+        Policy::from_source(&Source::of_layers(HashMap::new(), values), purpose)
     }
 
     #[test]

@@ -10,10 +10,10 @@ use domain::task::{RepositoryError, TaskError, Version};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::edge::RequestContext;
 use crate::failure::chain;
 use crate::fields::{FieldError, FieldErrors};
 use crate::openapi::schemas;
+use crate::request_context::RequestContext;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident: $status:ident, $code:literal, $title:literal, $detail:literal;)+) => {
@@ -222,6 +222,7 @@ impl Problem {
     pub fn render(&self, request: &RequestContext) -> HttpResponse {
         self.log(request);
         let mut answer = HttpResponse::build(self.code.status());
+        answer.extensions_mut().insert(self.code);
         for header in &self.headers {
             answer.append_header(header.clone());
         }
@@ -249,14 +250,23 @@ impl Problem {
     }
 
     fn log(&self, request: &RequestContext) {
-        let (request_id, method, path) = (request.id(), request.method(), request.path());
+        let (request_id, trace_id) = (request.id(), request.trace_id());
+        let (method, path) = (request.method(), request.path());
         match self.incident.as_deref() {
             None => {}
             Some(Incident::Failure { event, class, cause }) => {
-                tracing::error!(target: "audit", event, class, cause, request_id, %method, path);
+                tracing::error!(target: "audit", event, class, cause, request_id, trace_id, %method, path);
+                let metrics = request
+                    .observers()
+                    .and_then(|observers| observers.metrics.as_ref());
+                if *event == DB_ERROR
+                    && let Some(metrics) = metrics
+                {
+                    metrics.database_failed(class);
+                }
             }
             Some(Incident::OwnerMismatch) => {
-                tracing::warn!(target: "audit", event = "owner_mismatch", request_id, %method, path);
+                tracing::warn!(target: "audit", event = "owner_mismatch", request_id, trace_id, %method, path);
             }
         }
     }
@@ -331,20 +341,50 @@ impl From<TaskError> for Problem {
 
 impl From<RepositoryError> for Problem {
     fn from(error: RepositoryError) -> Self {
-        let (code, class) = match &error {
-            RepositoryError::NotFound => return Self::new(Code::TaskNotFound),
-            RepositoryError::VersionMismatch { current } => return version_mismatch(*current),
-            RepositoryError::IdempotencyKeyReused => return Self::new(Code::IdempotencyKeyReused),
-            RepositoryError::Busy => (Code::PoolExhausted, "pool_exhausted"),
-            RepositoryError::TimedOut(_) => (Code::Timeout, "timeout"),
-            RepositoryError::Unavailable(_) => (Code::DatabaseUnavailable, "connection"),
-            RepositoryError::Refused(_) => (Code::ValidationError, "refused"),
-            RepositoryError::Corrupt(_) => (Code::InternalError, "corrupt"),
-            RepositoryError::AlreadyExists | RepositoryError::Unexpected(_) => {
-                (Code::InternalError, "unexpected")
+        let answer = match &error {
+            RepositoryError::NotFound => Self::new(Code::TaskNotFound),
+            RepositoryError::VersionMismatch { current } => version_mismatch(*current),
+            RepositoryError::IdempotencyKeyReused => Self::new(Code::IdempotencyKeyReused),
+            RepositoryError::Busy => Self::new(Code::PoolExhausted),
+            RepositoryError::TimedOut(_) => Self::new(Code::Timeout),
+            RepositoryError::Unavailable(_) => Self::new(Code::DatabaseUnavailable),
+            RepositoryError::Refused(_) => Self::new(Code::ValidationError),
+            RepositoryError::Corrupt(_) | RepositoryError::AlreadyExists | RepositoryError::Unexpected(_) => {
+                Self::new(Code::InternalError)
             }
         };
-        Self::new(code).caused_by("db_error", class, chain(&error))
+        match class_of_failure(&error) {
+            Some(class) => answer.caused_by(DB_ERROR, class, chain(&error)),
+            None => answer,
+        }
+    }
+}
+
+/// The event of a failure of the storage in the audit log.
+const DB_ERROR: &str = "db_error";
+
+/// Every class of failures of the storage.
+pub(crate) const FAILURE_CLASSES: [&str; 6] = [
+    "pool_exhausted",
+    "timeout",
+    "connection",
+    "refused",
+    "corrupt",
+    "unexpected",
+];
+
+/// The class of a failure of the storage, for logs and figures; `None` for what it answers in good order.
+pub(crate) fn class_of_failure(error: &RepositoryError) -> Option<&'static str> {
+    match error {
+        RepositoryError::NotFound
+        | RepositoryError::VersionMismatch { .. }
+        | RepositoryError::IdempotencyKeyReused => None,
+        RepositoryError::Busy => Some("pool_exhausted"),
+        RepositoryError::TimedOut(_) => Some("timeout"),
+        RepositoryError::Unavailable(_) => Some("connection"),
+        RepositoryError::Refused(_) => Some("refused"),
+        RepositoryError::Corrupt(_) => Some("corrupt"),
+        RepositoryError::AlreadyExists | RepositoryError::Unexpected(_) => Some("unexpected"),
     }
 }
 
@@ -417,6 +457,26 @@ mod tests {
             };
             assert!(cause.contains("hunter2"), "{problem}");
         }
+    }
+
+    #[test]
+    fn every_failure_of_the_storage_has_a_class_and_nothing_else_has_one() {
+        let failures = [
+            RepositoryError::Busy,
+            RepositoryError::TimedOut(cause()),
+            RepositoryError::Unavailable(cause()),
+            RepositoryError::Refused(cause()),
+            RepositoryError::Corrupt(cause()),
+            RepositoryError::AlreadyExists,
+            RepositoryError::Unexpected(cause()),
+        ];
+        for error in failures {
+            let class = class_of_failure(&error).unwrap();
+            assert!(FAILURE_CLASSES.contains(&class), "{class}");
+            assert!(Problem::from(error).incident.is_some(), "{class}");
+        }
+        assert_eq!(class_of_failure(&RepositoryError::NotFound), None);
+        assert!(Problem::from(RepositoryError::NotFound).incident.is_none());
     }
 
     #[test]

@@ -19,6 +19,9 @@ use serde::Serialize;
 use crate::app::{App, Lifecycle};
 use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation, TokenConfig};
 use crate::failure::{Failure, chain};
+use crate::observe::Observers;
+use crate::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
+use crate::observe::traced::Traced;
 use crate::policy::Policy;
 use crate::system::{RandomTaskIds, SystemClock};
 use crate::time_limits::TimeLimits;
@@ -110,6 +113,55 @@ impl Backend {
         }
     }
 
+    /// Which kind of database it is, as the semantic conventions of OpenTelemetry call it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgresql",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// How it is used right now.
+    fn snapshot(&self) -> Snapshot {
+        match self {
+            Self::Postgres(database) => {
+                let stats = database.stats();
+                let pool = |name, lane: adapters_postgres::LaneStats| PoolFigures {
+                    name,
+                    connections: Some((lane.idle, lane.used)),
+                    max: lane.max,
+                    waiting: lane.waiting,
+                    timeouts: lane.timeouts,
+                };
+                Snapshot {
+                    pools: vec![pool("read", stats.read), pool("work", stats.work)],
+                    in_flight: Some((stats.in_flight, stats.max_in_flight)),
+                    retries: Some(RetryFigures {
+                        run: stats.repeats.done,
+                        denied: stats.repeats.denied,
+                        budget: stats.repeats.left,
+                    }),
+                    keys: None,
+                }
+            }
+            Self::Sqlite(database) => {
+                let stats = database.stats();
+                let pool = |name, lane: adapters_sqlite::LaneStats| PoolFigures {
+                    name,
+                    connections: None,
+                    max: u32::try_from(lane.connections).unwrap_or(u32::MAX),
+                    waiting: lane.waiting,
+                    timeouts: lane.timeouts,
+                };
+                Snapshot {
+                    pools: vec![pool("read", stats.reads), pool("work", stats.writes)],
+                    ..Snapshot::default()
+                }
+            }
+        }
+    }
+
     /// The ports of one worker.
     #[must_use]
     pub fn worker(&self) -> (Arc<dyn TaskRepository>, Arc<dyn StorageHealth>) {
@@ -130,10 +182,11 @@ impl Backend {
 #[derive(Clone)]
 pub struct Wiring {
     backend: Backend,
-    tokens: Arc<dyn TokenVerifier>,
+    tokens: Arc<JwtVerifier>,
     ids: Arc<RandomTaskIds>,
     lifecycle: Arc<Lifecycle>,
     policy: Policy,
+    observers: Observers,
 }
 
 impl Wiring {
@@ -154,6 +207,7 @@ impl Wiring {
             ids: Arc::default(),
             lifecycle,
             policy,
+            observers: Observers::default(),
         })
     }
 
@@ -162,16 +216,37 @@ impl Wiring {
         self.policy.time_limits
     }
 
+    /// Tells these about requests.
+    #[must_use]
+    pub fn observed_by(self, observers: Observers) -> Self {
+        Self { observers, ..self }
+    }
+
+    /// How the database and the public keys are used right now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            keys: self.tokens.key_set_stats(),
+            ..self.backend.snapshot()
+        }
+    }
+
     /// The application of the worker that calls this.
     #[must_use]
     pub fn app(&self) -> App {
-        let (repository, storage) = self.backend.worker();
+        let (mut repository, storage) = self.backend.worker();
+        let mut tokens: Arc<dyn TokenVerifier> = self.tokens.clone();
+        if self.observers.want_calls() {
+            repository = Arc::new(Traced::new(repository));
+            tokens = Arc::new(Traced::new(tokens));
+        }
         App {
             tasks: TaskService::new(repository, Arc::new(SystemClock), Arc::clone(&self.ids) as _),
-            tokens: Arc::clone(&self.tokens),
+            tokens,
             storage,
             lifecycle: Arc::clone(&self.lifecycle),
             policy: self.policy.clone(),
+            observers: self.observers.clone(),
         }
     }
 }

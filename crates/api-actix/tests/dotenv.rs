@@ -28,7 +28,7 @@ fn source(values: impl IntoIterator<Item = (&'static str, &'static str)>) -> Sou
     ];
     let values = values.into_iter().chain(complete);
     let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Source::of_layers(HashMap::new(), values.collect()).expect("settings")
+    Source::of_layers(HashMap::new(), values.collect())
 }
 
 /// Everything that is read from the settings, as text; secrets are not shown.
@@ -48,7 +48,7 @@ fn the_example_lists_exactly_the_settings_that_the_code_asks_for_each_once() {
         .map(|(name, _)| name)
         .collect();
     listed.sort_unstable();
-    let asked: Vec<_> = source.asked().into_iter().collect();
+    let asked: Vec<_> = source.asked().into_keys().collect();
     assert_eq!(listed, asked);
 }
 
@@ -61,6 +61,31 @@ fn the_example_shows_the_real_defaults() {
     let shown: Vec<_> = shown.filter(|(_, value)| !value.is_empty()).collect();
     assert!(shown.len() > 8, "{shown:?}");
     assert_eq!(meaning_of(&source(shown)), meaning_of(&source([])));
+}
+
+#[test]
+fn the_document_lists_exactly_the_settings_that_the_code_asks_for_with_their_defaults() {
+    let source = source([]);
+    meaning_of(&source);
+    let document = include_str!("../../../docs/configuration.md");
+    let mut listed = Vec::new();
+    for line in document.lines() {
+        let Some((name, rest)) = line.strip_prefix("| `").and_then(|line| line.split_once("` | ")) else {
+            continue;
+        };
+        let shown = rest
+            .strip_prefix('`')
+            .and_then(|default| default.split('`').next());
+        let default = source.asked().remove(name).flatten();
+        // It depends on the machine.
+        if name != "WORKERS" {
+            assert_eq!(shown.map(str::to_owned), default, "{name}");
+        }
+        listed.push(name);
+    }
+    listed.sort_unstable();
+    let asked: Vec<_> = source.asked().into_keys().collect();
+    assert_eq!(listed, asked);
 }
 
 #[test]
@@ -83,7 +108,7 @@ fn a_copy_of_the_example_asks_for_the_secret_and_for_nothing_else() {
         .filter_map(setting)
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let read = |values| Config::from_source(&Source::of_layers(values, HashMap::new()).unwrap());
+    let read = |values| Config::from_source(&Source::of_layers(values, HashMap::new()));
     let error = read(values.clone()).unwrap_err().to_string();
     assert!(error.starts_with("BETTER_AUTH_SECRET is not set"), "{error}");
     let mut filled = values;

@@ -10,6 +10,7 @@ use super::key_set::KeySet;
 use super::source::FetchFailed;
 use super::state::{CurrentKeys, KeysUnavailable, MAX_WAITING, PATIENCE, State};
 use crate::settings::KeySetTiming;
+use crate::stats::KeySetStats;
 
 #[derive(Debug)]
 pub(crate) struct KeyCache {
@@ -88,6 +89,10 @@ impl KeyCache {
             }
         };
         timeout(PATIENCE, wait).await.ok().flatten()
+    }
+
+    pub(crate) fn stats(&self) -> KeySetStats {
+        self.state().stats(Instant::now())
     }
 
     /// Waits until it is time for a fetch.

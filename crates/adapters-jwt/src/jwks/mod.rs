@@ -28,6 +28,7 @@ pub use source::{FetchFailed, KeySetSource};
 
 use crate::algorithm::Algorithm;
 use crate::settings::KeySetSettings;
+use crate::stats::KeySetStats;
 use crate::token::CompactToken;
 use cache::KeyCache;
 use state::CurrentKeys;
@@ -55,6 +56,10 @@ impl PublishedKeys {
     /// if there are no keys.
     pub(crate) fn generation(&self) -> Option<u64> {
         self.cache.current().map(|keys| keys.generation)
+    }
+
+    pub(crate) fn stats(&self) -> KeySetStats {
+        self.cache.stats()
     }
 
     /// Checks the signature of a token, and answers the generation of the keys that it was checked with.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::key_set::KeySet;
 use super::source::FetchFailed;
 use crate::settings::KeySetTiming;
+use crate::stats::KeySetStats;
 
 /// How long a request waits for a fetch.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,11 +50,14 @@ pub(crate) struct CurrentKeys {
 pub(crate) struct State {
     timing: KeySetTiming,
     keys: Option<Arc<CurrentKeys>>,
-    keys_good_until: Instant,
+    /// When a fetch brought them last; the start if none has.
+    fetched_at: Instant,
     /// Fetches are numbered from 1: this many have begun and ended so far. At most one is under way.
     begun: u64,
     ended: u64,
+    successes: u64,
     last_begin: Option<Instant>,
+    /// Since the last success.
     failures: usize,
     last_failure: Option<&'static str>,
     /// When the next fetch begins by itself, and the earliest time that a request can bring it forward to.
@@ -81,9 +85,10 @@ impl State {
         Self {
             timing,
             keys: None,
-            keys_good_until: now,
+            fetched_at: now,
             begun: 0,
             ended: 0,
+            successes: 0,
             last_begin: None,
             failures: 0,
             last_failure: None,
@@ -97,7 +102,8 @@ impl State {
 
     /// The keys to verify with, if there are any that are not too old.
     pub(crate) fn keys(&self, now: Instant) -> Option<&Arc<CurrentKeys>> {
-        self.keys.as_ref().filter(|_| now < self.keys_good_until)
+        let good_until = self.fetched_at + self.timing.max_stale;
+        self.keys.as_ref().filter(|_| now < good_until)
     }
 
     /// The keys to verify with, if that id is among them. A token without an id has to do with what is there.
@@ -173,6 +179,15 @@ impl State {
         self.ended >= fetch
     }
 
+    pub(crate) fn stats(&self, now: Instant) -> KeySetStats {
+        KeySetStats {
+            keys: self.keys(now).map_or(0, |keys| keys.set.len()),
+            age: now.saturating_duration_since(self.fetched_at),
+            fetches: self.successes,
+            failures: self.ended - self.successes,
+        }
+    }
+
     /// When the next fetch has to begin, as things are now.
     pub(crate) fn next_begin(&self) -> Instant {
         let is_wanted = !self.wanted.is_empty() || self.wanted_anyhow > self.ended;
@@ -197,7 +212,8 @@ impl State {
         self.earliest = self.last_begin.map_or(now, |begin| begin + MIN_INTERVAL);
         self.due = now + self.timing.refresh_every.mul_f64(jitter);
         self.remember_absent(&set, now);
-        self.keys_good_until = now + self.timing.max_stale;
+        self.fetched_at = now;
+        self.successes += 1;
         let generation = match &self.keys {
             None => 0,
             Some(old) if old.set == set => return false,

@@ -11,6 +11,7 @@
 //! | `log` | what an operator reads about the fetches |
 //! | `http` | one fetch over HTTP, from servers that mean no good too |
 //! | `settings` | addresses |
+//! | `stats` | what is told about all this |
 //!
 //! All but `http` and a part of `lifetime` run on a clock that stands still while somebody works: an hour takes no time.
 
@@ -39,3 +40,4 @@ mod outages;
 mod remembered;
 mod rotation;
 mod settings;
+mod stats;

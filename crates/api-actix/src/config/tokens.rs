@@ -35,13 +35,21 @@ impl TokenConfig {
     pub fn with_secrets(secrets: Vec<SharedSecret>, source: &Source) -> Result<Self, ConfigError> {
         let key_set = key_set(source)?;
         let algorithms = algorithms(source)?;
-        if secrets.is_empty() && key_set.is_none() {
+        let rules = VerifierSettings {
+            algorithms: algorithms.clone().unwrap_or_default(),
+            issuers: source.list("JWT_ISSUER", Party::parse)?,
+            audiences: source.list("JWT_AUDIENCE", Party::parse)?,
+            user_id_claims: user_id_claims(source)?,
+            leeway: leeway(source)?,
+            secrets,
+        };
+        if rules.secrets.is_empty() && key_set.is_none() {
             let reason = "is not set, nor is BETTER_AUTH_SECRETS, BETTER_AUTH_URL or JWKS_URL: set the secret that the \
                           front end's Better Auth signs with, or its address";
             return Err(ConfigError::new("BETTER_AUTH_SECRET", reason));
         }
         if let Some(algorithms) = &algorithms {
-            if algorithms.include_shared_secrets() && secrets.is_empty() {
+            if algorithms.include_shared_secrets() && rules.secrets.is_empty() {
                 let reason = "lists HS256, but there is no shared secret: set BETTER_AUTH_SECRET";
                 return Err(ConfigError::new("JWT_ALGORITHMS", reason));
             }
@@ -51,17 +59,9 @@ impl TokenConfig {
                 return Err(ConfigError::new("JWT_ALGORITHMS", reason));
             }
         }
-        let algorithms = algorithms.unwrap_or_default();
         Ok(Self {
-            key_set: key_set.filter(|_| algorithms.include_key_pairs()),
-            rules: VerifierSettings {
-                secrets,
-                algorithms,
-                issuers: source.list("JWT_ISSUER", Party::parse)?,
-                audiences: source.list("JWT_AUDIENCE", Party::parse)?,
-                user_id_claims: user_id_claims(source)?,
-                leeway: leeway(source)?,
-            },
+            key_set: key_set.filter(|_| rules.algorithms.include_key_pairs()),
+            rules,
         })
     }
 
@@ -95,11 +95,11 @@ impl TokenConfig {
 /// The first setting that cannot be used.
 pub fn shared_secrets(source: &Source) -> Result<Vec<SharedSecret>, ConfigError> {
     let mut secrets = Vec::new();
-    if let Some(secret) = source.secret("BETTER_AUTH_SECRET") {
+    if let Some(secret) = source.secret("BETTER_AUTH_SECRET", "BETTER_AUTH_SECRET_FILE")? {
         let secret = SharedSecret::new(SecretString::from(secret));
         secrets.push(secret.map_err(|error| unusable("BETTER_AUTH_SECRET", error))?);
     }
-    if let Some(list) = source.secret("BETTER_AUTH_SECRETS") {
+    if let Some(list) = source.secret("BETTER_AUTH_SECRETS", "BETTER_AUTH_SECRETS_FILE")? {
         let listed = SharedSecret::parse_versioned(&list);
         secrets.extend(listed.map_err(|error| unusable("BETTER_AUTH_SECRETS", error))?);
     }
@@ -155,9 +155,7 @@ fn algorithms(source: &Source) -> Result<Option<Algorithms>, ConfigError> {
 }
 
 fn user_id_claims(source: &Source) -> Result<UserIdClaims, ConfigError> {
-    let Some(names) = source.text("JWT_USER_ID_CLAIM") else {
-        return Ok(UserIdClaims::default());
-    };
+    let names = source.text_or("JWT_USER_ID_CLAIM", "user_id,sub");
     UserIdClaims::parse(names.split(',').map(str::trim)).map_err(|error| unusable("JWT_USER_ID_CLAIM", error))
 }
 
@@ -180,7 +178,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        TokenConfig::from_source(&Source::of_layers(HashMap::new(), owned).unwrap())
+        TokenConfig::from_source(&Source::of_layers(HashMap::new(), owned))
     }
 
     fn key_set_of(values: &[(&str, &str)]) -> Option<KeySetSettings> {

@@ -3,15 +3,20 @@
 //! | File | What it proves |
 //! |---|---|
 //! | `commands` | help, version, `check`, `migrate` |
+//! | `check_config` | what is effective, where it comes from, what is wrong |
+//! | `container` | `healthcheck`, secrets in files and their rotation, completions, the manual page |
 //! | `token` | tokens for development |
 //! | `dev` | a server from nothing |
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "in tests a broken set-up should panic"
 )]
 
+mod check_config;
 mod commands;
+mod container;
 mod dev;
 #[path = "../support/mod.rs"]
 mod support;

@@ -48,7 +48,7 @@ impl Server {
         let log = self.binary.logs(&format!("\"{id}\"")).await;
         let entries = log.lines().filter_map(|line| serde_json::from_str(line).ok());
         entries
-            .filter(|entry: &Value| entry["request_id"] == id)
+            .filter(|entry: &Value| entry["target"] == "audit" && entry["request_id"] == id)
             .collect()
     }
 }

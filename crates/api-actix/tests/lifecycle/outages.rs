@@ -22,7 +22,7 @@ async fn is_told_to_try_again(binary: &Binary, answer: &Answer, took: Duration) 
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let of_request: Vec<_> = entries
-        .filter(|entry| entry["request_id"] == request_id)
+        .filter(|entry| entry["target"] == "audit" && entry["request_id"] == request_id)
         .collect();
     assert_eq!(of_request.len(), 1, "{of_request:?}");
     let entry = &of_request[0];

@@ -25,7 +25,7 @@ const CODES_OF_UNDESCRIBED_REQUESTS: [&str; 9] = [
     "internal_error",
 ];
 /// Headers that belong to the exchange and not to an operation.
-const HEADERS_OF_EVERY_EXCHANGE: [&str; 14] = [
+const HEADERS_OF_EVERY_EXCHANGE: [&str; 15] = [
     "access-control-allow-origin",
     "access-control-expose-headers",
     "cache-control",
@@ -36,6 +36,7 @@ const HEADERS_OF_EVERY_EXCHANGE: [&str; 14] = [
     "content-type",
     "date",
     "referrer-policy",
+    "server-timing",
     "transfer-encoding",
     "vary",
     "x-content-type-options",

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use actix_web::dev::ServerHandle;
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
 use api_actix::app::{App, Lifecycle};
+use api_actix::observe::Observers;
 use api_actix::policy::Policy;
 use api_actix::server::{self, listeners};
 use api_actix::system::{RandomTaskIds, SystemClock};
@@ -37,6 +38,7 @@ pub(crate) struct Parts {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) ids: Arc<RandomTaskIds>,
     pub(crate) policy: Policy,
+    pub(crate) observers: Observers,
 }
 
 impl Default for Parts {
@@ -49,6 +51,7 @@ impl Default for Parts {
             lifecycle: Arc::default(),
             ids: Arc::default(),
             policy: Policy::default(),
+            observers: Observers::default(),
         }
     }
 }
@@ -61,6 +64,7 @@ impl Parts {
             storage: self.storage.clone(),
             lifecycle: self.lifecycle.clone(),
             policy: self.policy.clone(),
+            observers: self.observers.clone(),
         }
     }
 }

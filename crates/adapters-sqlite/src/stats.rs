@@ -1,0 +1,21 @@
+//! How the database is used right now, as plain numbers for whoever watches the process.
+
+/// Both lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabaseStats {
+    /// Where reads wait and are done.
+    pub reads: LaneStats,
+    /// Where writes wait and are done.
+    pub writes: LaneStats,
+}
+
+/// One lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneStats {
+    /// Connections, each with a thread of its own.
+    pub connections: usize,
+    /// Calls that wait for one.
+    pub waiting: usize,
+    /// Calls that have waited for their answer in vain since the start.
+    pub timeouts: u64,
+}

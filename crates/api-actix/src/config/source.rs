@@ -1,0 +1,265 @@
+//! Where settings come from, and the kinds of values that they can have.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{ConfigError, dotenv, unusable};
+
+/// The environment over `.env`. Built from maps, so that tests never touch the environment of their process.
+#[derive(Clone)]
+pub struct Source {
+    environment: HashMap<String, String>,
+    dotenv: HashMap<String, String>,
+    /// The settings that were asked for so far, each with its default; clones share them.
+    asked: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The environment.
+    Environment,
+    /// `.env`.
+    Dotenv,
+}
+
+impl Source {
+    /// The environment over the nearest `.env`, if there is one.
+    #[must_use]
+    pub fn of_process() -> Self {
+        // Values that are no Unicode belong to somebody else.
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self::of_layers(dotenv::nearest_values(), environment.collect())
+    }
+
+    /// Values of `.env` under values of the environment.
+    #[must_use]
+    pub fn of_layers(mut dotenv: HashMap<String, String>, mut environment: HashMap<String, String>) -> Self {
+        for values in [&mut dotenv, &mut environment] {
+            values.retain(|_, value| !value.trim().is_empty());
+        }
+        Self {
+            environment,
+            dotenv,
+            asked: Arc::default(),
+        }
+    }
+
+    /// The names of all settings that were asked for so far, each with its default as text if it has one.
+    #[must_use]
+    pub fn asked(&self) -> BTreeMap<&'static str, Option<String>> {
+        self.lock_asked().clone()
+    }
+
+    /// All names that somebody has set, ours and others'.
+    pub(crate) fn given(&self) -> BTreeSet<&str> {
+        let names = self.environment.keys().chain(self.dotenv.keys());
+        names.map(String::as_str).collect()
+    }
+
+    /// A value exactly as it was given, and where; `None` if nobody has set it.
+    pub(crate) fn found(&self, variable: &str) -> Option<(Origin, &str)> {
+        let layers = [
+            (Origin::Environment, &self.environment),
+            (Origin::Dotenv, &self.dotenv),
+        ];
+        layers
+            .into_iter()
+            .find_map(|(origin, values)| Some((origin, values.get(variable)?.as_str())))
+    }
+
+    /// Forgets a value. Answers whether there was one.
+    pub(crate) fn forget(&mut self, variable: &str) -> bool {
+        let values = [&mut self.environment, &mut self.dotenv];
+        values
+            .map(|values| values.remove(variable).is_some())
+            .contains(&true)
+    }
+
+    fn lock_asked(&self) -> MutexGuard<'_, BTreeMap<&'static str, Option<String>>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember_default(&self, variable: &'static str, default: String) {
+        self.lock_asked().insert(variable, Some(default));
+    }
+
+    /// A value exactly as it was given; `None` if it is blank.
+    fn value(&self, variable: &'static str) -> Option<String> {
+        self.lock_asked().entry(variable).or_default();
+        self.found(variable).map(|(_, value)| value.to_owned())
+    }
+
+    /// A secret, from its variable or from its file. The line break at the end of a file does not count.
+    ///
+    /// # Errors
+    /// Both are set, or the file cannot be read or is blank.
+    pub(crate) fn secret(
+        &self,
+        variable: &'static str,
+        file_variable: &'static str,
+    ) -> Result<Option<String>, ConfigError> {
+        let (value, file) = (self.value(variable), self.text(file_variable));
+        let Some(file) = file else { return Ok(value) };
+        if value.is_some() {
+            let reason = format!("is set, and so is {variable}: keep one of them");
+            return Err(ConfigError::new(file_variable, reason));
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            ConfigError::new(
+                file_variable,
+                format!("names a file that cannot be read: {error}"),
+            )
+        })?;
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.trim().is_empty() {
+            return Err(ConfigError::new(file_variable, "names a file that is blank"));
+        }
+        Ok(Some(text.to_owned()))
+    }
+
+    pub(crate) fn text(&self, variable: &'static str) -> Option<String> {
+        self.value(variable).map(|value| value.trim().to_owned())
+    }
+
+    pub(crate) fn text_or(&self, variable: &'static str, default: &str) -> String {
+        self.remember_default(variable, default.to_owned());
+        self.text(variable).unwrap_or_else(|| default.to_owned())
+    }
+
+    pub(super) fn number<N>(
+        &self,
+        variable: &'static str,
+        default: N,
+        range: RangeInclusive<N>,
+    ) -> Result<N, ConfigError>
+    where
+        N: FromStr + PartialOrd + Display,
+    {
+        self.remember_default(variable, default.to_string());
+        let Some(text) = self.text(variable) else {
+            return Ok(default);
+        };
+        let (min, max) = range.into_inner();
+        match text.parse() {
+            Ok(number) if number >= min && number <= max => Ok(number),
+            _ => Err(ConfigError::new(
+                variable,
+                format!("must be a whole number from {min} to {max}"),
+            )),
+        }
+    }
+
+    pub(crate) fn flag(&self, variable: &'static str, default: bool) -> Result<bool, ConfigError> {
+        self.remember_default(variable, default.to_string());
+        match self.text(variable).as_deref() {
+            None => Ok(default),
+            Some("true" | "1" | "yes" | "on") => Ok(true),
+            Some("false" | "0" | "no" | "off") => Ok(false),
+            Some(_) => Err(ConfigError::new(variable, "must be true or false")),
+        }
+    }
+
+    pub(super) fn duration(&self, variable: &'static str) -> Result<Option<Duration>, ConfigError> {
+        let Some(text) = self.text(variable) else {
+            return Ok(None);
+        };
+        let invalid = || ConfigError::new(variable, DURATION_RULE);
+        let duration = parse_duration(&text).ok_or_else(invalid)?;
+        if duration.is_zero() {
+            Err(invalid())
+        } else {
+            Ok(Some(duration))
+        }
+    }
+
+    pub(super) fn duration_or(
+        &self,
+        variable: &'static str,
+        default: Duration,
+    ) -> Result<Duration, ConfigError> {
+        self.remember_default(variable, humantime::format_duration(default).to_string());
+        Ok(self.duration(variable)?.unwrap_or(default))
+    }
+
+    /// A duration that may be nothing.
+    pub(super) fn delay(&self, variable: &'static str, default: Duration) -> Result<Duration, ConfigError> {
+        self.remember_default(variable, humantime::format_duration(default).to_string());
+        let Some(text) = self.text(variable) else {
+            return Ok(default);
+        };
+        let invalid = || ConfigError::new(variable, "must be a duration such as 300ms, 10s or 15m");
+        parse_duration(&text).ok_or_else(invalid)
+    }
+
+    pub(crate) fn list<T, E: Display>(
+        &self,
+        variable: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let Some(text) = self.text(variable) else {
+            return Ok(Vec::new());
+        };
+        text.split(',')
+            .map(|item| parse(item.trim()).map_err(|error| unusable(variable, error)))
+            .collect()
+    }
+}
+
+/// What a duration looks like, as the end of a sentence.
+const DURATION_RULE: &str = "must be a duration such as 300ms, 10s or 15m, longer than nothing";
+
+/// `300ms`, `10s`, `15m`; a bare number means seconds.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(values: &[(&str, &str)]) -> Source {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Source::of_layers(HashMap::new(), values.iter().map(owned).collect())
+    }
+
+    #[test]
+    fn a_secret_of_digits_stays_the_text_that_it_is() {
+        let secret = ("BETTER_AUTH_SECRET", "00123456789012345678901234567890");
+        let read = source(&[secret]).secret(secret.0, "BETTER_AUTH_SECRET_FILE");
+        assert_eq!(read, Ok(Some(secret.1.to_owned())));
+    }
+
+    #[test]
+    fn the_environment_counts_before_the_file() {
+        let map = |value: &str| HashMap::from([("PORT".to_owned(), value.to_owned())]);
+        let source = Source::of_layers(map("1"), map("2"));
+        assert_eq!(source.number("PORT", 0, 0..=9), Ok(2));
+        let source = Source::of_layers(map("1"), map(""));
+        assert_eq!(source.number("PORT", 0, 0..=9), Ok(1));
+    }
+
+    #[test]
+    fn durations_have_units_and_a_bare_number_means_seconds() {
+        assert_eq!(parse_duration("300ms"), Some(Duration::from_millis(300)));
+        assert_eq!(parse_duration("10s"), Some(Duration::from_secs(10)));
+        assert_eq!(parse_duration("15m"), Some(Duration::from_secs(900)));
+        assert_eq!(parse_duration("7"), Some(Duration::from_secs(7)));
+        assert_eq!(parse_duration("-7"), None);
+    }
+
+    #[test]
+    fn a_name_in_other_letters_is_another_name() {
+        let source = source(&[("PORT", "1"), ("port", "2"), ("Port", "3")]);
+        assert_eq!(source.number("PORT", 0, 0..=9), Ok(1));
+    }
+}

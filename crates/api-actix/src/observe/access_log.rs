@@ -1,0 +1,124 @@
+//! One line for requests, on the target `access`. It never holds a query string, a body, a token or a user.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use actix_web::http::StatusCode;
+use thiserror::Error;
+
+use super::{Outcome, milliseconds};
+use crate::problem::Code;
+use crate::request_context::RequestContext;
+
+/// Of so many requests that did not fail on our side one is logged when they are sampled.
+const SAMPLE: u32 = 100;
+
+/// Which requests are logged.
+#[derive(Debug, Clone, Default)]
+pub enum AccessLog {
+    /// None.
+    Off,
+    /// Those that failed on our side (5xx).
+    #[default]
+    Errors,
+    /// Those, and one in a hundred of the others.
+    Sampled(Arc<AtomicU32>),
+    /// All.
+    All,
+}
+
+/// A text that does not say which requests to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be off, errors, sampled or all")]
+pub struct InvalidAccessLog;
+
+impl FromStr for AccessLog {
+    type Err = InvalidAccessLog;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAccessLog> {
+        match text {
+            "off" => Ok(Self::Off),
+            "errors" => Ok(Self::Errors),
+            "sampled" => Ok(Self::Sampled(Arc::default())),
+            "all" => Ok(Self::All),
+            _ => Err(InvalidAccessLog),
+        }
+    }
+}
+
+impl AccessLog {
+    /// Whether a request with this outcome is logged.
+    pub(crate) fn wants(&self, status: StatusCode) -> bool {
+        match self {
+            Self::Off => false,
+            Self::All => true,
+            Self::Errors => status.is_server_error(),
+            Self::Sampled(passed) => {
+                status.is_server_error() || passed.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAMPLE)
+            }
+        }
+    }
+}
+
+pub(crate) fn log(outcome: &Outcome, context: &RequestContext) {
+    let Outcome { method, status, .. } = *outcome;
+    let (route, code) = (outcome.route.as_deref(), outcome.code.map(Code::as_str));
+    let duration_ms = (milliseconds(outcome.took) * 1e3).round() / 1e3;
+    let (request_id, trace_id) = (context.id(), context.trace_id());
+    // The level is part of what tracing prepares for a line.
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "access",
+                event = "request",
+                method,
+                route,
+                status = status.as_u16(),
+                code,
+                duration_ms,
+                request_id,
+                trace_id,
+            )
+        };
+    }
+    if status.is_server_error() {
+        line!(warn);
+    } else {
+        line!(info);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged(setting: &str, status: StatusCode) -> usize {
+        let access_log: AccessLog = setting.parse().unwrap();
+        (0..1000).filter(|_| access_log.wants(status)).count()
+    }
+
+    #[test]
+    fn failures_on_our_side_are_always_logged_unless_it_is_off() {
+        for (setting, wanted) in [("off", 0), ("errors", 1000), ("sampled", 1000), ("all", 1000)] {
+            assert_eq!(
+                logged(setting, StatusCode::SERVICE_UNAVAILABLE),
+                wanted,
+                "{setting}"
+            );
+        }
+    }
+
+    #[test]
+    fn everything_else_is_logged_as_far_as_somebody_asks_for_it() {
+        for (setting, wanted) in [("off", 0), ("errors", 0), ("sampled", 10), ("all", 1000)] {
+            assert_eq!(logged(setting, StatusCode::OK), wanted, "{setting}");
+            assert_eq!(logged(setting, StatusCode::NOT_FOUND), wanted, "{setting}");
+        }
+    }
+
+    #[test]
+    fn other_words_are_refused() {
+        assert_eq!("some".parse::<AccessLog>().unwrap_err(), InvalidAccessLog);
+    }
+}

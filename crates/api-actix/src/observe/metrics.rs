@@ -1,0 +1,154 @@
+//! The figures of the process and their text for Prometheus. Names, labels and buckets are those of the OpenTelemetry
+//! semantic conventions where they have some. `docs/operations/monitoring.md` lists every one of them.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use domain::identity::RefusalReason;
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::snapshot::Snapshot;
+use super::text::Text;
+use super::{Outcome, process};
+use crate::problem::FAILURE_CLASSES;
+
+/// Upper bounds of the buckets for durations, in seconds (semantic conventions for HTTP).
+const BUCKETS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
+const ACTIVE_REQUESTS: &str = "http_server_active_requests";
+const AUTH_FAILURES: &str = "auth_failures_total";
+const DB_ERRORS: &str = "db_errors_total";
+
+/// The labels of a request. Callers cannot make them up: methods, routes, statuses and codes are ours.
+#[derive(PartialEq, Eq, Hash)]
+struct RequestLabels {
+    method: &'static str,
+    route: Option<String>,
+    status: u16,
+    error_type: Option<&'static str>,
+}
+
+impl RequestLabels {
+    fn to_labels(&self) -> Vec<Label> {
+        let mut labels = vec![
+            Label::from_static_parts("http_request_method", self.method),
+            Label::new("http_response_status_code", self.status.to_string()),
+        ];
+        labels.extend(self.route.clone().map(|route| Label::new("http_route", route)));
+        labels.extend(
+            self.error_type
+                .map(|error| Label::from_static_parts("error_type", error)),
+        );
+        labels
+    }
+}
+
+/// The figures of one process, shared by its workers.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    text: PrometheusHandle,
+    active_requests: Gauge,
+    requests: RwLock<HashMap<RequestLabels, Histogram>>,
+    auth_failures: HashMap<RefusalReason, Counter>,
+    db_errors: HashMap<&'static str, Counter>,
+}
+
+impl Default for Metrics {
+    /// Figures that start at zero.
+    fn default() -> Self {
+        let matcher = Matcher::Full(REQUEST_DURATION.to_owned());
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(matcher, &BUCKETS);
+        // Only an empty list of buckets is refused.
+        let recorder = builder.unwrap_or_default().build_recorder();
+        let help = "How long requests took, in seconds";
+        recorder.describe_histogram(REQUEST_DURATION.into(), Some(Unit::Seconds), help.into());
+        let help = "Requests that are under way";
+        recorder.describe_gauge(ACTIVE_REQUESTS.into(), None, help.into());
+        let help = "Requests refused for their token, by reason";
+        recorder.describe_counter(AUTH_FAILURES.into(), None, help.into());
+        let help = "Failures of the database that a request has met, by class";
+        recorder.describe_counter(DB_ERRORS.into(), None, help.into());
+        // Those that callers may never cause are there from the start, so that their first one is an increase.
+        let counter = |name: &'static str, label, value| {
+            let labels = vec![Label::from_static_parts(label, value)];
+            recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+        };
+        let reasons = RefusalReason::ALL.iter();
+        let auth_failures =
+            reasons.map(|reason| (*reason, counter(AUTH_FAILURES, "reason", reason.as_str())));
+        let auth_failures = auth_failures.collect();
+        let classes = FAILURE_CLASSES.into_iter();
+        let db_errors = classes.map(|class| (class, counter(DB_ERRORS, "class", class)));
+        let db_errors = db_errors.collect();
+        Self {
+            text: recorder.handle(),
+            active_requests: recorder.register_gauge(&Key::from_name(ACTIVE_REQUESTS), &METADATA),
+            requests: RwLock::default(),
+            auth_failures,
+            db_errors,
+            recorder,
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn request_begins(&self) {
+        self.active_requests.increment(1.0);
+    }
+
+    pub(crate) fn request_is_gone(&self) {
+        self.active_requests.decrement(1.0);
+    }
+
+    pub(crate) fn request_ended(&self, outcome: Outcome) {
+        let labels = RequestLabels {
+            method: outcome.method,
+            status: outcome.status.as_u16(),
+            error_type: outcome.error_type(),
+            route: outcome.route,
+        };
+        let known = self.requests.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(histogram) = known.get(&labels) {
+            histogram.record(outcome.took);
+            return;
+        }
+        drop(known);
+        let key = Key::from_parts(REQUEST_DURATION, labels.to_labels());
+        let histogram = self.recorder.register_histogram(&key, &METADATA);
+        histogram.record(outcome.took);
+        let mut known = self.requests.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(labels, histogram);
+    }
+
+    pub(crate) fn token_refused(&self, reason: RefusalReason) {
+        if let Some(counter) = self.auth_failures.get(&reason) {
+            counter.increment(1);
+        }
+    }
+
+    pub(crate) fn database_failed(&self, class: &'static str) {
+        if let Some(counter) = self.db_errors.get(class) {
+            counter.increment(1);
+        }
+    }
+
+    /// Everything as text (Prometheus exposition format 0.0.4), with what is looked up at this moment.
+    #[must_use]
+    pub fn render(&self, snapshot: &Snapshot) -> String {
+        let mut text = Text(self.text.render());
+        snapshot.render(&mut text);
+        process::render(&mut text);
+        text.0
+    }
+
+    /// Sorts what was recorded into its buckets. Needed now and then if nobody asks for the text.
+    pub fn tidy_up(&self) {
+        self.text.run_upkeep();
+    }
+}
+
+const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);

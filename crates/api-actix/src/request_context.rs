@@ -1,0 +1,152 @@
+//! What is known about a request while it is handled, for answers, log lines and figures.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::web;
+
+use crate::app::App;
+use crate::observe::spans::RequestSpan;
+use crate::observe::trace_context::TraceParent;
+use crate::observe::traced::{Call, Part, time_in};
+use crate::observe::{Observers, Outcome};
+use crate::system;
+
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+tokio::task_local! {
+    static CURRENT: RequestContext;
+}
+
+/// What answers, log lines and figures say about the request they belong to. Cheap to clone.
+#[derive(Clone)]
+pub struct RequestContext(Rc<Parts>);
+
+struct Parts {
+    id: String,
+    method: Method,
+    path: String,
+    trace_id: Option<String>,
+    app: Option<web::Data<App>>,
+    calls: RefCell<Vec<Call>>,
+    span: Option<RequestSpan>,
+}
+
+impl RequestContext {
+    pub(crate) fn of(request: &ServiceRequest) -> Self {
+        let app = request.app_data::<web::Data<App>>().cloned();
+        let trace_parent = TraceParent::of(request.headers());
+        let spans = app.as_ref().and_then(|app| app.observers.spans.as_ref());
+        let span = spans.map(|spans| spans.begin(trace_parent.as_ref()));
+        let trace_id = span.as_ref().map(RequestSpan::trace_id);
+        Self(Rc::new(Parts {
+            id: request_id(request.headers()),
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            trace_id: trace_id.or(trace_parent.map(|parent| parent.trace_id)),
+            app,
+            calls: RefCell::default(),
+            span,
+        }))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(path: &str) -> Self {
+        Self(Rc::new(Parts {
+            id: "test".to_owned(),
+            method: Method::GET,
+            path: path.to_owned(),
+            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+            app: None,
+            calls: RefCell::default(),
+            span: None,
+        }))
+    }
+
+    /// The client's own id if it is a sound one, else one of ours.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    /// The path without its query, as it was sent.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// The trace that the request belongs to, if somebody records one.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        self.0.trace_id.as_deref()
+    }
+
+    /// Who is told about the request.
+    pub(crate) fn observers(&self) -> Option<&Observers> {
+        self.0.app.as_ref().map(|app| &app.observers)
+    }
+
+    /// Notes a call that was made for the request.
+    pub(crate) fn note(&self, call: Call) {
+        self.0.calls.borrow_mut().push(call);
+    }
+
+    /// How long calls of this part were under way; `None` if there were none.
+    pub(crate) fn time_in(&self, part: Part) -> Option<Duration> {
+        time_in(part, &self.0.calls.borrow())
+    }
+
+    /// Does something for this request: what is logged meanwhile names it.
+    pub(crate) fn scope<F: Future>(&self, handling: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self.clone(), handling)
+    }
+
+    /// The request whose handling is under way on this task, if there is one.
+    pub(crate) fn current() -> Option<Self> {
+        CURRENT.try_with(Self::clone).ok()
+    }
+
+    /// Ends the span of the request, if it has one.
+    pub(crate) fn end_span(&self, outcome: &Outcome) {
+        let spans = self.observers().and_then(|observers| observers.spans.as_ref());
+        if let Some((spans, span)) = spans.zip(self.0.span.as_ref()) {
+            spans.end(span, self, outcome, &self.0.calls.borrow());
+        }
+    }
+}
+
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContext")
+            .field("id", &self.0.id)
+            .field("method", &self.0.method)
+            .field("path", &self.0.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// 1 to 64 letters, digits, dots, underscores and hyphens are taken over; anything else is replaced.
+fn request_id(headers: &HeaderMap) -> String {
+    let is_sound = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let given = headers
+        .get(X_REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(is_sound);
+    given.map_or_else(system::new_request_id, str::to_owned)
+}

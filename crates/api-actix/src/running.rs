@@ -1,0 +1,73 @@
+//! The whole process while it serves: the server, and beside it whatever operators have asked for.
+
+use std::sync::Arc;
+
+use crate::admin::{Admin, Desk};
+use crate::app::Lifecycle;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::observe::Observers;
+use crate::server::Server;
+use crate::telemetry::LogLevel;
+use crate::wiring::{Backend, Wiring};
+
+/// A server that listens, with its listener for operators if there is one.
+pub struct Running {
+    server: Server,
+    admin: Option<Admin>,
+    observers: Observers,
+}
+
+impl Running {
+    /// Everything between reading the settings and serving.
+    pub(crate) async fn start(config: Config, log_level: LogLevel) -> Result<Self, Failure> {
+        let (backend, info) = Backend::open(&config.database, config.http.workers).await?;
+        info.log();
+        if config.database.migrate_on_start {
+            let applied = backend.migrate().await?;
+            if !applied.is_empty() {
+                tracing::info!(migrations = applied.join(", "), "schema brought up to date");
+            }
+        } else {
+            info.warn_about_pending_migrations();
+        }
+        let lifecycle = Arc::new(Lifecycle::default());
+        let observers = Observers::new(&config.observe, backend.kind())?;
+        let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;
+        let wiring = wiring.observed_by(observers.clone());
+        let desk = observers.metrics.clone().map(|metrics| Desk {
+            metrics,
+            log_level,
+            wiring: wiring.clone(),
+        });
+        let server = Server::listen(&config.http, wiring, lifecycle)?;
+        let admin = config.observe.admin_address.zip(desk);
+        let admin = admin
+            .map(|(address, desk)| Admin::listen(&address, desk))
+            .transpose()?;
+        Ok(Self {
+            server,
+            admin,
+            observers,
+        })
+    }
+
+    /// Where the API listens, as the start of a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Serves until the process is told to stop. Operators are answered and spans are sent to the end.
+    ///
+    /// # Errors
+    /// The server broke down.
+    pub async fn run(self) -> Result<(), Failure> {
+        let outcome = self.server.run().await;
+        if let Some(admin) = self.admin {
+            admin.stop().await;
+        }
+        self.observers.flush().await;
+        outcome
+    }
+}
