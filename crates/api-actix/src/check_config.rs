@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::commands::print;
 use crate::config::{
-    ConfigError, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Origin, Source,
-    TokenConfig, unknown,
+    ConfigError, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
+    unknown,
 };
 use crate::failure::Failure;
 use crate::observe::settings::ObserveConfig;
@@ -75,8 +75,7 @@ fn settings(source: &Source, errors: &[ConfigError]) -> Vec<String> {
         let (origin, value) = match source.found(name) {
             None if is_in_file => ("file", Some("***".to_owned())),
             None => ("default", default),
-            Some((Origin::Environment, value)) => ("environment", Some(value.to_owned())),
-            Some((Origin::Dotenv, value)) => (".env", Some(value.to_owned())),
+            Some((origin, value)) => (origin, Some(value.to_owned())),
         };
         let value = match value {
             _ if is_wrong => "cannot be used".to_owned(),

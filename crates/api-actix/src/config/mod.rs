@@ -18,7 +18,7 @@ use adapters_postgres::DatabaseUrl;
 use thiserror::Error;
 
 pub use source::Source;
-pub(crate) use source::{Origin, parse_duration};
+pub(crate) use source::parse_duration;
 pub use tokens::{TokenConfig, shared_secrets};
 
 use crate::observe::settings::ObserveConfig;

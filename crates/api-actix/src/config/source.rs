@@ -1,30 +1,67 @@
 //! Where settings come from, and the kinds of values that they can have.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use config::{Map, Value, ValueKind};
 
 use super::{ConfigError, dotenv, unusable};
 
 /// The environment over `.env`. Built from maps, so that tests never touch the environment of their process.
 #[derive(Clone)]
 pub struct Source {
-    environment: HashMap<String, String>,
-    dotenv: HashMap<String, String>,
+    values: Map<String, Value>,
     /// The settings that were asked for so far, each with its default; clones share them.
     asked: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
 }
 
-/// Where a value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// The environment.
-    Environment,
-    /// `.env`.
-    Dotenv,
+/// The values of one place, which keep its name. Not `config::Environment`, which takes `PORT` and `port` for one.
+#[derive(Clone)]
+struct Layer {
+    origin: String,
+    values: HashMap<String, String>,
+}
+
+impl Layer {
+    fn of(origin: &str, mut values: HashMap<String, String>) -> Self {
+        // Names of another form are nobody's here, and some would be paths into tables.
+        let is_plain = |name: &str| {
+            name.chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        };
+        values.retain(|name, value| is_plain(name) && !value.trim().is_empty());
+        Self {
+            origin: origin.to_owned(),
+            values,
+        }
+    }
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values may be secret.
+        f.debug_struct("Layer").finish_non_exhaustive()
+    }
+}
+
+impl config::Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn config::Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        // Values stay text: a secret of digits is no number.
+        let value = |text: &String| Value::new(Some(&self.origin), text.as_str());
+        Ok(self
+            .values
+            .iter()
+            .map(|(name, text)| (name.clone(), value(text)))
+            .collect())
+    }
 }
 
 impl Source {
@@ -39,13 +76,14 @@ impl Source {
 
     /// Values of `.env` under values of the environment.
     #[must_use]
-    pub fn of_layers(mut dotenv: HashMap<String, String>, mut environment: HashMap<String, String>) -> Self {
-        for values in [&mut dotenv, &mut environment] {
-            values.retain(|_, value| !value.trim().is_empty());
-        }
+    pub fn of_layers(dotenv: HashMap<String, String>, environment: HashMap<String, String>) -> Self {
+        let layers = config::Config::builder()
+            .add_source(Layer::of(".env", dotenv))
+            .add_source(Layer::of("environment", environment))
+            .build();
         Self {
-            environment,
-            dotenv,
+            // Our layers never fail.
+            values: layers.unwrap_or_default().cache.into_table().unwrap_or_default(),
             asked: Arc::default(),
         }
     }
@@ -58,27 +96,21 @@ impl Source {
 
     /// All names that somebody has set, ours and others'.
     pub(crate) fn given(&self) -> BTreeSet<&str> {
-        let names = self.environment.keys().chain(self.dotenv.keys());
-        names.map(String::as_str).collect()
+        self.values.keys().map(String::as_str).collect()
     }
 
-    /// A value exactly as it was given, and where; `None` if nobody has set it.
-    pub(crate) fn found(&self, variable: &str) -> Option<(Origin, &str)> {
-        let layers = [
-            (Origin::Environment, &self.environment),
-            (Origin::Dotenv, &self.dotenv),
-        ];
-        layers
-            .into_iter()
-            .find_map(|(origin, values)| Some((origin, values.get(variable)?.as_str())))
+    /// Where a value was given (`environment`, `.env`), and the value exactly as it was given; `None` if nobody has set it.
+    pub(crate) fn found(&self, variable: &str) -> Option<(&str, &str)> {
+        let value = self.values.get(variable)?;
+        match &value.kind {
+            ValueKind::String(text) => Some((value.origin()?, text)),
+            _ => None,
+        }
     }
 
     /// Forgets a value. Answers whether there was one.
     pub(crate) fn forget(&mut self, variable: &str) -> bool {
-        let values = [&mut self.environment, &mut self.dotenv];
-        values
-            .map(|values| values.remove(variable).is_some())
-            .contains(&true)
+        self.values.remove(variable).is_some()
     }
 
     fn lock_asked(&self) -> MutexGuard<'_, BTreeMap<&'static str, Option<String>>> {

@@ -259,7 +259,7 @@ async fn serve(proxy: &Proxy, database: &TestDatabase, port: u16) -> Binary {
     TaskApi::serve_on(&url)
         .env("PORT", &port.to_string())
         // Long enough to be noticed also by a busy machine.
-        .env("SHUTDOWN_DELAY", "1s")
+        .env("SHUTDOWN_DELAY", "3s")
         .start()
         .await
 }
