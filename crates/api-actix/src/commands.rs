@@ -16,12 +16,14 @@ use crate::config::{
     Config, ConfigError, DatabaseConfig, LogConfig, LogFormat, Source, TokenConfig, parse_duration,
     shared_secrets,
 };
+use crate::copy::{self, CopyArguments};
 use crate::dev::{self, DevFolder};
 use crate::failure::Failure;
 use crate::openapi;
 use crate::server::Server;
 use crate::system::SystemClock;
 use crate::telemetry;
+use crate::user_data::{self, UserCommand};
 use crate::wiring::{Backend, Wiring};
 
 /// A secure, multi-tenant task REST API that verifies the tokens of Better Auth.
@@ -34,7 +36,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Settings come from environment variables and from .env in this folder or a parent; .env.example lists them all.
-Exit codes: 0 success, 2 wrong usage, 69 the database is out of reach, 78 a setting cannot be used.";
+Exit codes: 0 success, 2 wrong usage, 65 what is stored is not as it should be, 69 the database is out of reach, 78 a setting cannot be used.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -46,6 +48,11 @@ enum Command {
     Migrate,
     /// Connect to the database, run a test query and print the outcome as JSON
     Check,
+    /// Copy all tasks from one database to another, compare both, and print the outcome as JSON
+    Copy(CopyArguments),
+    /// Export or delete what one user has
+    #[command(subcommand)]
+    User(UserCommand),
     /// Print a token for development, signed with the shared secret (or with that of `dev`)
     Token {
         /// The user id that the token carries
@@ -73,6 +80,8 @@ impl Cli {
             Command::Dev => dev::run(&source).await,
             Command::Migrate => migrate(&source).await,
             Command::Check => check(&source).await,
+            Command::Copy(arguments) => copy::run(&source, arguments).await,
+            Command::User(command) => user_data::run(&source, command).await,
             Command::Token { user, ttl } => token(&source, user, ttl),
             Command::Openapi => print(openapi::json()),
             Command::Version => print(concat!("task-api ", env!("CARGO_PKG_VERSION"))),
@@ -196,7 +205,7 @@ pub(crate) fn development_token(
     sign_development_token(secret, &claims).map_err(|error| Failure::unavailable(error.to_string()))
 }
 
-fn parse_owner(text: &str) -> Result<Owner, String> {
+pub(crate) fn parse_owner(text: &str) -> Result<Owner, String> {
     Owner::parse(text).map_err(|error| error.to_string())
 }
 

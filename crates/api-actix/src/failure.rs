@@ -5,13 +5,17 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 
 /// A command that did not succeed.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
     message: String,
     exit_code: u8,
 }
 
 impl Failure {
+    /// What clap ends with, too.
+    const USAGE: u8 = 2;
+    /// `EX_DATAERR`: what is stored is not as it should be.
+    const DATA: u8 = 65;
     /// `EX_CONFIG`: trying again without a change of the configuration cannot help.
     const CONFIG: u8 = 78;
     /// `EX_UNAVAILABLE`: something that we need is away.
@@ -23,6 +27,22 @@ impl Failure {
         Self {
             message: error.to_string(),
             exit_code: Self::CONFIG,
+        }
+    }
+
+    /// What is stored is not as it should be.
+    pub fn of_data(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit_code: Self::DATA,
+        }
+    }
+
+    /// The command needs another argument.
+    pub fn of_usage(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit_code: Self::USAGE,
         }
     }
 

@@ -13,15 +13,18 @@
 //! | [`problem`] | the only file with status codes for errors |
 //! | [`openapi`] | the description of all this, made from it |
 //!
-//! At start [`commands`] reads [`config`], [`wiring`] puts the adapters together, [`server`] listens.
+//! At start [`commands`] reads [`config`], [`wiring`] puts the adapters together, [`server`] listens. `copy` and `user_data` are
+//! commands of operators over what is stored.
 
 pub mod app;
+mod archive;
 pub mod authenticated;
 pub mod body;
 pub mod client_address;
 pub mod commands;
 pub mod config;
 mod connection;
+mod copy;
 pub mod cors;
 mod cursor;
 mod dev;
@@ -42,4 +45,5 @@ pub mod server;
 pub mod system;
 pub mod telemetry;
 pub mod time_limits;
+mod user_data;
 pub mod wiring;

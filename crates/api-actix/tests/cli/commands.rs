@@ -8,7 +8,9 @@ use crate::{complaint, last_words, printed, text, unread};
 #[test]
 fn help_lists_every_command_and_every_exit_code() {
     let help = printed(&TaskApi::with(&["--help"]));
-    for command in ["serve", "dev", "migrate", "check", "token", "openapi", "version"] {
+    for command in [
+        "serve", "dev", "migrate", "check", "copy", "user", "token", "openapi", "version",
+    ] {
         let is_explained = help
             .lines()
             .filter_map(|line| line.trim_start().split_once("  "))
@@ -19,7 +21,13 @@ fn help_lists_every_command_and_every_exit_code() {
         .lines()
         .find(|line| line.starts_with("Exit codes: "))
         .expect("a line about exit codes");
-    for code in ["0 success", "2 wrong usage", "69 the database", "78 a setting"] {
+    for code in [
+        "0 success",
+        "2 wrong usage",
+        "65 what is stored",
+        "69 the database",
+        "78 a setting",
+    ] {
         assert!(codes.contains(code), "{code}: {codes}");
     }
 }

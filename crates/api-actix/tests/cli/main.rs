@@ -5,6 +5,8 @@
 //! | `commands` | help, version, `check`, `migrate` |
 //! | `token` | tokens for development |
 //! | `dev` | a server from nothing |
+//! | `copy` | from one database to another |
+//! | `user_data` | the tasks of one user, exported and deleted |
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -12,10 +14,12 @@
 )]
 
 mod commands;
+mod copy;
 mod dev;
 #[path = "../support/mod.rs"]
 mod support;
 mod token;
+mod user_data;
 
 use std::io::Read;
 use std::process::Output;
