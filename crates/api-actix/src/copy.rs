@@ -1,6 +1,7 @@
 //! `task-api copy`: all tasks of one database into another, and the proof that they are there.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -168,7 +169,9 @@ impl Holdings {
         let mut batches = archive.tasks_of(owner);
         while let Some(batch) = batches.next().await? {
             tasks += batch.len() as u64;
-            batch.iter().for_each(|archived| feed(&mut hash, archived));
+            for archived in &batch {
+                feed(&mut hash, archived);
+            }
         }
         let sha256 = hash.finalize().into();
         Ok(Self { tasks, sha256 })
@@ -209,7 +212,11 @@ fn feed(hash: &mut Sha256, ArchivedTask { task, key }: &ArchivedTask) {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 /// How far a walk through all owners is; says so once a second.

@@ -26,24 +26,24 @@ async fn exports(url: &str) {
     let server = TaskApi::serve_on(url).start().await;
     let api = server.api(Storage::Sqlite);
     let alice = api.user("alice");
-    let oldest = alice.has_task("it's \"quoted\"\n".trim()).await;
+    let oldest = alice.has_task("it's \"quoted\" \\n").await;
     for title in ["second", "third 😀"] {
         alice.has_task(title).await;
     }
     let change = json!({ "description": "first line\nsecond line", "status": "completed" });
-    let path = format!("/api/tasks/{}", oldest["id"].as_str().unwrap());
+    let path = format!("/api/tasks/{}", oldest["id"].as_str().expect("an id"));
     alice.put(&path, &change).await;
     api.user("bob").has_task("of Bob").await;
 
     let exported = printed(&user(&["export", "alice"], url));
     let lines: Vec<Value> = exported
         .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     let shown = alice.get("/api/tasks?sort=created_at").await;
     assert_eq!(Value::Array(lines), shown.json());
     assert!(
-        shown.body.contains(exported.lines().next().unwrap()),
+        shown.body.contains(exported.lines().next().expect("a line")),
         "the members have their order: {exported}"
     );
     assert_eq!(printed(&user(&["export", "Alice"], url)), "", "nobody");
