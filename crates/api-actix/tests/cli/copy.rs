@@ -1,66 +1,16 @@
 //! `copy`: everything arrives as it was, whatever happens on the way.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use adapters_sqlite::{SqliteDatabase, SqliteSettings};
-use domain::task::{ArchivedTask, TaskArchive};
-use domain::testing::{a_task, an_owner_named};
+use domain::task::TaskArchive;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
+use crate::folder::Folder;
 use crate::support::{Answer, Storage, TaskApi, User};
 use crate::{complaint, printed, text};
-
-/// A folder for databases.
-struct Folder(TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn url(&self, name: &str) -> String {
-        url_of(&self.path(name))
-    }
-
-    /// The URL of a new database where each of these users has so many tasks.
-    async fn database(&self, name: &str, users: &[(&str, usize)]) -> String {
-        let database = open(&self.path(name));
-        database.migrate().expect("tables");
-        for (user, count) in users {
-            let tasks: Vec<_> = (0..*count).map(|_| task_of(user)).collect();
-            for batch in tasks.chunks(1_000) {
-                database
-                    .archive()
-                    .import(batch.to_vec())
-                    .await
-                    .expect("an import");
-            }
-        }
-        self.url(name)
-    }
-}
-
-fn url_of(path: &Path) -> String {
-    format!("sqlite:{}", path.display())
-}
-
-fn open(path: &Path) -> SqliteDatabase {
-    SqliteDatabase::open(path, SqliteSettings::default()).expect("a database")
-}
-
-fn task_of(user: &str) -> ArchivedTask {
-    ArchivedTask {
-        task: a_task(&an_owner_named(user), "title"),
-        key: None,
-    }
-}
 
 fn copy(from: &str, to: &str) -> TaskApi {
     TaskApi::with(&["copy"]).env("COPY_FROM", from).env("COPY_TO", to)

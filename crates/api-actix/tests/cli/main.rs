@@ -16,6 +16,7 @@
 mod commands;
 mod copy;
 mod dev;
+mod folder;
 #[path = "../support/mod.rs"]
 mod support;
 mod token;

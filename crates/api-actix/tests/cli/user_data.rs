@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::folder::Folder;
 use crate::support::{Storage, TaskApi};
 use crate::{complaint, printed};
 
@@ -87,6 +88,22 @@ async fn deletes(url: &str) {
         &["delete", "Bob", "--yes"],
     ] {
         assert_eq!(printed(&user(nobody, url)), "deleted 0 tasks\n");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_with_more_tasks_than_go_at_once_is_exported_and_deleted_to_the_last_one() {
+    let folder = Folder::new();
+    let url = folder.database("tasks.db", &[("alice", 2_001), ("bob", 1)]).await;
+    assert_eq!(printed(&user(&["export", "alice"], &url)).lines().count(), 2_001);
+    let deletion = user(&["delete", "alice", "--yes"], &url);
+    assert_eq!(printed(&deletion), "deleted 2001 tasks\n");
+    for (id, left) in [("alice", 0), ("bob", 1)] {
+        assert_eq!(
+            printed(&user(&["export", id], &url)).lines().count(),
+            left,
+            "{id}"
+        );
     }
 }
 
