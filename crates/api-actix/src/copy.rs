@@ -76,7 +76,7 @@ fn database(
     DatabaseConfig::at(variable, location, source)
 }
 
-/// Opening a database would make the file.
+/// What can be told before a database is opened, which would make its file.
 fn refuse_pointless(from: &DatabaseLocation, to: &DatabaseLocation) -> Result<(), ConfigError> {
     if let DatabaseLocation::Sqlite(path) = from
         && !path.exists()
