@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diesel::QueryResult;
+use diesel::result::Error;
 use diesel_async::AsyncPgConnection;
 use domain::task::RepositoryError;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -227,12 +228,7 @@ async fn answer_of<T>(
             Ok(answer)
         }
         Ok(Err(error)) => {
-            let mut error = StatementError::new(&error, started.elapsed() >= server_limit);
-            if error.may_be_the_end()
-                && let Ok(last_words) = timeout(FAREWELL, handle.end()).await
-            {
-                error = error.at_the_end(last_words);
-            }
+            let error = cause_of(&error, handle, started.elapsed() >= server_limit).await;
             if error.spoils_the_connection() {
                 handle.mark_bad();
             } else {
@@ -248,4 +244,19 @@ async fn answer_of<T>(
             Err(Failure::GaveUp(limit))
         }
     }
+}
+
+/// What a failed statement means, once it is known whether its connection has ended with it.
+pub(crate) async fn cause_of(
+    error: &Error,
+    handle: &Handle,
+    took_as_long_as_allowed: bool,
+) -> StatementError {
+    let error = StatementError::new(error, took_as_long_as_allowed);
+    if error.may_be_the_end()
+        && let Ok(last_words) = timeout(FAREWELL, handle.end()).await
+    {
+        return error.at_the_end(last_words);
+    }
+    error
 }

@@ -3,9 +3,10 @@
 //! ```text
 //! DatabaseUrl ── parse, normalise          once, at start
 //! PostgresDatabase ── probe, migrate       once per process
-//!   └─ worker() ── Executor                once per worker thread, on that thread
-//!        ├─ read lane: one shared connection; statements are pipelined on it
-//!        └─ work lane: a pool; a connection is borrowed for a whole statement
+//!   ├─ worker() ── Executor                once per worker thread, on that thread
+//!   │    ├─ read lane: one shared connection; statements are pipelined on it
+//!   │    └─ work lane: a pool; a connection is borrowed for a whole statement
+//!   └─ archive()                           for commands of operators: one connection without limits
 //! PostgresTaskRepository ── a Call each time, its statements run by Call::run
 //! ```
 //!
@@ -15,8 +16,8 @@
 //!
 //! Where to find what: [`DatabaseUrl`] in `url.rs`, connecting and TLS in `connect.rs`, the pools in `lanes.rs`, running
 //! a statement within its time limits and perhaps once more in `call.rs` and `budget.rs`, their use in numbers in
-//! `stats.rs`, what a failure means in `error.rs`, the statements in `tasks.rs` and `statements.rs`, the tables in
-//! `schema.rs`, migrations in `migrations.rs`.
+//! `stats.rs`, what a failure means in `error.rs`, the statements in `tasks.rs`, `statements.rs` and `archive.rs`, the
+//! tables in `schema.rs`, migrations in `migrations.rs`.
 //!
 //! # Adding a statement
 //!
@@ -24,6 +25,7 @@
 //! must be fixed, or the test `statements.rs` fails. It names the owner. It is run by `load` or `execute`, which read its
 //! answer to the end.
 
+mod archive;
 mod budget;
 mod call;
 mod connect;
@@ -40,6 +42,7 @@ mod url;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+pub use archive::PostgresTaskArchive;
 pub use connect::{ConnectError, ServerInfo};
 pub use migrations::{MigrateError, SchemaState};
 pub use stats::{DatabaseStats, LaneStats, RepeatStats};
@@ -135,5 +138,16 @@ impl PostgresDatabase {
         let lanes = Lanes::new(&self.connector, &self.settings, &self.process.pools);
         let letters = self.letters.get().copied().unwrap_or(Letters::All);
         PostgresTaskRepository::new(Executor::new(lanes, &self.process), letters)
+    }
+
+    /// The archive of operators. Its one connection lives on the runtime that calls this.
+    ///
+    /// # Errors
+    /// There is no connection to be had.
+    pub async fn archive(&self) -> Result<PostgresTaskArchive, ConnectError> {
+        self.connector
+            .connect_without_limits()
+            .await
+            .map(PostgresTaskArchive::over)
     }
 }

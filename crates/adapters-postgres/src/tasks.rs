@@ -119,7 +119,7 @@ fn names_of(statuses: &StatusSet) -> Vec<&'static str> {
     statuses.iter().map(Status::as_str).collect()
 }
 
-fn row_count(count: i64) -> u64 {
+pub(crate) fn row_count(count: i64) -> u64 {
     u64::try_from(count).unwrap_or_default()
 }
 
@@ -434,7 +434,7 @@ pub(crate) struct TaskRow {
 }
 
 impl TaskRow {
-    fn into_task(self, owner: &Owner) -> Result<Task, RepositoryError> {
+    pub(crate) fn into_task(self, owner: &Owner) -> Result<Task, RepositoryError> {
         let Self {
             id,
             title,
@@ -458,7 +458,7 @@ impl TaskRow {
     }
 }
 
-fn corrupt(error: impl Into<Cause>) -> RepositoryError {
+pub(crate) fn corrupt(error: impl Into<Cause>) -> RepositoryError {
     RepositoryError::Corrupt(error.into())
 }
 

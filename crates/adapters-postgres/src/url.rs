@@ -131,6 +131,21 @@ impl DatabaseUrl {
             .unwrap_or_default()
     }
 
+    /// Whether both lead to one database by the same name, whoever logs in.
+    #[must_use]
+    pub fn is_same_database_as(&self, other: &Self) -> bool {
+        let place = |url: &Self| {
+            let ports = url.config.get_ports();
+            let ports = if ports.is_empty() {
+                vec![5432]
+            } else {
+                ports.to_vec()
+            };
+            (url.hosts(), ports, url.database().to_owned())
+        };
+        place(self) == place(other)
+    }
+
     /// Whether the server may have to be woken up, which takes longer than connecting does.
     pub(crate) fn may_be_asleep(&self) -> bool {
         let is_neon = |name: &str| name == "neon.tech" || name.ends_with(".neon.tech");

@@ -1,8 +1,9 @@
-//! The repository contract, on a real server.
+//! The contracts of the ports, on a real server.
+#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
 mod support;
 
-use adapters_postgres::PostgresTaskRepository;
+use adapters_postgres::{PostgresTaskArchive, PostgresTaskRepository};
 use test_postgres::TestDatabase;
 
 domain::task_repository_contract!(
@@ -14,4 +15,16 @@ async fn fresh() -> (TestDatabase, PostgresTaskRepository) {
     let database = test_postgres::fresh_database().await;
     let repository = support::migrated(database.url()).await.worker();
     (database, repository)
+}
+
+domain::task_archive_contract!(
+    #[ignore = "needs PostgreSQL"]
+    fresh_archive
+);
+
+async fn fresh_archive() -> (TestDatabase, PostgresTaskRepository, PostgresTaskArchive) {
+    let database = test_postgres::fresh_database().await;
+    let opened = support::migrated(database.url()).await;
+    let archive = opened.archive().await.expect("a connection");
+    (database, opened.worker(), archive)
 }

@@ -3,7 +3,9 @@
 
 mod support;
 
-use domain::task::{Cursor, Edit, Expected, Fingerprint, IdempotencyKey, Status, TaskChange, TaskRepository};
+use domain::task::{
+    Cursor, Edit, Expected, Fingerprint, IdempotencyKey, Status, TaskArchive, TaskChange, TaskRepository,
+};
 use domain::testing::{a_task, an_owner_named};
 use support::{a_page_of, eventually, migrated, renamed, stored};
 use test_postgres::{Cluster, ClusterOptions, TestDatabase};
@@ -34,17 +36,22 @@ fn plans(log: &str) -> Vec<&str> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs PostgreSQL"]
-async fn every_statement_walks_one_index_and_sorts_and_scans_nothing() {
-    let cluster = Cluster::start(&ClusterOptions {
+/// A server that explains everything it does.
+fn explaining() -> Cluster {
+    Cluster::start(&ClusterOptions {
         settings: vec![
             "session_preload_libraries = 'auto_explain'".to_owned(),
             "auto_explain.log_min_duration = 0".to_owned(),
             "log_line_prefix = '|%a|'".to_owned(),
         ],
         ..ClusterOptions::default()
-    });
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn every_statement_walks_one_index_and_sorts_and_scans_nothing() {
+    let cluster = explaining();
     let database = with_many_tasks(&cluster).await;
     let repository = migrated(database.url()).await.worker();
     let owner = an_owner_named("owner 7");
@@ -109,6 +116,36 @@ async fn every_statement_walks_one_index_and_sorts_and_scans_nothing() {
                 matches!(scans[..], [scan] if scan.contains("Index Scan") && scan.contains(index));
             assert!(walks_the_index && !plan.contains("Sort"), "{plan}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn every_batch_of_operators_walks_the_primary_key() {
+    let cluster = explaining();
+    let database = with_many_tasks(&cluster).await;
+    let archive = migrated(database.url()).await.archive().await;
+    let archive = archive.expect("a connection");
+    let before = cluster.log().len();
+    // As often as above, and more often than there are owners.
+    let mut owner = None;
+    for _ in 0..50 {
+        owner = archive.next_owner(owner.as_ref()).await.expect("an owner");
+        let owner = owner.as_ref().expect("one of 50 owners");
+        let batch = archive.export(owner, None, 100).await.expect("a batch");
+        let last = batch.last().expect("a task").task.id();
+        archive.export(owner, Some(last), 100).await.expect("a batch");
+        assert_eq!(archive.erase(owner, 10).await.expect("a removal"), 10);
+    }
+    let log = cluster.log();
+    let plans = plans(log.get(before..).unwrap_or_default());
+    assert_eq!(plans.len(), 4 * 50, "{plans:#?}");
+    for plan in plans {
+        let mut scans = plan.lines().filter(|line| line.contains(" on tasks"));
+        // What is deleted is no scan, and what a subquery finds is one of its own.
+        let walks_the_key =
+            scans.all(|line| line.contains("using tasks_pkey") || line.contains("Delete on tasks"));
+        assert!(walks_the_key && !plan.contains("Sort"), "{plan}");
     }
 }
 

@@ -9,8 +9,8 @@ use adapters_postgres::PostgresTaskRepository;
 use domain::health::StorageHealth;
 use domain::identity::Owner;
 use domain::task::{
-    Cursor, Description, Edit, Expected, Fingerprint, IdempotencyKey, RepositoryError, SortKey, Status, Task,
-    TaskChange, TaskParts, TaskRepository, Version,
+    ArchivedTask, Cursor, Description, Edit, Expected, Fingerprint, IdempotencyKey, RepositoryError, SortKey,
+    Status, Task, TaskArchive, TaskChange, TaskParts, TaskRepository, Version,
 };
 use domain::testing::{a_task, an_owner, noon};
 use support::{a_page_of, a_title, migrated_with, settings, stored};
@@ -87,6 +87,7 @@ impl Logged {
             for (text, start) in call.iter().zip(wanted) {
                 assert!(text.starts_with(start), "{name}: {text}");
                 let names_the_owner = text.contains("INTO \"tasks\" (\"user_id\"")
+                    || text.contains("INTO tasks (user_id")
                     || text.contains("WHERE user_id = $")
                     || text.contains("(\"tasks\".\"user_id\" = $");
                 assert!(names_the_owner, "{name}: {text}");
@@ -301,4 +302,64 @@ async fn a_stale_expectation_is_told_apart_by_one_further_read() {
             assert!(matches!(deleted, Err(RepositoryError::VersionMismatch { .. })));
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn repeated_batches_of_operators_are_one_statement_each_and_prepare_nothing() {
+    let logged = Logged::new().await;
+    let archive = migrated_with(settings(logged.database.url()))
+        .await
+        .archive()
+        .await
+        .expect("a connection");
+    let archived = |_| ArchivedTask {
+        task: logged.fresh_task(),
+        key: None,
+    };
+    logged
+        .sends("import", &["INSERT", "INSERT"], async |_| {
+            for count in [1, 3] {
+                archive
+                    .import((0..count).map(archived).collect())
+                    .await
+                    .expect("an import");
+            }
+        })
+        .await;
+    logged
+        .sends(
+            "count and export",
+            &["SELECT", "SELECT", "SELECT"],
+            async |logged| {
+                archive.count(&logged.owner).await.expect("a count");
+                for (after, limit) in [(None, 1), (Some(logged.fresh_task().id()), 7)] {
+                    archive
+                        .export(&logged.owner, after, limit)
+                        .await
+                        .expect("an export");
+                }
+            },
+        )
+        .await;
+    logged
+        .sends("erase", &["DELETE", "DELETE"], async |logged| {
+            for limit in [1, 2] {
+                archive.erase(&logged.owner, limit).await.expect("a removal");
+            }
+        })
+        .await;
+    let requests = logged
+        .requests_of(TIMES, async |logged| {
+            for after in [None, Some(&logged.owner)] {
+                archive.next_owner(after).await.expect("an owner");
+            }
+        })
+        .await;
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.kind == "bind" || request.kind == "execute"),
+        "{requests:#?}"
+    );
 }

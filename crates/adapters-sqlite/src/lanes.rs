@@ -30,6 +30,16 @@ impl Lanes {
         }
     }
 
+    /// The same lanes for callers with other patience.
+    pub(crate) fn with_call_timeout(&self, call_timeout: Duration) -> Self {
+        Self {
+            writes: Arc::clone(&self.writes),
+            reads: Arc::clone(&self.reads),
+            call_timeout,
+            degraded: AtomicBool::new(false),
+        }
+    }
+
     /// Does some work on the connection that writes, in a transaction. A success is answered when it is durable.
     pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, RepositoryError>
     where

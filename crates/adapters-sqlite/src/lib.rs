@@ -37,6 +37,7 @@
 //! |---|---|
 //! | `tasks.rs` | the port: which job each call is, and in which lane |
 //! | `tasks/statements.rs`, `tasks/lists.rs` | the statements about one task, and those about many |
+//! | `tasks/archive.rs` | the port of operators and its statements |
 //! | `tasks/row.rs` | the way from rows to tasks and back |
 //! | `functions.rs` | the SQL functions that a search needs |
 //! | `schema.rs` | the tables as diesel sees them; the truth is in `migrations/sqlite` |
@@ -77,7 +78,7 @@ use diesel::sql_types::Text;
 pub use crate::connection::OpenError;
 pub use crate::migrations::{MigrateError, SchemaState};
 pub use crate::stats::{DatabaseStats, LaneStats};
-pub use crate::tasks::SqliteTaskRepository;
+pub use crate::tasks::{SqliteTaskArchive, SqliteTaskRepository};
 
 use crate::connection::DatabaseFile;
 use crate::lanes::Lanes;
@@ -181,6 +182,12 @@ impl SqliteDatabase {
             reads: self.lanes.reads.stats(),
             writes: self.lanes.writes.stats(),
         }
+    }
+
+    /// The archive of operators over this database. As [`SqliteDatabase::tasks`] otherwise.
+    #[must_use]
+    pub fn archive(&self) -> SqliteTaskArchive {
+        SqliteTaskArchive::new(&self.lanes)
     }
 
     /// The version of SQLite.

@@ -1,5 +1,6 @@
 //! The port: which job each call is, and in which lane.
 
+mod archive;
 mod lists;
 mod row;
 mod statements;
@@ -17,6 +18,8 @@ use domain::task::{
     TaskFilter, TaskId, TaskQuery, TaskRepository,
 };
 use thiserror::Error;
+
+pub use archive::SqliteTaskArchive;
 
 use crate::lanes::Lanes;
 

@@ -1,8 +1,8 @@
-//! The contract of the port, over a fresh file per case.
+//! The contracts of the ports, over a fresh file per case.
 
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-use adapters_sqlite::{SqliteDatabase, SqliteSettings, SqliteTaskRepository};
+use adapters_sqlite::{SqliteDatabase, SqliteSettings, SqliteTaskArchive, SqliteTaskRepository};
 use tempfile::TempDir;
 
 #[expect(clippy::unused_async, reason = "the contract awaits every `fresh`")]
@@ -16,3 +16,11 @@ async fn fresh() -> ((SqliteDatabase, TempDir), SqliteTaskRepository) {
 }
 
 domain::task_repository_contract!(fresh);
+
+async fn fresh_archive() -> ((SqliteDatabase, TempDir), SqliteTaskRepository, SqliteTaskArchive) {
+    let (guard, tasks) = fresh().await;
+    let archive = guard.0.archive();
+    (guard, tasks, archive)
+}
+
+domain::task_archive_contract!(fresh_archive);

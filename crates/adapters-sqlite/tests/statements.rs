@@ -1,4 +1,5 @@
-//! Every statement is prepared once per connection, names the owner, and finds its rows through a key.
+//! Every statement is prepared once per connection, names the owner (but for the one that finds owners), and finds its
+//! rows through a key.
 //!
 //! One test, because diesel's default instrumentation belongs to the whole process.
 
@@ -9,15 +10,16 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use adapters_sqlite::{SqliteSettings, SqliteTaskRepository};
+use adapters_sqlite::{SqliteSettings, SqliteTaskArchive, SqliteTaskRepository};
 use chrono::TimeDelta;
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 use domain::health::StorageHealth;
 use domain::task::{
-    Cursor, Direction, Edit, Expected, Fingerprint, IdempotencyKey, PageLimit, SearchTerm, Sort, SortKey,
-    Status, StatusSet, Task, TaskChange, TaskFilter, TaskQuery, TaskRepository, Title,
+    ArchivedTask, Cursor, Direction, Edit, Expected, Fingerprint, IdempotencyKey, PageLimit, SearchTerm,
+    Sort, SortKey, Status, StatusSet, Task, TaskArchive, TaskChange, TaskFilter, TaskQuery, TaskRepository,
+    Title,
 };
 use domain::testing::{a_task, an_owner, noon};
 use support::Fixture;
@@ -129,6 +131,26 @@ async fn everything(tasks: &SqliteTaskRepository, round: usize) {
     tasks.check().await.expect("health");
 }
 
+/// Everything that operators can do.
+async fn every_batch(archive: &SqliteTaskArchive, round: usize) {
+    let owner = an_owner();
+    let archived = |_| ArchivedTask {
+        task: a_task(&owner, "title"),
+        key: None,
+    };
+    let tasks: Vec<_> = (0..round).map(archived).collect();
+    let limit = u16::try_from(round).expect("a small number");
+    archive.import(tasks.clone()).await.expect("an import");
+    archive.count(&owner).await.expect("a count");
+    for after in [None, Some(&owner)] {
+        archive.next_owner(after).await.expect("an owner");
+    }
+    for after in [None, tasks.last().map(|last| last.task.id())] {
+        archive.export(&owner, after, limit).await.expect("an export");
+    }
+    archive.erase(&owner, limit).await.expect("a removal");
+}
+
 #[derive(QueryableByName)]
 struct Step {
     #[diesel(sql_type = Text)]
@@ -151,8 +173,9 @@ fn plan_of(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
 
 /// Whether the rows have to be put in an order that no key has.
 fn has_to_sort(sql: &str) -> bool {
-    let by_id = sql.contains("ORDER BY `tasks`.`id`");
-    sql.contains("GROUP BY") || (sql.contains("ORDER BY") && !by_id)
+    let keys = ["`tasks`.`id`", "`tasks`.`user_id`", "`oldest`.`id`"];
+    let by_key = keys.iter().any(|key| sql.contains(&format!("ORDER BY {key}")));
+    sql.contains("GROUP BY") || (sql.contains("ORDER BY") && !by_key)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,14 +186,17 @@ async fn statements_are_prepared_once_name_the_owner_and_use_a_key() {
         ..SqliteSettings::default()
     });
     set_default_instrumentation(|| None).expect("the instrumentation");
-    let tasks = fixture.database.tasks();
+    let (tasks, archive) = (fixture.database.tasks(), fixture.database.archive());
     drop((take(&PREPARED), take(&RUN)));
 
     everything(&tasks, 1).await;
+    every_batch(&archive, 1).await;
     let prepared = take(&PREPARED);
     drop(take(&RUN));
-    everything(&tasks, 2).await;
-    everything(&tasks, 3).await;
+    for round in [2, 3] {
+        everything(&tasks, round).await;
+        every_batch(&archive, round).await;
+    }
     assert_eq!(take(&PREPARED), Vec::<String>::new(), "prepared again");
     let run: BTreeSet<_> = take(&RUN).into_iter().collect();
     let of_transactions = ["BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"];
@@ -194,13 +220,17 @@ async fn statements_are_prepared_once_name_the_owner_and_use_a_key() {
         }
     }
     let (filters, lists) = (8, 8 * 8 * 2); // by filters, orders, and with a cursor or without
-    assert_eq!(run.len(), 8 + filters + lists, "{run:#?}");
+    let of_operators = 3; // one count is a filter's, the insertion a request's
+    assert_eq!(run.len(), 8 + filters + lists + of_operators, "{run:#?}");
     let wanted = [
+        "LIST SUBQUERY 1",
+        "SEARCH oldest USING PRIMARY KEY (user_id=?)",
         "SEARCH tasks USING INDEX tasks_idempotency_key (user_id=? AND idempotency_key=?)",
         "SEARCH tasks USING PRIMARY KEY (user_id=? AND id<?)",
         "SEARCH tasks USING PRIMARY KEY (user_id=? AND id=?)",
         "SEARCH tasks USING PRIMARY KEY (user_id=? AND id>?)",
         "SEARCH tasks USING PRIMARY KEY (user_id=?)",
+        "SEARCH tasks USING PRIMARY KEY (user_id>?)",
         "USE TEMP B-TREE FOR GROUP BY",
         "USE TEMP B-TREE FOR ORDER BY",
     ];

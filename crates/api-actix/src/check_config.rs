@@ -34,7 +34,7 @@ type Read = fn(&Source) -> Result<(), ConfigError>;
 /// used hides them.
 const READ: [Read; 7] = [
     |source| DatabaseConfig::from_source(source).map(drop),
-    |source| DatabaseConfig::at(DatabaseLocation::Sqlite(PathBuf::new()), source).map(drop),
+    |source| DatabaseConfig::at("DATABASE_URL", DatabaseLocation::Sqlite(PathBuf::new()), source).map(drop),
     |source| TokenConfig::from_source(source).map(drop),
     |source| Policy::from_source(source, Purpose::Serve).map(drop),
     |source| HttpConfig::from_source(source).map(drop),

@@ -16,6 +16,7 @@ use crate::config::{
     Config, ConfigError, DatabaseConfig, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
     parse_duration, shared_secrets, unknown,
 };
+use crate::copy::{self, CopyArguments};
 use crate::dev::{self, DevFolder};
 use crate::failure::Failure;
 use crate::healthcheck;
@@ -23,6 +24,7 @@ use crate::openapi;
 use crate::running::Running;
 use crate::system::SystemClock;
 use crate::telemetry;
+use crate::user_data::{self, UserCommand};
 use crate::wiring::Backend;
 
 /// A secure, multi-tenant task REST API that verifies the tokens of Better Auth.
@@ -35,7 +37,8 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Settings come from environment variables and from .env in this folder or a parent; .env.example lists them all.
-Exit codes: 0 success, 1 not healthy, 2 wrong usage, 69 the database is out of reach, 78 a setting cannot be used.";
+Exit codes: 0 success, 1 not healthy, 2 wrong usage, 65 what is stored is not as it should be, 69 the database is out of \
+reach, 78 a setting cannot be used.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -51,6 +54,11 @@ enum Command {
     CheckConfig,
     /// Ask the server that runs at HOST and PORT whether it is ready; for the health check of a container
     Healthcheck,
+    /// Copy all tasks from one database to another, compare both, and print the outcome as JSON
+    Copy(CopyArguments),
+    /// Export or delete what one user has
+    #[command(subcommand)]
+    User(UserCommand),
     /// Print a token for development, signed with the shared secret (or with that of `dev`)
     Token {
         /// The user id that the token carries
@@ -87,6 +95,8 @@ impl Cli {
             Command::Check => check(&source).await,
             Command::CheckConfig => check_config::run(&source),
             Command::Healthcheck => healthcheck::run(&HttpConfig::from_source(&source)?),
+            Command::Copy(arguments) => copy::run(&source, arguments).await,
+            Command::User(command) => user_data::run(&source, command).await,
             Command::Token { user, ttl } => token(&source, user, ttl),
             Command::Openapi => print(openapi::json()),
             Command::Completions { shell } => completions(shell),
@@ -209,7 +219,7 @@ fn manual() -> Result<(), Failure> {
     print_bytes(&page)
 }
 
-fn parse_owner(text: &str) -> Result<Owner, String> {
+pub(crate) fn parse_owner(text: &str) -> Result<Owner, String> {
     Owner::parse(text).map_err(|error| error.to_string())
 }
 

@@ -90,7 +90,11 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     let keys = keys_of(&tokens, own_secret);
     let config = Config {
         http: HttpConfig::from_source(source)?,
-        database: DatabaseConfig::at(DatabaseLocation::Sqlite(folder.database_file()), source)?,
+        database: DatabaseConfig::at(
+            "DATABASE_URL",
+            DatabaseLocation::Sqlite(folder.database_file()),
+            source,
+        )?,
         tokens,
         policy: Policy {
             docs_token: Some(token.clone().into()),

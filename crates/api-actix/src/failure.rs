@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 
 /// A command that did not succeed.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
     message: String,
     exit_code: u8,
@@ -14,6 +14,10 @@ pub struct Failure {
 impl Failure {
     /// What container runtimes expect of a health check.
     const UNHEALTHY: u8 = 1;
+    /// What clap ends with, too.
+    const USAGE: u8 = 2;
+    /// `EX_DATAERR`: what is stored is not as it should be.
+    const DATA: u8 = 65;
     /// `EX_CONFIG`: trying again without a change of the configuration cannot help.
     const CONFIG: u8 = 78;
     /// `EX_UNAVAILABLE`: something that we need is away.
@@ -47,6 +51,22 @@ impl Failure {
         Self {
             message: message.into(),
             exit_code: Self::UNHEALTHY,
+        }
+    }
+
+    /// What is stored is not as it should be.
+    pub fn of_data(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit_code: Self::DATA,
+        }
+    }
+
+    /// The command needs another argument.
+    pub fn of_usage(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit_code: Self::USAGE,
         }
     }
 

@@ -14,10 +14,12 @@
 //! | [`openapi`] | the description of all this, made from it |
 //!
 //! [`observe`] records what happens to requests on their way. At start [`commands`] reads [`config`], [`wiring`] puts
-//! the adapters together, [`server`] listens, and [`admin`] beside it.
+//! the adapters together, [`server`] listens, and [`admin`] beside it. `copy` and `user_data`
+//! are commands of operators over what is stored.
 
 pub mod admin;
 pub mod app;
+mod archive;
 pub mod authenticated;
 pub mod body;
 mod check_config;
@@ -25,6 +27,7 @@ pub mod client_address;
 pub mod commands;
 pub mod config;
 mod connection;
+mod copy;
 pub mod cors;
 mod cursor;
 mod dev;
@@ -49,4 +52,5 @@ pub mod server;
 pub mod system;
 pub mod telemetry;
 pub mod time_limits;
+mod user_data;
 pub mod wiring;

@@ -116,7 +116,7 @@ async fn finish(running: &mut RunningServer, signal: &str, delay: Duration) -> i
 }
 
 /// Serves an application of its own from each worker. Not `actix_web::HttpServer`, which leaves no room for a
-/// [`PatientStream`] between the socket and HTTP.
+/// `PatientStream` between the socket and HTTP.
 ///
 /// # Errors
 /// A listener cannot be used.

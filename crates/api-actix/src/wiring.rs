@@ -13,7 +13,7 @@ use adapters_postgres::{
 use adapters_sqlite::{SqliteDatabase, SqliteSettings};
 use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
-use domain::task::{TaskRepository, TaskService};
+use domain::task::{TaskArchive, TaskRepository, TaskService};
 use serde::Serialize;
 
 use crate::app::{App, Lifecycle};
@@ -57,7 +57,7 @@ impl Backend {
             DatabaseLocation::Sqlite(path) => {
                 let database = SqliteDatabase::open(path, SqliteSettings::default()).map_err(|error| {
                     let reason = format!("cannot be used: {}", chain(&error));
-                    Failure::of_config(&ConfigError::new("DATABASE_URL", reason))
+                    Failure::of_config(&ConfigError::new(config.variable, reason))
                 })?;
                 let info = DatabaseInfo {
                     kind: "sqlite",
@@ -71,7 +71,7 @@ impl Backend {
                 Ok((Self::Sqlite(Arc::new(database)), info))
             }
             DatabaseLocation::Postgres { url, migration_url } => {
-                warn_about_dropped_parameters("DATABASE_URL", url);
+                warn_about_dropped_parameters(config.variable, url);
                 if let Some(url) = migration_url {
                     warn_about_dropped_parameters("DATABASE_MIGRATION_URL", url);
                 }
@@ -83,8 +83,8 @@ impl Backend {
                     work_lane_size: share_of_worker(config.pool_size, workers),
                     max_in_flight: config.max_in_flight,
                 });
-                let info = wait_for(&database, &url.hosts(), config.startup_timeout).await?;
-                check_texts(&info)?;
+                let info = wait_for(&database, &url.hosts(), config).await?;
+                check_texts(config.variable, &info)?;
                 Ok((Self::Postgres(database), info.into()))
             }
         }
@@ -159,6 +159,20 @@ impl Backend {
                     ..Snapshot::default()
                 }
             }
+        }
+    }
+
+    /// The archive of operators.
+    ///
+    /// # Errors
+    /// There is no connection to be had.
+    pub async fn archive(&self) -> Result<Box<dyn TaskArchive>, Failure> {
+        match self {
+            Self::Postgres(database) => match database.archive().await {
+                Ok(archive) => Ok(Box::new(archive)),
+                Err(error) => Err(Failure::unavailable(chain(&error))),
+            },
+            Self::Sqlite(database) => Ok(Box::new(database.archive())),
         }
     }
 
@@ -281,7 +295,7 @@ fn warn_about_dropped_parameters(variable: &'static str, url: &DatabaseUrl) {
 async fn wait_for(
     database: &PostgresDatabase,
     hosts: &str,
-    patience: Duration,
+    config: &DatabaseConfig,
 ) -> Result<ServerInfo, Failure> {
     let mut reason = "no answer".to_owned();
     let attempts = async {
@@ -290,7 +304,7 @@ async fn wait_for(
             match database.probe().await {
                 Ok(info) => return Ok(info),
                 Err(error) if error.is_refusal() => {
-                    return Err(Failure::of_config(&refused("DATABASE_URL", &error)));
+                    return Err(Failure::of_config(&refused(config.variable, &error)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the database does not answer yet");
@@ -301,12 +315,13 @@ async fn wait_for(
             pause = (pause * 2).min(Duration::from_secs(1));
         }
     };
-    if let Ok(outcome) = tokio::time::timeout(patience, attempts).await {
+    if let Ok(outcome) = tokio::time::timeout(config.startup_timeout, attempts).await {
         return outcome;
     }
-    let waited = humantime::format_duration(patience);
+    let variable = config.variable;
+    let waited = humantime::format_duration(config.startup_timeout);
     Err(Failure::unavailable(format!(
-        "DATABASE_URL: the database at {hosts} could not be reached for {waited}: {reason}"
+        "{variable}: the database at {hosts} could not be reached for {waited}: {reason}"
     )))
 }
 
@@ -315,13 +330,13 @@ fn refused(variable: &'static str, error: &ConnectError) -> ConfigError {
 }
 
 /// Whether the database can hold every text, and search every one.
-fn check_texts(info: &ServerInfo) -> Result<(), ConfigError> {
+fn check_texts(variable: &'static str, info: &ServerInfo) -> Result<(), ConfigError> {
     if info.encoding != "UTF8" {
         let reason = format!(
             "leads to a database with the encoding {}, which cannot hold every text: create it with ENCODING 'UTF8'",
             info.encoding
         );
-        return Err(ConfigError::new("DATABASE_URL", reason));
+        return Err(ConfigError::new(variable, reason));
     }
     if !info.has_icu {
         tracing::warn!(
@@ -374,6 +389,31 @@ impl DatabaseInfo {
                 "the schema is newer than this program: migrations have run that it does not know"
             );
         }
+    }
+
+    /// Makes sure that the tables have everything that this program asks them for.
+    ///
+    /// # Errors
+    /// They are missing or older.
+    pub fn require_schema(&self, variable: &'static str) -> Result<(), ConfigError> {
+        if self.pending_migrations.is_empty() {
+            return Ok(());
+        }
+        let reason =
+            "leads to a database whose schema is older than this program: run `task-api migrate` on it";
+        Err(ConfigError::new(variable, reason))
+    }
+
+    /// Makes sure that the tables have nothing that this program does not know and would leave behind.
+    ///
+    /// # Errors
+    /// They are newer.
+    pub fn refuse_newer_schema(&self, variable: &'static str) -> Result<(), ConfigError> {
+        if self.unknown_migrations.is_empty() {
+            return Ok(());
+        }
+        let reason = "leads to a database whose schema is newer than this program: use the `task-api` that migrated it";
+        Err(ConfigError::new(variable, reason))
     }
 
     /// Says in the log what is left to do if nothing is going to migrate.

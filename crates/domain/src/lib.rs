@@ -7,9 +7,9 @@
 //! | Room | What lives there |
 //! |---|---|
 //! | [`identity`] | who is asking: [`identity::Owner`], [`identity::Caller`], the port [`identity::TokenVerifier`] |
-//! | [`task`] | the task, one file per value object, the port [`task::TaskRepository`], the use cases in [`task::TaskService`] |
+//! | [`task`] | the task, one file per value object, the ports [`task::TaskRepository`] and [`task::TaskArchive`], the use cases in [`task::TaskService`] |
 //! | [`clock`], [`ids`], [`health`] | the small ports: time, fresh ids, whether the storage answers |
-//! | `testing` (feature `testing`) | builders, a fixed clock, the in-memory repository, mocks, and the contract every repository passes |
+//! | `testing` (feature `testing`) | builders, a fixed clock, the in-memory repository, mocks, and the contracts that every storage passes |
 //!
 //! # Adding a port
 //!

@@ -11,7 +11,8 @@ use diesel::sqlite::Sqlite;
 use domain::Cause;
 use domain::identity::Owner;
 use domain::task::{
-    Description, IdempotencyKey, RepositoryError, Status, Task, TaskId, TaskParts, Title, Version,
+    ArchivedTask, Description, Fingerprint, IdempotencyKey, RepositoryError, Status, Task, TaskId, TaskParts,
+    Title, Version,
 };
 use thiserror::Error;
 use uuid::Uuid;
@@ -57,6 +58,53 @@ impl TaskRow {
             updated_at: time_of(self.updated_at).map_err(in_column("updated_at"))?,
         })
     }
+}
+
+/// A task as it is read, with the key of its creation.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = tasks, check_for_backend(Sqlite))]
+pub(super) struct ArchivedRow {
+    #[diesel(embed)]
+    task: TaskRow,
+    idempotency_key: Option<String>,
+    idempotency_fingerprint: Option<Vec<u8>>,
+}
+
+impl ArchivedRow {
+    /// Everything that this row holds.
+    ///
+    /// # Errors
+    /// As [`TaskRow::into_task`].
+    pub(super) fn into_archived(self, owner: &Owner) -> Result<ArchivedTask, RepositoryError> {
+        let Self {
+            task,
+            idempotency_key,
+            idempotency_fingerprint,
+        } = self;
+        let key = idempotency_key
+            .map(|text| key_of(text, idempotency_fingerprint))
+            .transpose()
+            .map_err(|error| RepositoryError::Corrupt(error.into()))?;
+        let task = task.into_task(owner)?;
+        Ok(ArchivedTask { task, key })
+    }
+}
+
+fn key_of(text: String, fingerprint: Option<Vec<u8>>) -> Result<IdempotencyKey, ImpossibleValue> {
+    let fingerprint = fingerprint.unwrap_or_default();
+    let fingerprint = <[u8; 32]>::try_from(fingerprint.as_slice());
+    let fingerprint = Fingerprint(fingerprint.map_err(in_column("idempotency_fingerprint"))?);
+    IdempotencyKey::new(text, fingerprint).map_err(in_column("idempotency_key"))
+}
+
+/// The owner with this user id.
+///
+/// # Errors
+/// `Corrupt`: nobody can have it, so somebody else wrote the row.
+pub(super) fn owner_of(user_id: &str) -> Result<Owner, RepositoryError> {
+    Owner::parse(user_id)
+        .map_err(in_column("user_id"))
+        .map_err(|error| RepositoryError::Corrupt(error.into()))
 }
 
 /// The status of this name.

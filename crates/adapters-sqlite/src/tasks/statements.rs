@@ -41,18 +41,27 @@ pub(super) fn insert(
     task: &Task,
     key: Option<&IdempotencyKey>,
 ) -> Result<Inserted, JobError> {
-    // No conflict target: a taken id and a used key are both to be noticed.
-    let stored = diesel::insert_into(tasks::table)
-        .values(NewTaskRow::of(task, key))
-        .on_conflict_do_nothing()
-        .execute(connection)?;
-    if stored == 1 {
+    if store(connection, task, key)? {
         return Ok(Inserted::New);
     }
     match key {
         Some(key) => repeat_of(connection, task.owner(), key),
         None => Err(RepositoryError::AlreadyExists.into()),
     }
+}
+
+/// Stores a row and answers whether it did: another row may have its id or its key.
+pub(super) fn store(
+    connection: &mut SqliteConnection,
+    task: &Task,
+    key: Option<&IdempotencyKey>,
+) -> QueryResult<bool> {
+    // No conflict target: a taken id and a used key are both to be noticed.
+    let stored = diesel::insert_into(tasks::table)
+        .values(NewTaskRow::of(task, key))
+        .on_conflict_do_nothing()
+        .execute(connection)?;
+    Ok(stored == 1)
 }
 
 /// What a creation with a used key is answered. If the key is not used, the id was taken.

@@ -11,7 +11,7 @@ mod tokens;
 pub(crate) mod unknown;
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use adapters_postgres::DatabaseUrl;
@@ -56,6 +56,8 @@ pub struct HttpConfig {
 /// Where tasks are kept.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
+    /// The setting that names it, for errors.
+    pub variable: &'static str,
     /// Which database.
     pub location: DatabaseLocation,
     /// Whether `serve` brings the schema up to date before it listens.
@@ -172,25 +174,25 @@ impl DatabaseConfig {
                 let hint = "is not set (set it, or run `task-api dev` for a local SQLite file)";
                 ConfigError::new("DATABASE_URL", hint)
             })?;
-        let migration_url = source.secret("DATABASE_MIGRATION_URL", "DATABASE_MIGRATION_URL_FILE")?;
-        let location = match url.strip_prefix("sqlite:") {
-            Some(path) => DatabaseLocation::Sqlite(sqlite_path(path)?),
-            None => DatabaseLocation::Postgres {
-                url: database_url("DATABASE_URL", &url)?,
-                migration_url: migration_url
-                    .map(|url| database_url("DATABASE_MIGRATION_URL", &url))
-                    .transpose()?,
-            },
-        };
-        Self::at(location, source)
+        let direct_url = source.secret("DATABASE_MIGRATION_URL", "DATABASE_MIGRATION_URL_FILE")?;
+        let mut location = DatabaseLocation::parse("DATABASE_URL", &url)?;
+        if let (DatabaseLocation::Postgres { migration_url, .. }, Some(url)) = (&mut location, direct_url) {
+            *migration_url = Some(database_url("DATABASE_MIGRATION_URL", &url)?);
+        }
+        Self::at("DATABASE_URL", location, source)
     }
 
-    /// Reads the settings around a database that is already chosen.
+    /// Reads the settings around a database that is already chosen, by that setting.
     ///
     /// # Errors
     /// The first one that cannot be used.
-    pub fn at(location: DatabaseLocation, source: &Source) -> Result<Self, ConfigError> {
+    pub fn at(
+        variable: &'static str,
+        location: DatabaseLocation,
+        source: &Source,
+    ) -> Result<Self, ConfigError> {
         Ok(Self {
+            variable,
             location,
             migrate_on_start: source.flag("MIGRATE_ON_START", true)?,
             startup_timeout: source.duration_or("DB_STARTUP_TIMEOUT", Duration::from_secs(10))?,
@@ -199,6 +201,37 @@ impl DatabaseConfig {
             pool_size: source.number("DB_POOL_SIZE", 16, 1..=10_000)?,
             max_in_flight: source.number("DB_MAX_IN_FLIGHT", 512, 1..=1_000_000)?,
         })
+    }
+}
+
+impl DatabaseLocation {
+    /// Reads a URL, given the setting that it comes from.
+    ///
+    /// # Errors
+    /// It leads to no database that we can use.
+    pub fn parse(variable: &'static str, url: &str) -> Result<Self, ConfigError> {
+        match url.strip_prefix("sqlite:") {
+            Some(path) => sqlite_path(variable, path).map(Self::Sqlite),
+            None => Ok(Self::Postgres {
+                url: database_url(variable, url)?,
+                migration_url: None,
+            }),
+        }
+    }
+
+    /// Whether both certainly lead to one database. Two names of one server are taken for two.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sqlite(one), Self::Sqlite(other)) => {
+                let real = |path: &Path| path.canonicalize().ok();
+                real(one).is_some_and(|one| Some(one) == real(other))
+            }
+            (Self::Postgres { url: one, .. }, Self::Postgres { url: other, .. }) => {
+                one.is_same_database_as(other)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -214,15 +247,15 @@ fn database_url(variable: &'static str, text: &str) -> Result<Box<DatabaseUrl>, 
 }
 
 /// `sqlite:tasks.db`, `sqlite:/data/tasks.db`, and the same with the `//` that other programs write before a path.
-fn sqlite_path(path: &str) -> Result<PathBuf, ConfigError> {
+fn sqlite_path(variable: &'static str, path: &str) -> Result<PathBuf, ConfigError> {
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() {
-        return Err(ConfigError::new("DATABASE_URL", "names no file after sqlite:"));
+        return Err(ConfigError::new(variable, "names no file after sqlite:"));
     }
     if path.starts_with(":memory:") || path.contains('?') {
         let reason =
             "must name a file after sqlite:, without parameters; an in-memory database is not supported";
-        return Err(ConfigError::new("DATABASE_URL", reason));
+        return Err(ConfigError::new(variable, reason));
     }
     Ok(PathBuf::from(path))
 }

@@ -14,6 +14,8 @@ fn help_lists_every_command_and_every_exit_code() {
         "migrate",
         "check",
         "check-config",
+        "copy",
+        "user",
         "healthcheck",
         "token",
         "openapi",
@@ -35,6 +37,7 @@ fn help_lists_every_command_and_every_exit_code() {
         "0 success",
         "1 not healthy",
         "2 wrong usage",
+        "65 what is stored",
         "69 the database",
         "78 a setting",
     ] {

@@ -7,6 +7,8 @@
 //! | `container` | `healthcheck`, secrets in files and their rotation, completions, the manual page |
 //! | `token` | tokens for development |
 //! | `dev` | a server from nothing |
+//! | `copy` | from one database to another |
+//! | `user_data` | the tasks of one user, exported and deleted |
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -17,10 +19,13 @@
 mod check_config;
 mod commands;
 mod container;
+mod copy;
 mod dev;
+mod folder;
 #[path = "../support/mod.rs"]
 mod support;
 mod token;
+mod user_data;
 
 use std::io::Read;
 use std::process::Output;

@@ -1,5 +1,6 @@
-//! Tasks: the entity, its value objects, the port that keeps them and the use cases around them.
+//! Tasks: the entity, its value objects, the ports that keep them and the use cases around them.
 
+mod archive;
 mod change;
 mod description;
 mod error;
@@ -16,6 +17,7 @@ mod version;
 use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
+pub use archive::{ArchivedTask, TaskArchive};
 pub use change::{Edit, TaskChange};
 pub use description::{Description, DescriptionError};
 pub use error::TaskError;

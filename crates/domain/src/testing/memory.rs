@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -7,23 +7,18 @@ use chrono::{DateTime, Utc};
 use crate::health::StorageHealth;
 use crate::identity::Owner;
 use crate::task::{
-    Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task, TaskChange,
-    TaskFilter, TaskId, TaskQuery, TaskRepository,
+    ArchivedTask, Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task,
+    TaskArchive, TaskChange, TaskFilter, TaskId, TaskQuery, TaskRepository,
 };
 
-/// The reference implementation of [`TaskRepository`]: a map behind a lock. It keeps nothing beyond its life.
-#[derive(Debug, Default)]
+/// The reference implementation of [`TaskRepository`] and [`TaskArchive`]: a map behind a lock. Clones share
+/// it. It keeps nothing beyond its life.
+#[derive(Debug, Clone, Default)]
 pub struct InMemoryTaskRepository {
-    tasks: Mutex<Tasks>,
+    tasks: Arc<Mutex<Tasks>>,
 }
 
-type Tasks = BTreeMap<(Owner, TaskId), Stored>;
-
-#[derive(Debug)]
-struct Stored {
-    task: Task,
-    key: Option<IdempotencyKey>,
-}
+type Tasks = BTreeMap<(Owner, TaskId), ArchivedTask>;
 
 impl InMemoryTaskRepository {
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
@@ -35,33 +30,19 @@ impl InMemoryTaskRepository {
 impl TaskRepository for InMemoryTaskRepository {
     async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, RepositoryError> {
         let mut tasks = self.tasks();
-        if let Some(key) = &key {
-            let holder = tasks.values().find(|stored| {
-                stored.task.owner() == task.owner()
-                    && stored
-                        .key
-                        .as_ref()
-                        .is_some_and(|stored| stored.as_str() == key.as_str())
-            });
-            if let Some(holder) = holder {
-                return if holder.key.as_ref() == Some(key) {
-                    Ok(Inserted::Replayed(holder.task.clone()))
-                } else {
-                    Err(RepositoryError::IdempotencyKeyReused)
-                };
-            }
+        if let Some(holder) = holder_of(&tasks, task.owner(), key.as_ref()) {
+            return if holder.key == key {
+                Ok(Inserted::Replayed(holder.task.clone()))
+            } else {
+                Err(RepositoryError::IdempotencyKeyReused)
+            };
         }
         let place = (task.owner().clone(), task.id());
         if tasks.contains_key(&place) {
             return Err(RepositoryError::AlreadyExists);
         }
-        tasks.insert(
-            place,
-            Stored {
-                task: task.clone(),
-                key,
-            },
-        );
+        let task = task.clone();
+        tasks.insert(place, ArchivedTask { task, key });
         Ok(Inserted::New)
     }
 
@@ -142,6 +123,66 @@ impl TaskRepository for InMemoryTaskRepository {
     }
 }
 
+#[async_trait]
+impl TaskArchive for InMemoryTaskRepository {
+    async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, RepositoryError> {
+        let tasks = self.tasks();
+        let mut owners = tasks.keys().map(|(owner, _)| owner);
+        Ok(owners
+            .find(|owner| after.is_none_or(|after| *owner > after))
+            .cloned())
+    }
+
+    async fn count(&self, owner: &Owner) -> Result<u64, RepositoryError> {
+        Ok(of_owner(&self.tasks(), owner).count() as u64)
+    }
+
+    async fn export(
+        &self,
+        owner: &Owner,
+        after: Option<TaskId>,
+        limit: u16,
+    ) -> Result<Vec<ArchivedTask>, RepositoryError> {
+        let tasks = self.tasks();
+        let behind = tasks
+            .iter()
+            .filter(|((holder, id), _)| holder == owner && after.is_none_or(|after| *id > after));
+        Ok(behind
+            .take(limit.into())
+            .map(|(_, stored)| stored.clone())
+            .collect())
+    }
+
+    async fn import(&self, archived: Vec<ArchivedTask>) -> Result<u64, RepositoryError> {
+        let mut tasks = self.tasks();
+        let before = tasks.len();
+        for new in archived {
+            let owner = new.task.owner();
+            if holder_of(&tasks, owner, new.key.as_ref()).is_none() {
+                tasks.entry((owner.clone(), new.task.id())).or_insert(new);
+            }
+        }
+        Ok((tasks.len() - before) as u64)
+    }
+
+    async fn erase(&self, owner: &Owner, limit: u16) -> Result<u64, RepositoryError> {
+        let mut tasks = self.tasks();
+        let ids: Vec<_> = of_owner(&tasks, owner).map(Task::id).take(limit.into()).collect();
+        for id in &ids {
+            tasks.remove(&(owner.clone(), *id));
+        }
+        Ok(ids.len() as u64)
+    }
+}
+
+/// The task that was made with this key.
+fn holder_of<'t>(tasks: &'t Tasks, owner: &Owner, key: Option<&IdempotencyKey>) -> Option<&'t ArchivedTask> {
+    let text = key?.as_str();
+    tasks.values().find(|stored| {
+        stored.task.owner() == owner && stored.key.as_ref().is_some_and(|stored| stored.as_str() == text)
+    })
+}
+
 fn of_owner<'t>(tasks: &'t Tasks, owner: &'t Owner) -> impl Iterator<Item = &'t Task> {
     tasks
         .values()
@@ -170,4 +211,12 @@ mod tests {
     }
 
     crate::task_repository_contract!(fresh);
+
+    #[expect(clippy::unused_async, reason = "the contract awaits every `fresh`")]
+    async fn fresh_archive() -> ((), InMemoryTaskRepository, InMemoryTaskRepository) {
+        let tasks = InMemoryTaskRepository::default();
+        ((), tasks.clone(), tasks)
+    }
+
+    crate::task_archive_contract!(fresh_archive);
 }

@@ -1,14 +1,20 @@
-//! The contract of [`TaskRepository`], one function per promise.
+//! The contracts of [`TaskRepository`] and [`TaskArchive`], one function per promise.
 //!
-//! An adapter passes it with one line in its `tests/contract.rs`:
+//! An adapter passes them with two lines in its `tests/contract.rs`:
 //!
 //! ```text
 //! domain::task_repository_contract!(#[ignore = "needs PostgreSQL"] fresh);
+//! domain::task_archive_contract!(#[ignore = "needs PostgreSQL"] fresh_archive);
 //! ```
 //!
 //! where `async fn fresh() -> (Guard, impl TaskRepository)` makes an empty repository and the guard keeps whatever
-//! must outlive the test. Each case becomes a test of its own name.
+//! must outlive the test; `fresh_archive` makes `(Guard, impl TaskRepository, impl TaskArchive)` over one storage. Each
+//! case becomes a test of its own name.
+//!
+//! [`TaskRepository`]: crate::task::TaskRepository
+//! [`TaskArchive`]: crate::task::TaskArchive
 
+mod archiving;
 mod changing;
 mod deleting;
 mod idempotency;
@@ -17,6 +23,14 @@ mod listing;
 mod steps;
 mod storing;
 
+pub use archiving::{
+    a_counted_owner_has_so_many_tasks, a_key_in_use_keeps_its_task_when_another_one_arrives,
+    a_removal_takes_the_oldest_up_to_so_many_and_nothing_of_anybody_else,
+    an_archived_task_has_its_key_and_is_otherwise_as_it_was_stored,
+    an_archived_task_is_stored_as_it_was_and_its_key_still_counts,
+    an_archived_task_that_arrives_twice_is_stored_once, an_export_joins_up_in_the_order_of_ids,
+    owners_come_one_by_one_in_the_order_of_bytes, what_is_stored_already_is_left_as_it_is,
+};
 pub use changing::{
     a_change_to_equal_values_keeps_version_and_time, a_description_can_be_set_cleared_and_kept,
     a_kept_field_survives_a_concurrent_change_of_another_field,
@@ -106,12 +120,45 @@ macro_rules! task_repository_contract {
     };
 }
 
+/// The same for the contract of archives.
+#[macro_export]
+macro_rules! task_archive_contract {
+    ($(#[$attribute:meta])* $fresh:path) => {
+        $crate::task_archive_contract! { @each [$(#[$attribute])*] $fresh;
+            owners_come_one_by_one_in_the_order_of_bytes
+            a_counted_owner_has_so_many_tasks
+            an_export_joins_up_in_the_order_of_ids
+            an_archived_task_has_its_key_and_is_otherwise_as_it_was_stored
+            an_archived_task_is_stored_as_it_was_and_its_key_still_counts
+            an_archived_task_that_arrives_twice_is_stored_once
+            what_is_stored_already_is_left_as_it_is
+            a_key_in_use_keeps_its_task_when_another_one_arrives
+            a_removal_takes_the_oldest_up_to_so_many_and_nothing_of_anybody_else
+        }
+    };
+    (@each $attributes:tt $fresh:path; $($case:ident)+) => {
+        $($crate::task_archive_contract! { @one $attributes $fresh; $case })+
+    };
+    (@one [$($attribute:tt)*] $fresh:path; $case:ident) => {
+        #[tokio::test(flavor = "multi_thread")]
+        $($attribute)*
+        async fn $case() {
+            let (_guard, repository, archive) = $fresh().await;
+            $crate::testing::contract::$case(&repository, &archive).await;
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
-    fn every_case_of_the_contract_is_in_the_list_of_the_macro() {
-        let list = include_str!("mod.rs").split_once("(@each").expect("the macro").0;
+    fn every_case_of_the_contracts_is_in_the_list_of_its_macro() {
+        let lists = include_str!("mod.rs")
+            .split_once("mod tests")
+            .expect("the macros")
+            .0;
         let sources = [
+            include_str!("archiving.rs"),
             include_str!("storing.rs"),
             include_str!("isolation.rs"),
             include_str!("changing.rs"),
@@ -128,7 +175,7 @@ mod tests {
         for case in cases {
             count += 1;
             assert!(
-                list.lines().any(|line| line.trim() == case),
+                lists.lines().any(|line| line.trim() == case),
                 "{case} is not in the macro's list"
             );
         }

@@ -1,0 +1,265 @@
+//! The archive of operators, over a connection of its own: no lane, no place in the line of requests, none of their
+//! time limits. Nothing here needs a transaction or a setting of the session, so it works through a transaction pooler.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{self, Array, BigInt, Binary, Integer, Nullable, Text, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use domain::identity::Owner;
+use domain::task::{
+    ArchivedTask, Description, Fingerprint, IdempotencyKey, RepositoryError, TaskArchive, TaskId, TaskParts,
+};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::call::cause_of;
+use crate::connect::Handle;
+use crate::error::Failure;
+use crate::schema::tasks;
+use crate::tasks::{TaskRow, corrupt, row_count};
+
+/// How long a statement may take before we give up on it: a batch of the longest tasks over a slow line.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Carries tasks into PostgreSQL and out of it. Once its connection is lost every call answers `Unavailable`.
+pub struct PostgresTaskArchive {
+    handle: Handle,
+}
+
+impl PostgresTaskArchive {
+    pub(crate) fn over(handle: Handle) -> Self {
+        Self { handle }
+    }
+
+    fn connection(&self) -> &AsyncPgConnection {
+        self.handle.connection()
+    }
+
+    async fn answer_to<T>(
+        &self,
+        statement: impl Future<Output = QueryResult<T>> + Send,
+    ) -> Result<T, RepositoryError> {
+        let failure = match timeout(PATIENCE, statement).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => cause_of(&error, &self.handle, false).await.into(),
+            Err(_) => Failure::GaveUp(PATIENCE),
+        };
+        Err(failure.into())
+    }
+}
+
+impl fmt::Debug for PostgresTaskArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresTaskArchive").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TaskArchive for PostgresTaskArchive {
+    /// The one statement without an owner: one step of a walk over the primary key, in each shard if there are some.
+    async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, RepositoryError> {
+        let statement = tasks::table
+            .select(tasks::user_id)
+            // No user id is empty.
+            .filter(tasks::user_id.gt(after.map_or("", Owner::as_str)))
+            .order(tasks::user_id)
+            .limit(1);
+        let user_ids = statement.load::<String>(&mut self.connection());
+        let user_id = self.answer_to(user_ids).await?.into_iter().next();
+        let owner = user_id.as_deref().map(Owner::parse).transpose();
+        owner.map_err(corrupt)
+    }
+
+    async fn count(&self, owner: &Owner) -> Result<u64, RepositoryError> {
+        let statement = tasks::table
+            .select(diesel::dsl::count_star())
+            .filter(tasks::user_id.eq(owner.as_str()));
+        let counts = self.answer_to(statement.load::<i64>(&mut self.connection()));
+        Ok(counts.await?.into_iter().map(row_count).sum())
+    }
+
+    async fn export(
+        &self,
+        owner: &Owner,
+        after: Option<TaskId>,
+        limit: u16,
+    ) -> Result<Vec<ArchivedTask>, RepositoryError> {
+        let statement = tasks::table
+            .select(ArchivedRow::as_select())
+            .filter(tasks::user_id.eq(owner.as_str()))
+            // The nil UUID comes before every id.
+            .filter(tasks::id.gt(after.map_or(Uuid::nil(), TaskId::as_uuid)))
+            .order(tasks::id)
+            .limit(limit.into());
+        let rows = self.answer_to(statement.load::<ArchivedRow>(&mut self.connection()));
+        let rows = rows.await?.into_iter();
+        rows.map(|row| row.into_archived(owner)).collect()
+    }
+
+    async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, RepositoryError> {
+        let statement = Import::of(&tasks);
+        let stored = self.answer_to(statement.load::<Uuid>(&mut self.connection()));
+        Ok(stored.await?.len() as u64)
+    }
+
+    async fn erase(&self, owner: &Owner, limit: u16) -> Result<u64, RepositoryError> {
+        let statement = Erase {
+            user_id: owner.as_str(),
+            limit: limit.into(),
+        };
+        let erased = self.answer_to(statement.execute(&mut self.connection()));
+        Ok(erased.await? as u64)
+    }
+}
+
+/// A task as a row, with the key of its creation.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = tasks, check_for_backend(Pg))]
+struct ArchivedRow {
+    #[diesel(embed)]
+    task: TaskRow,
+    idempotency_key: Option<String>,
+    idempotency_fingerprint: Option<Vec<u8>>,
+}
+
+impl ArchivedRow {
+    fn into_archived(self, owner: &Owner) -> Result<ArchivedTask, RepositoryError> {
+        let Self {
+            task,
+            idempotency_key,
+            idempotency_fingerprint,
+        } = self;
+        let key = idempotency_key.map(|text| key_of(text, idempotency_fingerprint));
+        Ok(ArchivedTask {
+            task: task.into_task(owner)?,
+            key: key.transpose()?,
+        })
+    }
+}
+
+fn key_of(text: String, fingerprint: Option<Vec<u8>>) -> Result<IdempotencyKey, RepositoryError> {
+    let fingerprint = fingerprint.unwrap_or_default();
+    let fingerprint = Fingerprint(fingerprint.as_slice().try_into().map_err(corrupt)?);
+    IdempotencyKey::new(text, fingerprint).map_err(corrupt)
+}
+
+/// Stores rows in one statement, column by column, so that its text does not depend on how many there are.
+#[derive(Default)]
+struct Import<'a> {
+    user_ids: Vec<&'a str>,
+    ids: Vec<Uuid>,
+    created_at: Vec<DateTime<Utc>>,
+    updated_at: Vec<DateTime<Utc>>,
+    versions: Vec<i32>,
+    statuses: Vec<&'static str>,
+    titles: Vec<&'a str>,
+    descriptions: Vec<Option<&'a str>>,
+    keys: Vec<Option<&'a str>>,
+    fingerprints: Vec<Option<Vec<u8>>>,
+}
+
+impl<'a> Import<'a> {
+    fn of(tasks: &'a [ArchivedTask]) -> Self {
+        let mut import = Self::default();
+        for ArchivedTask { task, key } in tasks {
+            // Without `..`: a new fact does not compile until it has its column.
+            let TaskParts {
+                id,
+                owner,
+                title,
+                description,
+                status,
+                version,
+                created_at,
+                updated_at,
+            } = task.parts();
+            import.user_ids.push(owner.as_str());
+            import.ids.push(id.as_uuid());
+            import.created_at.push(*created_at);
+            import.updated_at.push(*updated_at);
+            import.versions.push(version.get());
+            import.statuses.push(status.as_str());
+            import.titles.push(title.as_str());
+            import
+                .descriptions
+                .push(description.as_ref().map(Description::as_str));
+            import.keys.push(key.as_ref().map(IdempotencyKey::as_str));
+            import
+                .fingerprints
+                .push(key.as_ref().map(|key| key.fingerprint().0.to_vec()));
+        }
+        import
+    }
+}
+
+impl QueryFragment<Pg> for Import<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "INSERT INTO tasks (user_id, id, created_at, updated_at, version, status, title, description, \
+             idempotency_key, idempotency_fingerprint) SELECT * FROM unnest(",
+        );
+        out.push_bind_param::<Array<Text>, _>(&self.user_ids)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<sql_types::Uuid>, _>(&self.ids)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Timestamptz>, _>(&self.created_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Timestamptz>, _>(&self.updated_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Integer>, _>(&self.versions)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.statuses)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.titles)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.descriptions)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.keys)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Binary>>, _>(&self.fingerprints)?;
+        // The rows themselves, because Citus counts those that were passed over as well. No conflict target: a taken id
+        // and a used key are passed over alike.
+        out.push_sql(") ON CONFLICT DO NOTHING RETURNING id");
+        Ok(())
+    }
+}
+
+impl Query for Import<'_> {
+    type SqlType = sql_types::Uuid;
+}
+
+impl QueryId for Import<'_> {
+    type QueryId = Import<'static>;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+/// Removes the oldest rows of an owner. By hand, because one parameter in both places tells Citus that one shard will do.
+struct Erase<'a> {
+    user_id: &'a str,
+    limit: i64,
+}
+
+impl QueryFragment<Pg> for Erase<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("DELETE FROM tasks WHERE user_id = ");
+        out.push_bind_param::<Text, _>(self.user_id)?;
+        out.push_sql(" AND id IN (SELECT id FROM tasks WHERE user_id = $1 ORDER BY id LIMIT ");
+        out.push_bind_param::<BigInt, _>(&self.limit)?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl QueryId for Erase<'_> {
+    type QueryId = Erase<'static>;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}

@@ -1,0 +1,74 @@
+//! `task-api user`: what one user has, handed out or deleted.
+
+use clap::Subcommand;
+use domain::identity::Owner;
+
+use crate::archive::{Archive, BATCH};
+use crate::commands::{parse_owner, print};
+use crate::config::{DatabaseConfig, LogConfig, LogFormat, Source};
+use crate::failure::Failure;
+use crate::routes::tasks::body::TaskBody;
+use crate::telemetry;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Print the user's tasks, oldest first, one line of JSON each, as the API shows them
+    Export {
+        /// The user id, exactly as tokens carry it
+        #[arg(value_name = "ID", value_parser = parse_owner)]
+        user: Owner,
+    },
+    /// Delete all of the user's tasks for good
+    Delete {
+        /// The user id, exactly as tokens carry it
+        #[arg(value_name = "ID", value_parser = parse_owner)]
+        user: Owner,
+        /// Do it; without this, only say how many tasks there are
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Does it to the database of `DATABASE_URL`.
+pub(crate) async fn run(source: &Source, command: UserCommand) -> Result<(), Failure> {
+    let database = DatabaseConfig::from_source(source)?;
+    telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
+    let (archive, _) = Archive::open(&database).await?;
+    match command {
+        UserCommand::Export { user } => export(&archive, &user).await,
+        UserCommand::Delete { user, yes: true } => delete(&archive, &user).await,
+        UserCommand::Delete { user, yes: false } => ask_for_consent(&archive, &user).await,
+    }
+}
+
+async fn export(archive: &Archive, user: &Owner) -> Result<(), Failure> {
+    let mut batches = archive.tasks_of(user);
+    while let Some(batch) = batches.next().await? {
+        for archived in &batch {
+            let line = serde_json::to_string(&TaskBody::from(&archived.task));
+            print(&line.map_err(|error| Failure::of_data(error.to_string()))?)?;
+        }
+    }
+    Ok(())
+}
+
+async fn delete(archive: &Archive, user: &Owner) -> Result<(), Failure> {
+    let mut deleted = 0;
+    loop {
+        let batch = archive.erase(user).await?;
+        deleted += batch;
+        if batch < u64::from(BATCH) {
+            return print(&format!("deleted {deleted} tasks"));
+        }
+    }
+}
+
+async fn ask_for_consent(archive: &Archive, user: &Owner) -> Result<(), Failure> {
+    match archive.count(user).await? {
+        0 => print("deleted 0 tasks"),
+        tasks => Err(Failure::of_usage(format!(
+            "user {:?} has {tasks} tasks; with --yes they are deleted for good",
+            user.as_str()
+        ))),
+    }
+}
