@@ -6,9 +6,9 @@
 //! |---|---|
 //! | [`settings`] | what an operator decides about it |
 //! | [`metrics`] | the figures about requests, and the text of all figures for Prometheus |
-//! | [`snapshot`], [`process`] | the figures that are looked up when somebody asks |
+//! | [`snapshot`], `process` | the figures that are looked up when somebody asks |
 //! | [`traced`] | the ports that note how long they took |
-//! | [`trace_context`] | the trace that a caller says a request belongs to |
+//! | `trace_context` | the trace that a caller says a request belongs to |
 //! | [`access_log`] | a line for requests |
 //! | [`spans`] | the spans of a request, for a collector (feature `otel`) |
 
