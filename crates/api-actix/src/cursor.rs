@@ -211,13 +211,13 @@ mod tests {
             }
 
             #[test]
-            fn any_changed_character_is_refused(position in 0_usize..32, letter in "[A-Za-z0-9_-]") {
+            fn any_changed_character_is_refused(position in 0_usize..32, distance in 1_usize..64) {
+                const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
                 let list = List { owner: &an_owner(), filter: &TaskFilter::default(), sort: Sort::default() };
-                let text = list.encode(&a_cursor(SortKey::CreatedAt));
-                let mut edited = text.clone();
-                edited.replace_range(position..=position, &letter);
-                prop_assume!(edited != text);
-                prop_assert_eq!(list.decode(&edited), None);
+                let mut text = list.encode(&a_cursor(SortKey::CreatedAt)).into_bytes();
+                let place = ALPHABET.iter().position(|letter| *letter == text[position]).unwrap();
+                text[position] = ALPHABET[(place + distance) % ALPHABET.len()];
+                prop_assert_eq!(list.decode(&String::from_utf8(text).unwrap()), None);
             }
 
             /// The checksum is no secret: whoever has read this file can make one.
