@@ -32,8 +32,8 @@ proptest! {
     fn any_edit_of_a_good_token_is_refused(edits in edits(OF_TOKENS)) {
         let token = good_token(noon_secs());
         let spoiled = edited(&token, &edits);
-        prop_assume!(spoiled != token);
-        prop_assert!(judge(&verifier(), &spoiled).is_err(), "{}", spoiled);
+        // Some edits change nothing.
+        prop_assert_eq!(judge(&verifier(), &spoiled).is_ok(), spoiled == token, "{}", spoiled);
     }
 
     /// The signature is good, so the header alone decides.
