@@ -130,6 +130,11 @@ pub(crate) fn verifier_with_keys(rules: Rules, now: i64) -> JwtVerifier {
         Rules::Published => None,
         Rules::Origin => Some(party(APP)),
     };
+    with_keys_of(verifier, origin)
+}
+
+/// The same verifier, which also knows the published keys, of that origin.
+pub(crate) fn with_keys_of(verifier: JwtVerifier, origin: Option<Party>) -> JwtVerifier {
     let key_set = KeySetSettings {
         url: KeySetUrl::parse("https://app.example/api/auth/jwks").expect("a good address"),
         origin,

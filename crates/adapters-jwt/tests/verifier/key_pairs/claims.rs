@@ -4,6 +4,7 @@ use domain::identity::RefusalReason::{
     BadAudience, BadIssuer, BadSignature, BadType, BadUserId, Expired, Malformed, NoExpiry, NoUserId,
     NotYetValid,
 };
+use domain::identity::TokenVerifier;
 
 use super::*;
 use crate::support::*;
@@ -94,4 +95,24 @@ fn ed(claims: &str) -> String {
 fn typed(typ: &str, now: i64) -> String {
     let header = format!(r#"{{"alg":"EdDSA","kid":"ed-1","typ":"{typ}"}}"#);
     ED.token(&header, &claims(now, r#""sub":"usr_9f2c""#))
+}
+
+#[test]
+fn what_the_settings_ask_for_counts_before_the_origin() {
+    let mut settings = settings(Rules::Origin);
+    settings.audiences = vec![party("https://api.example")];
+    let now = noon_secs();
+    let verdict_on = |audience: &str| {
+        let claims = format!(
+            r#"{{"exp":{},"iss":"{APP}","aud":"{audience}","sub":"usr_9f2c"}}"#,
+            now + 900
+        );
+        runtime().block_on(async {
+            let verifier = with_keys_of(verifier_at(settings.clone(), now), Some(party(APP)));
+            verifier.verify(&ed(&claims)).await
+        })
+    };
+    assert!(verdict_on("https://api.example").is_ok());
+    let error = verdict_on(APP).expect_err("the audience of the origin");
+    assert_eq!(refusal(&error).reason, BadAudience);
 }
