@@ -116,6 +116,21 @@ impl User {
         Answer::to(request.body(body)).await
     }
 
+    /// What each operation on tasks answers, one after the other; `task` is the path of one.
+    pub(crate) async fn every_operation(&self, task: &str) -> [Answer; 8] {
+        let body = serde_json::json!({ "title": "Buy milk" });
+        [
+            self.post("/api/tasks", &body).await,
+            self.get("/api/tasks").await,
+            self.get(task).await,
+            self.put(task, &body).await,
+            Answer::to(self.request(Method::PATCH, task).json(&body)).await,
+            self.delete(task).await,
+            self.get("/api/tasks/summary").await,
+            self.delete("/api/tasks?status=completed").await,
+        ]
+    }
+
     /// The titles of all tasks of this user that fit on a page, newest first.
     pub(crate) async fn titles(&self) -> Vec<String> {
         let answer = self.get("/api/tasks?limit=500").await;
