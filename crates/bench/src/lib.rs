@@ -1,0 +1,32 @@
+//! Measures the server beside others, on this machine: `cargo run --release -p bench`.
+//!
+//! ```text
+//! options ── what to measure                 run ── the whole of it, from nothing to results
+//! programs ── builds what is measured        data ── a throwaway PostgreSQL with the same rows for each server
+//! servers ── starts and stops a server       behaviour ── what each must do before it is measured
+//! load ── drives one server for a while      operations ── what is asked      http ── one connection
+//! machine ── processor time and memory       deep_pages ── far into a long list
+//! results ── everything measured             report ── tables      targets ── what we want      chart ── a picture
+//! ```
+//!
+//! The machine is never quiet, so no figure counts by itself. The servers take turns (A B C, C B A, …), and what
+//! counts is the ratio of two servers in the same round: its median, and its spread.
+
+pub mod behaviour;
+pub mod chart;
+pub mod data;
+pub mod deep_pages;
+pub mod http;
+pub mod load;
+pub mod machine;
+pub mod operations;
+pub mod options;
+pub mod programs;
+pub mod report;
+pub mod results;
+pub mod run;
+pub mod servers;
+pub mod targets;
+
+/// What can go wrong, told in one sentence: whoever runs this reads it and helps themselves.
+pub type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
