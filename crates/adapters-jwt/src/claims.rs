@@ -74,14 +74,14 @@ pub(crate) fn judge(
 }
 
 /// The claims that we look at. `iat` is none of them: it says nothing about validity.
-struct Claims(Members);
+struct Claims<'n>(Members<'n>);
 
-impl Claims {
+impl<'n> Claims<'n> {
     /// `id` is read for a hint only.
-    const REGISTERED: [&str; 6] = ["aud", "cnf", "exp", "id", "iss", "nbf"];
+    const REGISTERED: [&'static str; 6] = ["aud", "cnf", "exp", "id", "iss", "nbf"];
 
-    fn read(json: &[u8], user_id_claims: &UserIdClaims) -> Result<Self, Refusal> {
-        let names: Vec<&str> = Self::REGISTERED
+    fn read(json: &[u8], user_id_claims: &'n UserIdClaims) -> Result<Self, Refusal> {
+        let names: Vec<&'n str> = Self::REGISTERED
             .into_iter()
             .chain(user_id_claims.iter())
             .collect();

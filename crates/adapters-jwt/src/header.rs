@@ -16,7 +16,7 @@ pub(crate) fn is_sound_key_id(text: &str) -> bool {
 }
 
 /// The members of a header that we look at.
-pub(crate) struct Header(Members);
+pub(crate) struct Header(Members<'static>);
 
 impl Header {
     const MAX_LOGGED_CHARS: usize = 64;

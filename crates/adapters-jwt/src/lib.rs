@@ -62,7 +62,7 @@
 //!         issued_at: noon(),
 //!         expires_at: noon() + TimeDelta::minutes(15),
 //!     },
-//! )?;
+//! );
 //!
 //! let settings = VerifierSettings {
 //!     secrets: vec![secret],
@@ -95,7 +95,7 @@ pub use settings::{
     BetterAuthUrl, InvalidSetting, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party, UserIdClaims,
     VerifierSettings,
 };
-pub use signing::{DevelopmentClaims, SigningFailed, sign_development_token};
+pub use signing::{DevelopmentClaims, sign_development_token};
 pub use stats::KeySetStats;
 pub use token::MAX_TOKEN_BYTES;
 pub use verifier::JwtVerifier;

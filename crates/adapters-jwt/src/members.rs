@@ -1,29 +1,28 @@
 //! JSON objects, read so that there is one way to understand them.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use domain::identity::{Refusal, RefusalReason};
 use serde::Deserializer;
-use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 /// The members of a JSON object that somebody asked for. A member that is `null` is there; only one that is not
 /// written is absent.
-pub(crate) struct Members(BTreeMap<String, Value>);
+pub(crate) struct Members<'n>(Vec<(&'n str, Value)>);
 
-impl Members {
+impl<'n> Members<'n> {
     /// Reads the named members and passes over all others.
     ///
     /// Refuses whatever is not one JSON object in UTF-8 and nothing else, a named member that is repeated (RFC 7515 4
     /// and RFC 7519 4: readers disagree about which one counts), and a named member that no `Value` can hold: a number
     /// beyond `f64`, nesting beyond 128 levels.
-    pub(crate) fn read(json: &[u8], names: &[&str]) -> Result<Self, Refusal> {
+    pub(crate) fn read(json: &[u8], names: &[&'n str]) -> Result<Self, Refusal> {
         // The error of the parser quotes what it read, so it goes no further.
         Self::parse(json, names).ok_or(Refusal::new(RefusalReason::Malformed))
     }
 
-    fn parse(json: &[u8], names: &[&str]) -> Option<Self> {
+    fn parse(json: &[u8], names: &[&'n str]) -> Option<Self> {
         let text = str::from_utf8(json).ok()?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
         // A derived struct would also be read from an array; this is not.
@@ -33,11 +32,12 @@ impl Members {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        let member = self.0.iter().find(|(member, _)| *member == name);
+        member.map(|(_, value)| value)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.get(name).is_some()
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
@@ -45,24 +45,49 @@ impl Members {
     }
 }
 
-struct Wanted<'n>(&'n [&'n str]);
+struct Wanted<'a, 'n>(&'a [&'n str]);
 
-impl<'de> Visitor<'de> for Wanted<'_> {
-    type Value = Members;
+impl<'de, 'n> Visitor<'de> for Wanted<'_, 'n> {
+    type Value = Members<'n>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-        let mut members = BTreeMap::new();
-        while let Some(name) = map.next_key::<String>()? {
-            if !self.0.contains(&name.as_str()) {
-                map.next_value::<IgnoredAny>()?;
-            } else if members.insert(name, map.next_value()?).is_some() {
-                return Err(A::Error::custom("a repeated member"));
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Members(Vec::with_capacity(self.0.len()));
+        while let Some(name) = map.next_key_seed(WantedName(self.0))? {
+            match name {
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Some(name) if members.has(name) => return Err(A::Error::custom("a repeated member")),
+                Some(name) => members.0.push((name, map.next_value()?)),
             }
         }
-        Ok(Members(members))
+        Ok(members)
+    }
+}
+
+/// Reads the name of a member without keeping it; `None` for one that nobody asked for.
+struct WantedName<'a, 'n>(&'a [&'n str]);
+
+impl<'de, 'n> DeserializeSeed<'de> for WantedName<'_, 'n> {
+    type Value = Option<&'n str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'n> Visitor<'_> for WantedName<'_, 'n> {
+    type Value = Option<&'n str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().copied().find(|name| *name == text))
     }
 }

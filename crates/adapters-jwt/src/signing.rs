@@ -3,10 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use domain::Cause;
 use domain::identity::Owner;
 use serde_json::{Map, Value};
-use thiserror::Error;
 
 use crate::keys::SharedSecret;
 use crate::settings::{Party, UserIdClaims};
@@ -33,20 +31,13 @@ pub struct DevelopmentClaims {
 /// Signs a token as Better Auth does with HS256 and a `definePayload` (RFC 7515 3.1, compact form).
 ///
 /// For the command line of a developer: in production nobody but Better Auth should issue tokens.
-///
-/// # Errors
-/// [`SigningFailed`] if the cryptographic library cannot sign.
-pub fn sign_development_token(
-    secret: &SharedSecret,
-    claims: &DevelopmentClaims,
-) -> Result<String, SigningFailed> {
+#[must_use]
+pub fn sign_development_token(secret: &SharedSecret, claims: &DevelopmentClaims) -> String {
     let header = URL_SAFE_NO_PAD.encode(HEADER);
     let payload = URL_SAFE_NO_PAD.encode(payload(claims).to_string());
     let message = format!("{header}.{payload}");
-    let signature = secret
-        .sign(&message)
-        .map_err(|error| SigningFailed(error.into()))?;
-    Ok(format!("{message}.{signature}"))
+    let signature = secret.sign(&message);
+    format!("{message}.{signature}")
 }
 
 fn payload(claims: &DevelopmentClaims) -> Value {
@@ -63,8 +54,3 @@ fn payload(claims: &DevelopmentClaims) -> Value {
     }
     Value::Object(members)
 }
-
-/// The token could not be signed.
-#[derive(Debug, Error)]
-#[error("the token could not be signed")]
-pub struct SigningFailed(#[source] Cause);

@@ -16,8 +16,9 @@ pub(crate) struct CompactToken<'a> {
     pub(crate) claims: Vec<u8>,
     /// What the signature signs: `header.claims` as it was sent.
     pub(crate) signed: &'a str,
-    /// The signature, still in base64url.
+    /// The signature, still in base64url, as jsonwebtoken wants it.
     pub(crate) signature: &'a str,
+    pub(crate) signature_bytes: Vec<u8>,
 }
 
 impl<'a> CompactToken<'a> {
@@ -41,12 +42,13 @@ impl<'a> CompactToken<'a> {
 
     fn decode(token: &'a str, header: &str, claims: &str, signature: &'a str) -> Result<Self, Refusal> {
         let (signed, _) = token.rsplit_once('.').ok_or_else(malformed)?;
-        segment(signature)?;
+        let signature_bytes = segment(signature)?;
         Ok(Self {
             header: segment(header)?,
             claims: segment(claims)?,
             signed,
             signature,
+            signature_bytes,
         })
     }
 }
@@ -62,7 +64,7 @@ fn segment(text: &str) -> Result<Vec<u8>, Refusal> {
 
 /// The characters of a bearer token, `b64token` in RFC 6750 2.1.
 fn is_bearer_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
 }
 
 /// Better Auth's session tokens are 32 letters and digits, in a cookie followed by a dot and a signature.

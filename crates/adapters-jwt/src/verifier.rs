@@ -100,7 +100,7 @@ impl JwtVerifier {
         }
         secrets
             .iter()
-            .any(|secret| secret.verifies(token.signed, token.signature))
+            .any(|secret| secret.verifies(token.signed, &token.signature_bytes))
             .then_some(())
             .ok_or(Refusal::new(RefusalReason::BadSignature))
     }

@@ -154,7 +154,10 @@ impl Call<'_> {
             Err(failure) => failure.is_outage(),
             Ok(_) => false,
         };
-        self.process.is_degraded.store(is_degraded, Ordering::Relaxed);
+        // Written only when it changes: all workers read this place in memory.
+        if self.process.is_degraded.load(Ordering::Relaxed) != is_degraded {
+            self.process.is_degraded.store(is_degraded, Ordering::Relaxed);
+        }
     }
 }
 

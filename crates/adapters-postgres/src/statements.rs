@@ -1,10 +1,11 @@
-//! Statements that belong to no table, or that diesel's own builder would have prepared anew each time.
+//! Statements with one fixed text: those of every request, for which diesel's builder would put the text together anew each
+//! time, and those that it would have prepared anew each time.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::{AsSelect, SqlTypeOf};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz};
 use diesel::{IntoSql, QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -15,6 +16,131 @@ use crate::tasks::TaskRow;
 pub(crate) async fn ping(connection: &AsyncPgConnection) -> QueryResult<()> {
     let statement = diesel::select(1.into_sql::<Integer>());
     statement.load::<i32>(&mut &*connection).await.map(drop)
+}
+
+/// The columns of a [`TaskRow`], in its order.
+const COLUMNS: &str = "id, title, description, status, version, created_at, updated_at";
+
+type TaskColumns = SqlTypeOf<AsSelect<TaskRow, Pg>>;
+
+/// Reads a task.
+pub(crate) struct FindTask<'a> {
+    pub(crate) user_id: &'a str,
+    pub(crate) id: Uuid,
+}
+
+impl QueryFragment<Pg> for FindTask<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT ");
+        out.push_sql(COLUMNS);
+        out.push_sql(" FROM tasks WHERE user_id = ");
+        out.push_bind_param::<Text, _>(self.user_id)?;
+        out.push_sql(" AND id = ");
+        out.push_bind_param::<diesel::sql_types::Uuid, _>(&self.id)
+    }
+}
+
+impl Query for FindTask<'_> {
+    type SqlType = TaskColumns;
+}
+
+impl QueryId for FindTask<'_> {
+    type QueryId = FindTask<'static>;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+/// Reads the newest tasks of a user that are older than one, the newest first.
+#[derive(Clone, Copy)]
+pub(crate) struct NewestTasks<'a> {
+    pub(crate) user_id: &'a str,
+    pub(crate) older_than: Uuid,
+    pub(crate) limit: i64,
+}
+
+impl QueryFragment<Pg> for NewestTasks<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT ");
+        out.push_sql(COLUMNS);
+        out.push_sql(" FROM tasks WHERE user_id = ");
+        out.push_bind_param::<Text, _>(self.user_id)?;
+        out.push_sql(" AND id < ");
+        out.push_bind_param::<diesel::sql_types::Uuid, _>(&self.older_than)?;
+        out.push_sql(" ORDER BY id DESC LIMIT ");
+        out.push_bind_param::<BigInt, _>(&self.limit)
+    }
+}
+
+impl Query for NewestTasks<'_> {
+    type SqlType = TaskColumns;
+}
+
+impl QueryId for NewestTasks<'_> {
+    type QueryId = NewestTasks<'static>;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+/// Stores a task unless a row with its id or its idempotency key is in the way: without a conflict target, one text covers both.
+pub(crate) struct InsertTask<'a> {
+    pub(crate) user_id: &'a str,
+    pub(crate) id: Uuid,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) version: i32,
+    pub(crate) status: &'static str,
+    pub(crate) title: &'a str,
+    pub(crate) description: Option<&'a str>,
+    pub(crate) idempotency_key: Option<&'a str>,
+    pub(crate) idempotency_fingerprint: Option<[u8; 32]>,
+}
+
+impl QueryFragment<Pg> for InsertTask<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Self {
+            user_id,
+            id,
+            created_at,
+            updated_at,
+            version,
+            status,
+            title,
+            description,
+            idempotency_key,
+            idempotency_fingerprint,
+        } = self;
+        out.push_sql(
+            "INSERT INTO tasks (user_id, id, created_at, updated_at, version, status, title, description, \
+             idempotency_key, idempotency_fingerprint) VALUES (",
+        );
+        out.push_bind_param::<Text, _>(*user_id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<diesel::sql_types::Uuid, _>(id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Timestamptz, _>(created_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Timestamptz, _>(updated_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Integer, _>(version)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, _>(*status)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, _>(*title)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(description)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(idempotency_key)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Binary>, _>(idempotency_fingerprint)?;
+        out.push_sql(") ON CONFLICT DO NOTHING");
+        Ok(())
+    }
+}
+
+impl QueryId for InsertTask<'_> {
+    type QueryId = InsertTask<'static>;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
 }
 
 /// Changes a task in one statement and answers the row as it is afterwards.
@@ -36,8 +162,6 @@ pub(crate) struct UpdateTask<'a> {
     pub(crate) now: DateTime<Utc>,
     /// `None` for any version.
     pub(crate) expected_versions: Option<&'a [i32]>,
-    /// The columns of the answer.
-    pub(crate) returning: AsSelect<TaskRow, Pg>,
 }
 
 /// The parameters are numbered as they are bound below; the later mentions repeat the number.
@@ -67,16 +191,36 @@ impl QueryFragment<Pg> for UpdateTask<'_> {
         out.push_sql(" AND (");
         out.push_bind_param::<Nullable<Array<Integer>>, _>(&self.expected_versions)?;
         out.push_sql(" IS NULL OR version = ANY($8)) RETURNING ");
-        self.returning.walk_ast(out.reborrow())
+        out.push_sql(COLUMNS);
+        Ok(())
     }
 }
 
 impl Query for UpdateTask<'_> {
-    type SqlType = SqlTypeOf<AsSelect<TaskRow, Pg>>;
+    type SqlType = TaskColumns;
 }
 
 impl QueryId for UpdateTask<'_> {
     type QueryId = UpdateTask<'static>;
 
     const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::prelude::*;
+
+    use super::*;
+    use crate::schema::tasks;
+
+    #[test]
+    fn the_columns_are_those_of_a_row_in_its_order() {
+        let selection = tasks::table.select(TaskRow::as_select());
+        let text = diesel::debug_query::<Pg, _>(&selection).to_string();
+        let columns = text.replace("\"tasks\".", "").replace('"', "");
+        assert!(
+            columns.starts_with(&format!("SELECT {COLUMNS} FROM tasks")),
+            "{text}"
+        );
+    }
 }

@@ -1,10 +1,5 @@
 //! Tasks in PostgreSQL: one statement per operation, its owner in each.
 
-#![expect(
-    clippy::ref_option_ref,
-    reason = "the code that diesel derives for a new row borrows each of its fields"
-)]
-
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -28,7 +23,7 @@ use crate::error::Repeat;
 use crate::lanes::Lane;
 use crate::schema::tasks;
 use crate::search::Letters;
-use crate::statements::UpdateTask;
+use crate::statements::{FindTask, InsertTask, NewestTasks, UpdateTask};
 
 /// Restricts a selection to the tasks of an owner that match a filter. Each combination of conditions has one text.
 /// A macro, because the type of what is selected differs.
@@ -115,6 +110,26 @@ fn page_of<'q>(owner: &'q Owner, query: &'q TaskQuery, letters: Letters) -> Task
     statement.limit(i64::from(query.limit().get()) + 1)
 }
 
+/// The statement for the list that nearly everybody asks for: all tasks, the newest first.
+fn plain_list<'a>(owner: &'a Owner, query: &TaskQuery) -> Option<NewestTasks<'a>> {
+    let is_plain = query.filter().is_empty() && query.sort() == Sort::default();
+    is_plain.then(|| NewestTasks {
+        user_id: owner.as_str(),
+        // Above every id that there is.
+        older_than: query.after().map_or(Uuid::max(), |cursor| cursor.id.as_uuid()),
+        limit: i64::from(query.limit().get()) + 1,
+    })
+}
+
+/// Only what the primary key bounds may travel on the shared connection.
+fn lane_of(query: &TaskQuery) -> Lane {
+    if query.sort().key == SortKey::CreatedAt && query.filter().is_empty() {
+        Lane::Read
+    } else {
+        Lane::Work
+    }
+}
+
 fn names_of(statuses: &StatusSet) -> Vec<&'static str> {
     statuses.iter().map(Status::as_str).collect()
 }
@@ -172,20 +187,23 @@ impl TaskRepository for PostgresTaskRepository {
     }
 
     async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
-        let sorted_by_key = query.sort().key == SortKey::CreatedAt;
-        // Only what the primary key bounds may travel on the shared connection.
-        let lane = if sorted_by_key && query.filter().is_empty() {
-            Lane::Read
-        } else {
-            Lane::Work
-        };
         let call = self.executor.begin()?;
-        let rows = call.run(lane, Repeat::Read, |attempt| {
-            let statement = page_of(owner, query, self.letters);
-            async move { statement.load::<TaskRow>(&mut attempt.connection()).await }
-        });
+        let rows = match plain_list(owner, query) {
+            Some(newest) => {
+                let rows = call.run(Lane::Read, Repeat::Read, |attempt| async move {
+                    newest.load::<TaskRow>(&mut attempt.connection()).await
+                });
+                rows.await?
+            }
+            None => {
+                let rows = call.run(lane_of(query), Repeat::Read, |attempt| {
+                    let statement = page_of(owner, query, self.letters);
+                    async move { statement.load::<TaskRow>(&mut attempt.connection()).await }
+                });
+                rows.await?
+            }
+        };
         let items = rows
-            .await?
             .into_iter()
             .map(|row| row.into_task(owner))
             .collect::<Result<_, _>>()?;
@@ -256,7 +274,6 @@ impl TaskRepository for PostgresTaskRepository {
                 status: status.as_set().map(|status| status.as_str()),
                 now,
                 expected_versions: versions.as_deref(),
-                returning: TaskRow::as_select(),
             };
             async move { statement.load::<TaskRow>(&mut attempt.connection()).await }
         });
@@ -323,11 +340,9 @@ async fn try_insert(
     key: Option<&IdempotencyKey>,
 ) -> Result<TriedInsert, RepositoryError> {
     let tried = call.run(Lane::Work, Repeat::Insert, |attempt| async move {
-        // No conflict target, so that one text covers the primary key and the idempotency key alike.
-        let statement = diesel::insert_into(tasks::table)
-            .values(NewTaskRow::new(task.parts(), key))
-            .on_conflict_do_nothing();
-        let stored = statement.execute(&mut attempt.connection()).await?;
+        let stored = row_of(task.parts(), key)
+            .execute(&mut attempt.connection())
+            .await?;
         Ok(if stored == 1 {
             TriedInsert::Stored
         } else if attempt.may_have_happened() {
@@ -341,14 +356,14 @@ async fn try_insert(
 
 async fn find(call: &Call<'_>, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
     let rows = call.run(Lane::Read, Repeat::Read, |attempt| async move {
-        let statement = tasks::table
-            .filter(tasks::user_id.eq(owner.as_str()))
-            .filter(tasks::id.eq(id.as_uuid()))
-            .select(TaskRow::as_select());
-        statement.load(&mut attempt.connection()).await
+        let statement = FindTask {
+            user_id: owner.as_str(),
+            id: id.as_uuid(),
+        };
+        statement.load::<TaskRow>(&mut attempt.connection()).await
     });
     let row = rows.await?.into_iter().next();
-    row.map(|row: TaskRow| row.into_task(owner)).transpose()
+    row.map(|row| row.into_task(owner)).transpose()
 }
 
 /// The task that an earlier creation with this key made, with the fingerprint of that creation.
@@ -462,46 +477,28 @@ pub(crate) fn corrupt(error: impl Into<Cause>) -> RepositoryError {
     RepositoryError::Corrupt(error.into())
 }
 
-/// A task as a row to be stored. `treat_none_as_default_value = false` keeps the text of the statement fixed, so
-/// that diesel prepares it once.
-#[derive(Insertable)]
-#[diesel(table_name = tasks, treat_none_as_default_value = false)]
-struct NewTaskRow<'a> {
-    user_id: &'a str,
-    id: Uuid,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    version: i32,
-    status: &'static str,
-    title: &'a str,
-    description: Option<&'a str>,
-    idempotency_key: Option<&'a str>,
-    idempotency_fingerprint: Option<Vec<u8>>,
-}
-
-impl<'a> NewTaskRow<'a> {
-    fn new(task: &'a TaskParts, key: Option<&'a IdempotencyKey>) -> Self {
-        let TaskParts {
-            id,
-            owner,
-            title,
-            description,
-            status,
-            version,
-            created_at,
-            updated_at,
-        } = task;
-        Self {
-            user_id: owner.as_str(),
-            id: id.as_uuid(),
-            created_at: *created_at,
-            updated_at: *updated_at,
-            version: version.get(),
-            status: status.as_str(),
-            title: title.as_str(),
-            description: description.as_ref().map(Description::as_str),
-            idempotency_key: key.map(IdempotencyKey::as_str),
-            idempotency_fingerprint: key.map(|key| key.fingerprint().0.to_vec()),
-        }
+/// A task as a row to be stored.
+fn row_of<'a>(task: &'a TaskParts, key: Option<&'a IdempotencyKey>) -> InsertTask<'a> {
+    let TaskParts {
+        id,
+        owner,
+        title,
+        description,
+        status,
+        version,
+        created_at,
+        updated_at,
+    } = task;
+    InsertTask {
+        user_id: owner.as_str(),
+        id: id.as_uuid(),
+        created_at: *created_at,
+        updated_at: *updated_at,
+        version: version.get(),
+        status: status.as_str(),
+        title: title.as_str(),
+        description: description.as_ref().map(Description::as_str),
+        idempotency_key: key.map(IdempotencyKey::as_str),
+        idempotency_fingerprint: key.map(|key| key.fingerprint().0),
     }
 }

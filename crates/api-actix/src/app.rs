@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::middleware::{Compress, Condition, NormalizePath, from_fn};
+use actix_web::middleware::{Condition, NormalizePath, from_fn};
 use actix_web::{Error, web};
 use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
@@ -74,7 +74,6 @@ pub fn http_app(
         // The last one is the outermost.
         .wrap(NormalizePath::trim())
         .wrap(from_fn(net))
-        .wrap(Compress::default())
         .wrap(cors)
         .wrap(from_fn(edge))
 }

@@ -83,7 +83,9 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, RefusalReason> {
         return Err(RefusalReason::Missing);
     }
     let token = token.trim_start_matches(' ');
-    let is_token_character = |byte: u8| byte.is_ascii_alphanumeric() || b"._~+/=-".contains(&byte);
+    let is_token_character = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b'-')
+    };
     if token.is_empty() || !token.bytes().all(is_token_character) {
         return Err(RefusalReason::Malformed);
     }

@@ -203,7 +203,7 @@ pub(crate) fn development_token(
         issued_at,
         expires_at: issued_at.checked_add_signed(ttl).unwrap_or(issued_at),
     };
-    sign_development_token(secret, &claims).map_err(|error| Failure::unavailable(error.to_string()))
+    Ok(sign_development_token(secret, &claims))
 }
 
 fn completions(shell: Shell) -> Result<(), Failure> {
@@ -239,7 +239,7 @@ pub(crate) fn print(line: &str) -> Result<(), Failure> {
     print_bytes(format!("{line}\n").as_bytes())
 }
 
-fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     match io::stdout().write_all(bytes) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unavailable(format!(
             "cannot write to standard output: {error}"

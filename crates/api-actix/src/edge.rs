@@ -4,12 +4,13 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 
 use crate::app::App;
+use crate::compression::compressed;
 use crate::framing;
 use crate::net::Unanswered;
 use crate::observe::UnderWay;
@@ -22,7 +23,7 @@ use crate::request_context::{RequestContext, X_REQUEST_ID};
 /// # Errors
 /// Errors that render themselves, passed on.
 pub async fn edge(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let context = RequestContext::of(&request);
@@ -32,7 +33,6 @@ pub async fn edge(
             return Ok(request.into_response(with_common_headers(problem.render(&context), &context)));
         }
         request.extensions_mut().insert(context.clone());
-        accept_plain_answers(request.headers_mut());
         Ok(finished(next.call(request).await?, &context))
     };
     let mut outcome = context.scope(answering).await;
@@ -54,15 +54,6 @@ fn code_of_error(error: &Error) -> Code {
     }
 }
 
-/// We may always answer without a content coding (RFC 9110, 12.5.3). A client that forbids that would get a 406 from
-/// the compression instead of its data.
-fn accept_plain_answers(headers: &mut HeaderMap) {
-    let forbids = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("q=0"));
-    if headers.get_all(header::ACCEPT_ENCODING).any(forbids) {
-        headers.remove(header::ACCEPT_ENCODING);
-    }
-}
-
 fn finished<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
     context: &RequestContext,
@@ -72,7 +63,7 @@ fn finished<B: MessageBody + 'static>(
     let mut answer = if response.status().is_client_error() || response.status().is_server_error() {
         answer_to_error(&response, context)
     } else {
-        response.map_into_boxed_body()
+        compressed(&request, response)
     };
     if let Some(standing) = standing {
         standing.add_to(answer.headers_mut());
@@ -133,15 +124,7 @@ fn code_of(status: StatusCode) -> Code {
 pub(crate) fn with_common_headers(mut answer: HttpResponse, context: &RequestContext) -> HttpResponse {
     let status = answer.status();
     let headers = answer.headers_mut();
-    if headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|coding| coding == "identity")
-    {
-        headers.remove(header::CONTENT_ENCODING);
-    }
-    if let Ok(id) = HeaderValue::from_str(context.id()) {
-        headers.insert(X_REQUEST_ID, id);
-    }
+    headers.insert(X_REQUEST_ID, context.id_header().clone());
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -1,35 +1,54 @@
 //! Entity tags (RFC 9110, 8.8.3). That of a task is its version, the same for everybody who may see it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use actix_web::http::header::HeaderValue;
-use domain::task::Version;
-use sha2::{Digest, Sha256};
+use domain::task::{Task, TaskParts, Version};
 
 /// The strong entity tag of a task at that version.
 pub(crate) fn of(version: Version) -> HeaderValue {
-    quoted(&format!("\"{version}\""))
+    quoted(format!("\"{version}\""))
 }
 
 /// The weak entity tag around this opaque part.
 pub(crate) fn weak(opaque: &str) -> HeaderValue {
-    quoted(&format!("W/\"{opaque}\""))
+    quoted(format!("W/\"{opaque}\""))
 }
 
-/// The opaque part of the tag of an answer that consists of these parts: 16 hexadecimal digits of a SHA-256.
-pub(crate) fn opaque_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.len().to_be_bytes());
-        hash.update(part);
-    }
-    let bytes = hash.finalize();
-    let short = bytes
-        .iter()
-        .take(8)
-        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
-    format!("{short:016x}")
+/// The opaque part of the tag of a page of tasks with these headers. A task is told from what it was before by its version, so
+/// its texts are not looked at, and nothing has to be written to know that the client has it.
+pub(crate) fn of_page<'a>(tasks: &[Task], headers: impl IntoIterator<Item = &'a str>) -> String {
+    opaque(|hasher| {
+        for header in headers {
+            header.hash(hasher);
+        }
+        for task in tasks {
+            let TaskParts {
+                id,
+                version,
+                updated_at,
+                ..
+            } = task.parts();
+            (id.as_uuid(), version.get(), updated_at.timestamp_micros()).hash(hasher);
+        }
+    })
+}
+
+/// The opaque part of the tag of a text.
+pub(crate) fn of_text(text: &str) -> String {
+    opaque(|hasher| text.hash(hasher))
+}
+
+/// 16 hexadecimal digits. No secret depends on them: whoever finds two lists of their own with one tag has fooled themselves.
+/// They differ between versions of the program, which may write the same tasks in another way.
+fn opaque(feed: impl FnOnce(&mut DefaultHasher)) -> String {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    feed(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 /// Digits, letters and quotation marks are always fit for a header.
-fn quoted(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("\"\""))
+fn quoted(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("\"\""))
 }

@@ -7,10 +7,9 @@ use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::FutureExt;
@@ -20,9 +19,6 @@ use crate::edge::with_common_headers;
 use crate::problem::{Code, Problem};
 use crate::request_context::RequestContext;
 use crate::time_limits::TimeLimits;
-
-/// Smaller answers are not worth compressing, in bytes.
-const WORTH_COMPRESSING: u64 = 1024;
 
 /// Wraps the routes.
 ///
@@ -37,7 +33,7 @@ pub async fn net(
     // Inside an async block, so that a panic before the first await is caught too.
     let handling = AssertUnwindSafe(async { next.call(request).await }).catch_unwind();
     let problem = match timeout(limit, handling).await {
-        Ok(Ok(response)) => return response.map(|response| sized(response.map_into_boxed_body())),
+        Ok(Ok(response)) => return response.map(ServiceResponse::map_into_boxed_body),
         Ok(Err(panic)) => Problem::of_panic(message_of(panic.as_ref())),
         Err(_) => Problem::new(Code::Timeout),
     };
@@ -45,18 +41,6 @@ pub async fn net(
         Some(context) => Unanswered { problem, context }.into(),
         None => problem.into(),
     })
-}
-
-/// Keeps the compression away from small answers: it leaves alone what already names its coding. The edge takes the
-/// name off again.
-fn sized(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
-    let is_small =
-        matches!(response.response().body().size(), BodySize::Sized(size) if size < WORTH_COMPRESSING);
-    let headers = response.headers_mut();
-    if is_small && !headers.contains_key(header::CONTENT_ENCODING) {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
-    }
-    response
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {

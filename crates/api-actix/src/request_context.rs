@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::dev::ServiceRequest;
-use actix_web::http::Method;
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, Uri};
 use actix_web::web;
 
 use crate::app::App;
@@ -28,9 +28,9 @@ tokio::task_local! {
 pub struct RequestContext(Rc<Parts>);
 
 struct Parts {
-    id: String,
+    id: HeaderValue,
     method: Method,
-    path: String,
+    uri: Uri,
     trace_id: Option<String>,
     app: Option<web::Data<App>>,
     calls: RefCell<Vec<Call>>,
@@ -47,7 +47,7 @@ impl RequestContext {
         Self(Rc::new(Parts {
             id: request_id(request.headers()),
             method: request.method().clone(),
-            path: request.uri().path().to_owned(),
+            uri: request.uri().clone(),
             trace_id: trace_id.or(trace_parent.map(|parent| parent.trace_id)),
             app,
             calls: RefCell::default(),
@@ -58,9 +58,9 @@ impl RequestContext {
     #[cfg(test)]
     pub(crate) fn for_tests(path: &str) -> Self {
         Self(Rc::new(Parts {
-            id: "test".to_owned(),
+            id: HeaderValue::from_static("test"),
             method: Method::GET,
-            path: path.to_owned(),
+            uri: path.parse().unwrap(),
             trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
             app: None,
             calls: RefCell::default(),
@@ -71,6 +71,12 @@ impl RequestContext {
     /// The client's own id if it is a sound one, else one of ours.
     #[must_use]
     pub fn id(&self) -> &str {
+        // Visible ASCII, wherever it comes from.
+        self.0.id.to_str().unwrap_or_default()
+    }
+
+    /// The same as the value of a header.
+    pub(crate) fn id_header(&self) -> &HeaderValue {
         &self.0.id
     }
 
@@ -83,7 +89,7 @@ impl RequestContext {
     /// The path without its query, as it was sent.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.0.path
+        self.0.uri.path()
     }
 
     /// The trace that the request belongs to, if somebody records one.
@@ -131,22 +137,20 @@ impl fmt::Debug for RequestContext {
         f.debug_struct("RequestContext")
             .field("id", &self.0.id)
             .field("method", &self.0.method)
-            .field("path", &self.0.path)
+            .field("path", &self.path())
             .finish_non_exhaustive()
     }
 }
 
 /// 1 to 64 letters, digits, dots, underscores and hyphens are taken over; anything else is replaced.
-fn request_id(headers: &HeaderMap) -> String {
-    let is_sound = |id: &&str| {
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let is_sound = |id: &&HeaderValue| {
         (1..=64).contains(&id.len())
             && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+                .as_bytes()
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
     };
-    let given = headers
-        .get(X_REQUEST_ID)
-        .and_then(|value| value.to_str().ok())
-        .filter(is_sound);
-    given.map_or_else(system::new_request_id, str::to_owned)
+    let given = headers.get(X_REQUEST_ID).filter(is_sound);
+    given.cloned().unwrap_or_else(system::new_request_id)
 }

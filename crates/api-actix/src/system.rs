@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use actix_web::http::header::HeaderValue;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use domain::clock::Clock;
 use domain::ids::TaskIds;
@@ -52,6 +53,9 @@ impl TaskIds for RandomTaskIds {
     clippy::disallowed_methods,
     reason = "a request id is no task id; it carries the time for people who read logs"
 )]
-pub(crate) fn new_request_id() -> String {
-    Uuid::now_v7().to_string()
+pub(crate) fn new_request_id() -> HeaderValue {
+    let mut buffer = Uuid::encode_buffer();
+    let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+    // Hexadecimal digits and hyphens are always fit for a header.
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
 }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use domain::identity::Owner;
 
 use crate::archive::{Archive, BATCH};
-use crate::commands::{parse_owner, print};
+use crate::commands::{parse_owner, print, print_bytes};
 use crate::config::{DatabaseConfig, LogConfig, LogFormat, Source};
 use crate::failure::Failure;
 use crate::routes::tasks::body::TaskBody;
@@ -45,8 +45,10 @@ async fn export(archive: &Archive, user: &Owner) -> Result<(), Failure> {
     let mut batches = archive.tasks_of(user);
     while let Some(batch) = batches.next().await? {
         for archived in &batch {
-            let line = serde_json::to_string(&TaskBody::from(&archived.task));
-            print(&line.map_err(|error| Failure::of_data(error.to_string()))?)?;
+            let mut line = Vec::new();
+            TaskBody::from(&archived.task).write_to(&mut line);
+            line.push(b'\n');
+            print_bytes(&line)?;
         }
     }
     Ok(())

@@ -20,10 +20,7 @@ use crate::operations::{PAGE, write_request};
 /// # Errors
 /// What the server did instead of what it must.
 pub async fn check(server: SocketAddr, tokens: &Tokens) -> Fallible<()> {
-    let mut client = Client {
-        connection: Connection::open(server).await?,
-        tokens,
-    };
+    let client = Client { server, tokens };
     client.refuses_strangers().await?;
     client.refuses_bad_bodies().await?;
     let id = client.creates().await?;
@@ -35,13 +32,14 @@ pub async fn check(server: SocketAddr, tokens: &Tokens) -> Fallible<()> {
 
 const TASK: &str = r#"{"title":"Buy \"milk\" \u00e9 \ud83e\udd5b","description":"2 litres"}"#;
 
+/// Opens a connection for each request: whoever refuses a request may close it.
 struct Client<'a> {
-    connection: Connection,
+    server: SocketAddr,
     tokens: &'a Tokens,
 }
 
 impl Client<'_> {
-    async fn creates(&mut self) -> Fallible<String> {
+    async fn creates(&self) -> Fallible<String> {
         let task = self.expect("POST", "", Some(TASK), 201).await?;
         let id = task["id"].as_str().ok_or("a new task has no id")?.to_owned();
         is_as_wanted(
@@ -63,7 +61,7 @@ impl Client<'_> {
         Ok(id)
     }
 
-    async fn lists_only_its_own(&mut self, newest: &str) -> Fallible<()> {
+    async fn lists_only_its_own(&self, newest: &str) -> Fallible<()> {
         let page = self.expect("GET", &format!("?limit={PAGE}"), None, 200).await?;
         let tasks = page.as_array().ok_or("a list is no array")?;
         wanted(tasks.len() == PAGE, || {
@@ -77,7 +75,7 @@ impl Client<'_> {
         wanted(is_own, || "a list has somebody else's tasks".to_owned())
     }
 
-    async fn changes(&mut self, id: &str) -> Fallible<()> {
+    async fn changes(&self, id: &str) -> Fallible<()> {
         let path = format!("/{id}");
         let task = self
             .expect(
@@ -101,7 +99,7 @@ impl Client<'_> {
         is_as_wanted("a changed task", &task, &kept)
     }
 
-    async fn hides_from_others(&mut self, id: &str) -> Fallible<()> {
+    async fn hides_from_others(&self, id: &str) -> Fallible<()> {
         let other = self.tokens.bearer(&user(1))?;
         let path = format!("/{id}");
         for (method, body) in [
@@ -115,7 +113,7 @@ impl Client<'_> {
         self.expect("GET", &path, None, 200).await.map(drop)
     }
 
-    async fn deletes(&mut self, id: &str) -> Fallible<()> {
+    async fn deletes(&self, id: &str) -> Fallible<()> {
         let path = format!("/{id}");
         self.expect("DELETE", &path, None, 204).await?;
         for (method, body) in [("GET", None), ("PUT", Some(TASK)), ("DELETE", None)] {
@@ -124,7 +122,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    async fn refuses_strangers(&mut self) -> Fallible<()> {
+    async fn refuses_strangers(&self) -> Fallible<()> {
         let good = self.tokens.bearer(&user(0))?;
         let strange = Tokens::new("a secret that is not the one of the servers").bearer(&user(0))?;
         let expired = self.tokens.expired_bearer(&user(0))?;
@@ -142,7 +140,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    async fn refuses_bad_bodies(&mut self) -> Fallible<()> {
+    async fn refuses_bad_bodies(&self) -> Fallible<()> {
         let too_long = json!({"title": "x".repeat(256)}).to_string();
         for body in [
             "{",
@@ -158,14 +156,14 @@ impl Client<'_> {
         Ok(())
     }
 
-    async fn expect(&mut self, method: &str, rest: &str, body: Option<&str>, status: u16) -> Fallible<Value> {
+    async fn expect(&self, method: &str, rest: &str, body: Option<&str>, status: u16) -> Fallible<Value> {
         let mine = self.tokens.bearer(&user(0))?;
         self.expect_as(Some(&mine), method, rest, body, status).await
     }
 
     /// The answer as JSON; `null` if it is none.
     async fn expect_as(
-        &mut self,
+        &self,
         authorization: Option<&str>,
         method: &str,
         rest: &str,
@@ -180,7 +178,8 @@ impl Client<'_> {
             authorization,
             body,
         );
-        let answer = self.connection.exchange(&request).await?;
+        let mut connection = Connection::open(self.server).await?;
+        let answer = connection.exchange(&request).await?;
         wanted(answer.status == status, || {
             format!(
                 "{method} /api/tasks{rest} {}: {} instead of {status}: {}",

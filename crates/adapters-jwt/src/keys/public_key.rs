@@ -25,7 +25,7 @@ impl PublicKey {
     pub(crate) const MEMBERS: [&str; 9] = ["alg", "crv", "e", "key_ops", "kty", "n", "use", "x", "y"];
 
     /// Reads a key and makes sure that it is one: sizes, and whether a point lies on its curve.
-    pub(crate) fn from_jwk(jwk: &Members) -> Result<Self, UnusableKey> {
+    pub(crate) fn from_jwk(jwk: &Members<'_>) -> Result<Self, UnusableKey> {
         if !is_for_signatures(jwk) {
             return Err(UnusableKey::Purpose);
         }
@@ -87,7 +87,7 @@ fn verifies_es512(point: &[u8], message: &str, signature: &str) -> bool {
 }
 
 /// `use` and `key_ops` may be absent (RFC 7517 4.2, 4.3); what they say counts.
-fn is_for_signatures(jwk: &Members) -> bool {
+fn is_for_signatures(jwk: &Members<'_>) -> bool {
     let is_for_use = jwk.get("use").is_none_or(|purpose| purpose == "sig");
     let may_verify = |operations: &Value| {
         operations
@@ -114,7 +114,7 @@ enum Material {
 }
 
 impl Material {
-    fn from_jwk(jwk: &Members) -> Result<Self, UnusableKey> {
+    fn from_jwk(jwk: &Members<'_>) -> Result<Self, UnusableKey> {
         match (jwk.text("kty"), jwk.text("crv")) {
             (Some("OKP"), Some("Ed25519")) => Ok(Self::Ed25519(bytes_of_size(jwk, "x", 32)?)),
             (Some("EC"), Some("P-256")) => point(jwk, 32, &ECDSA_P256_SHA256_FIXED).map(Self::P256),
@@ -139,7 +139,7 @@ impl Material {
 }
 
 fn point(
-    jwk: &Members,
+    jwk: &Members<'_>,
     size: usize,
     curve: &'static dyn VerificationAlgorithm,
 ) -> Result<Vec<u8>, UnusableKey> {
@@ -151,7 +151,7 @@ fn point(
 }
 
 /// A modulus of 2048 to 8192 bits, and an odd exponent from 3 to what aws-lc computes with, 33 bits.
-fn rsa(jwk: &Members) -> Result<Material, UnusableKey> {
+fn rsa(jwk: &Members<'_>) -> Result<Material, UnusableKey> {
     let n = number(jwk, "n")?;
     let e = number(jwk, "e")?;
     let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
@@ -171,12 +171,12 @@ fn bits(number: &[u8]) -> usize {
 }
 
 /// `Base64urlUInt` (RFC 7518 2). It should not begin with zeros; some libraries write one.
-fn number(jwk: &Members, name: &str) -> Result<Vec<u8>, UnusableKey> {
+fn number(jwk: &Members<'_>, name: &str) -> Result<Vec<u8>, UnusableKey> {
     let bytes = bytes(jwk, name)?;
     Ok(bytes.into_iter().skip_while(|byte| *byte == 0).collect())
 }
 
-fn bytes_of_size(jwk: &Members, name: &str, size: usize) -> Result<Vec<u8>, UnusableKey> {
+fn bytes_of_size(jwk: &Members<'_>, name: &str, size: usize) -> Result<Vec<u8>, UnusableKey> {
     bytes(jwk, name).and_then(|bytes| {
         if bytes.len() == size {
             Ok(bytes)
@@ -186,7 +186,7 @@ fn bytes_of_size(jwk: &Members, name: &str, size: usize) -> Result<Vec<u8>, Unus
     })
 }
 
-fn bytes(jwk: &Members, name: &str) -> Result<Vec<u8>, UnusableKey> {
+fn bytes(jwk: &Members<'_>, name: &str) -> Result<Vec<u8>, UnusableKey> {
     let text = jwk.text(name).ok_or(UnusableKey::Numbers)?;
     URL_SAFE_NO_PAD.decode(text).map_err(|_| UnusableKey::Numbers)
 }

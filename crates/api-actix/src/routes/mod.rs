@@ -16,29 +16,12 @@ use crate::problem::{Code, Problem};
 
 /// Puts every path in its place.
 pub fn configure(services: &mut ServiceConfig) {
+    // Before the scope: monitoring has no token.
+    for path in ["/health", "/healthz", "/api/health"] {
+        services.service(web::resource(path).get(health::health).head(health::health));
+    }
     services
-        .service(web::resource("/").get(about::service).head(about::service))
-        .service(
-            web::resource("/problems/{code}")
-                .get(about::problem)
-                .head(about::problem),
-        )
-        .service(
-            web::resource("/openapi.json")
-                .get(docs::document)
-                .head(docs::document),
-        )
-        .service(web::resource("/docs").get(docs::page).head(docs::page))
-        .service(web::resource("/docs/{file}").get(docs::file).head(docs::file))
-        .service(web::resource("/redoc").get(docs::redoc).head(docs::redoc))
-        .service(web::resource("/livez").get(health::live).head(health::live))
-        .service(web::resource("/readyz").get(health::ready).head(health::ready))
-        // Before the scope: monitoring has no token.
-        .service(
-            web::resource(["/health", "/healthz", "/api/health"])
-                .get(health::health)
-                .head(health::health),
-        )
+        // Before the rest: each path is compared in this order.
         .service(
             web::scope("/api")
                 .service(web::resource("/me").get(about::me).head(about::me))
@@ -63,9 +46,24 @@ pub fn configure(services: &mut ServiceConfig) {
                         .patch(tasks::patch)
                         .delete(tasks::delete),
                 )
-                .default_service(web::to(nothing_here))
                 .wrap(from_fn(authenticate)),
         )
+        .service(web::resource("/").get(about::service).head(about::service))
+        .service(
+            web::resource("/problems/{code}")
+                .get(about::problem)
+                .head(about::problem),
+        )
+        .service(
+            web::resource("/openapi.json")
+                .get(docs::document)
+                .head(docs::document),
+        )
+        .service(web::resource("/docs").get(docs::page).head(docs::page))
+        .service(web::resource("/docs/{file}").get(docs::file).head(docs::file))
+        .service(web::resource("/redoc").get(docs::redoc).head(docs::redoc))
+        .service(web::resource("/livez").get(health::live).head(health::live))
+        .service(web::resource("/readyz").get(health::ready).head(health::ready))
         .default_service(web::to(nothing_here));
 }
 

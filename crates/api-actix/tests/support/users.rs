@@ -35,7 +35,7 @@ pub(crate) fn token_signed_with(secret: &str, user: &str, expires_in: TimeDelta)
         expires_at: now + expires_in,
     };
     let secret = SharedSecret::new(secret.into()).expect("a usable secret");
-    sign_development_token(&secret, &claims).expect("a token")
+    sign_development_token(&secret, &claims)
 }
 
 /// A token with this header and these claims, both written out and signed with [`SECRET`], whatever they say.

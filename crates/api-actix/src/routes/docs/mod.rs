@@ -25,7 +25,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// `GET /openapi.json`
 pub(crate) async fn document(request: HttpRequest) -> HttpResponse {
     static TAG: OnceLock<String> = OnceLock::new();
-    let tag = TAG.get_or_init(|| etag::opaque_of([openapi::json().as_bytes()]));
+    let tag = TAG.get_or_init(|| etag::of_text(openapi::json()));
     let is_known = if_none_match_names(request.headers(), tag);
     let mut answer = if is_known {
         HttpResponse::NotModified()

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::header::{self, ContentType, HeaderMap, HeaderName};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use domain::identity::Caller;
 use domain::task::{Created, Expected, Page, Task, TaskId};
@@ -25,6 +25,9 @@ use crate::preconditions::{if_match, if_none_match_names};
 use crate::problem::{Code, Problem};
 use body::{Empty, SummaryBody, TaskBody, new_task, task_change};
 use parameters::{ListParameters, statuses_to_delete};
+
+/// What a task of ordinary length takes as JSON, in bytes.
+const ROOM_FOR_A_TASK: usize = 384;
 
 const X_NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 const X_PAGE_LIMIT: HeaderName = HeaderName::from_static("x-page-limit");
@@ -201,9 +204,10 @@ pub(crate) struct Deleted {
 }
 
 fn task_answer(answer: &mut HttpResponseBuilder, task: &Task) -> HttpResponse {
-    answer
-        .insert_header((header::ETAG, etag::of(task.version())))
-        .json(TaskBody::from(task))
+    answer.insert_header((header::ETAG, etag::of(task.version())));
+    let mut json = Vec::with_capacity(ROOM_FOR_A_TASK);
+    TaskBody::from(task).write_to(&mut json);
+    answer.insert_header(ContentType::json()).body(json)
 }
 
 /// A page as a bare array; how to go on stands in the headers (RFC 8288).
@@ -221,9 +225,6 @@ fn page_answer(
         sort: query.sort(),
     };
     let next = page.next.as_ref().map(|cursor| list.encode(cursor));
-    // An array of tasks always becomes JSON.
-    let body =
-        serde_json::to_vec(&page.items.iter().map(TaskBody::from).collect::<Vec<_>>()).unwrap_or_default();
     let total = total.map(|total| total.to_string());
     let headers = [
         (X_PAGE_LIMIT, Some(query.limit().get().to_string())),
@@ -231,11 +232,8 @@ fn page_answer(
         (X_NEXT_CURSOR, next),
         (X_TOTAL_COUNT, total),
     ];
-    let parts = headers
-        .iter()
-        .filter_map(|(_, value)| value.as_deref())
-        .map(str::as_bytes);
-    let opaque = etag::opaque_of(parts.chain([body.as_slice()]));
+    let values = headers.iter().filter_map(|(_, value)| value.as_deref());
+    let opaque = etag::of_page(&page.items, values);
     let is_known = if_none_match_names(request.headers(), &opaque);
     let mut answer = if is_known {
         HttpResponse::NotModified()
@@ -251,8 +249,23 @@ fn page_answer(
     if is_known {
         answer.finish()
     } else {
-        answer.content_type("application/json").body(body)
+        answer
+            .insert_header(ContentType::json())
+            .body(json_array(&page.items))
     }
+}
+
+fn json_array(tasks: &[Task]) -> Vec<u8> {
+    let mut json = Vec::with_capacity(2 + tasks.len() * ROOM_FOR_A_TASK);
+    json.push(b'[');
+    for task in tasks {
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        TaskBody::from(task).write_to(&mut json);
+    }
+    json.push(b']');
+    json
 }
 
 /// References relative to the server, so that a proxy in front of it cannot make them wrong.
