@@ -1,5 +1,6 @@
 //! A throwaway PostgreSQL, and the same rows in it for each server.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -195,17 +196,15 @@ impl Storage {
         Ok(self.admin.batch_execute(&statement).await?)
     }
 
-    /// Fills a database that has the schema.
+    /// Fills a database that has the schema with so many tasks of these users.
     ///
     /// # Errors
     /// A statement fails.
-    pub async fn fill(&self, database: &str, users: usize, tasks: i64) -> Fallible<()> {
+    pub async fn fill(&self, database: &str, users: Range<usize>, tasks: i64) -> Fallible<()> {
         let client = connect(&self.url(database)).await?;
+        let (first, count) = (i64::try_from(users.start)?, i64::try_from(users.len())?);
         client
-            .execute(
-                INSERT_TASKS,
-                &[&i64::try_from(users)?, &tasks, &FIRST_MILLISECOND],
-            )
+            .execute(INSERT_TASKS, &[&count, &tasks, &FIRST_MILLISECOND, &first])
             .await?;
         // What autovacuum would do sooner or later, in the middle of a measurement.
         client.batch_execute("VACUUM ANALYZE tasks").await?;
@@ -218,7 +217,7 @@ impl Storage {
     /// A statement fails.
     pub async fn fill_for_load(&self, database: &str) -> Fallible<()> {
         let users = i64::try_from(USERS)?;
-        self.fill(database, USERS, users * TASKS_PER_USER).await
+        self.fill(database, 0..USERS, users * TASKS_PER_USER).await
     }
 
     /// Some tasks that [`Storage::fill`] has stored, in no order.
@@ -240,7 +239,10 @@ impl Storage {
         let client = connect(&self.url(database)).await?;
         let statement = format!("{INSERT_TASKS} RETURNING user_id, id::text");
         let rows = client
-            .query(&statement, &[&i64::try_from(USERS)?, &count, &FIRST_MILLISECOND])
+            .query(
+                &statement,
+                &[&i64::try_from(USERS)?, &count, &FIRST_MILLISECOND, &0_i64],
+            )
             .await?;
         rows.iter().map(known_task).collect()
     }
@@ -310,11 +312,11 @@ impl Storage {
     }
 }
 
-/// Stores tasks of the users `user-0` and so on, in turn. Each id is a UUID of version 7, made at its task's
+/// Stores tasks of consecutive users in turn. Each id is a UUID of version 7, made at its task's
 /// `created_at`, as the server makes them.
 const INSERT_TASKS: &str = "\
     INSERT INTO tasks (user_id, id, created_at, updated_at, status, title, description) \
-    SELECT 'user-' || n % $1::bigint, \
+    SELECT 'user-' || $4::bigint + n % $1::bigint, \
            (substr(time, 1, 8) || '-' || substr(time, 9) || '-7' || substr(chance, 1, 3) || '-8' \
             || substr(chance, 4, 3) || '-' || substr(chance, 7, 12))::uuid, \
            timestamptz 'epoch' + ms * interval '1 millisecond', \

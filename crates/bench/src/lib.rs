@@ -5,7 +5,7 @@
 //! programs ── builds what is measured        data ── a throwaway PostgreSQL with the same rows for each server
 //! servers ── starts and stops a server       behaviour ── what each must do before it is measured
 //! load ── drives one server for a while      operations ── what is asked      http ── one connection
-//! machine ── processor time and memory       deep_pages ── far into a long list
+//! machine ── processor time and memory       large_user ── one with 600,000 tasks
 //! results ── everything measured             report ── tables      targets ── what we want      chart ── a picture
 //! ```
 //!
@@ -15,8 +15,8 @@
 pub mod behaviour;
 pub mod chart;
 pub mod data;
-pub mod deep_pages;
 pub mod http;
+pub mod large_user;
 pub mod load;
 pub mod machine;
 pub mod operations;

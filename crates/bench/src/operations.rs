@@ -1,7 +1,7 @@
 //! What is asked of a server, as bytes.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Write;
 use std::rc::Rc;
@@ -92,8 +92,9 @@ impl Requests {
     /// A token cannot be signed.
     pub fn new(tasks: Vec<KnownTask>, tokens: &Tokens) -> Fallible<Self> {
         let users: Vec<Rc<str>> = (0..USERS).map(|number| user(number).into()).collect();
-        let authorizations = users
-            .iter()
+        let owners: HashSet<_> = users.iter().chain(tasks.iter().map(|task| &task.user)).collect();
+        let authorizations = owners
+            .into_iter()
             .map(|user| Ok((Rc::clone(user), tokens.bearer(user)?)))
             .collect::<Fallible<_>>()?;
         Ok(Self {

@@ -57,8 +57,8 @@ pub struct Plan {
     pub rounds: usize,
     /// How often each server is started to see how long that takes.
     pub starts: usize,
-    /// Whether to page deep into 600,000 tasks.
-    pub deep_pages: bool,
+    /// Whether to measure with 600,000 tasks of one user.
+    pub large_user: bool,
     /// Where the results go.
     pub output: PathBuf,
 }
@@ -67,17 +67,29 @@ impl From<Options> for Plan {
     fn from(options: Options) -> Self {
         use Operation::{Delete, Get, List, Mixed, Patch, Post, Put};
         let is_quick = options.quick;
-        let (commits, operations, connections): (&[_], &[_], &[_]) = if is_quick {
-            (&[Commits::Local], &[Get, List, Post, Mixed], &[32])
+        let (servers, commits, operations, connections): (&[_], &[_], &[_], &[_]) = if is_quick {
+            (
+                &[Kind::TaskApi, Kind::Raw],
+                &[Commits::Local],
+                &[Get, List, Post, Mixed],
+                &[32],
+            )
         } else {
             (
+                &[
+                    Kind::TaskApi,
+                    Kind::Sqlite,
+                    Kind::Raw,
+                    Kind::Shared,
+                    Kind::Fastapi,
+                ],
                 &[Commits::Local, Commits::FiveMilliseconds],
                 &[Get, List, Put, Patch, Post, Delete, Mixed],
                 &[1, 32, 100],
             )
         };
         Self {
-            servers: given_or(options.servers, &[Kind::TaskApi, Kind::Raw, Kind::Fastapi]),
+            servers: given_or(options.servers, servers),
             commits: given_or(options.commits, commits),
             operations: given_or(options.only, operations),
             connections: given_or(options.connections, connections),
@@ -87,7 +99,7 @@ impl From<Options> for Plan {
                 .unwrap_or(Duration::from_secs(if is_quick { 1 } else { 2 })),
             rounds: options.rounds.unwrap_or(if is_quick { 2 } else { 5 }).max(1),
             starts: if is_quick { 1 } else { 5 },
-            deep_pages: !is_quick,
+            large_user: !is_quick,
             output: options.output,
         }
     }
@@ -111,7 +123,7 @@ mod tests {
         assert_eq!(plan.operations.len(), 7);
         assert_eq!(plan.connections, [1, 32, 100]);
         assert_eq!(plan.commits.len(), 2);
-        assert_eq!(plan.servers.len(), 3);
+        assert_eq!(plan.servers.len(), 5);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::Fallible;
+use crate::data::Commits;
+use crate::operations::Operation;
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
@@ -14,8 +16,12 @@ use crate::Fallible;
 pub enum Kind {
     /// The product.
     TaskApi,
+    /// The product on SQLite: against itself on PostgreSQL.
+    Sqlite,
     /// The least that can be done with the same web framework: `src/bin/raw-server`.
     Raw,
+    /// The same with all operations on two shared connections for each worker: what two lanes are for.
+    Shared,
     /// The stack of the seed specification: `reference/fastapi`.
     Fastapi,
 }
@@ -26,7 +32,9 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::TaskApi => "task-api",
+            Self::Sqlite => "task-api on SQLite",
             Self::Raw => "raw",
+            Self::Shared => "raw, shared connections",
             Self::Fastapi => "FastAPI",
         }
     }
@@ -36,8 +44,20 @@ impl Kind {
     pub fn database(self) -> &'static str {
         match self {
             Self::TaskApi => "task_api",
+            Self::Sqlite => "task_api_sqlite",
             Self::Raw => "raw",
+            Self::Shared => "shared",
             Self::Fastapi => "fastapi",
+        }
+    }
+
+    /// Whether there is something to learn from it there: some are there for one comparison alone.
+    #[must_use]
+    pub fn takes_part(self, commits: Commits, operation: Operation) -> bool {
+        match self {
+            Self::TaskApi | Self::Raw | Self::Fastapi => true,
+            Self::Sqlite => operation == Operation::Mixed && commits == Commits::Local,
+            Self::Shared => operation == Operation::Mixed && commits == Commits::FiveMilliseconds,
         }
     }
 }
@@ -74,8 +94,8 @@ impl Programs {
     pub fn prepare(&self, kind: Kind) -> Fallible<()> {
         match kind {
             // Each by itself: built together, they would share the features of their dependencies.
-            Kind::TaskApi => build("api-actix", "task-api"),
-            Kind::Raw => build("bench", "raw-server"),
+            Kind::TaskApi | Kind::Sqlite => build("api-actix", "task-api"),
+            Kind::Raw | Kind::Shared => build("bench", "raw-server"),
             Kind::Fastapi => self.install_fastapi(),
         }
     }
@@ -84,8 +104,13 @@ impl Programs {
     #[must_use]
     pub fn command(&self, kind: Kind, port: u16, workers: usize) -> Command {
         match kind {
-            Kind::TaskApi => Command::new(self.folder.join("task-api")),
+            Kind::TaskApi | Kind::Sqlite => Command::new(self.folder.join("task-api")),
             Kind::Raw => Command::new(self.folder.join("raw-server")),
+            Kind::Shared => {
+                let mut command = Command::new(self.folder.join("raw-server"));
+                command.arg("--shared");
+                command
+            }
             Kind::Fastapi => {
                 let mut command = Command::new(self.python());
                 command

@@ -134,22 +134,28 @@ fn ratios(results: &Results, commits: Commits, base: Kind) -> String {
 
 /// The figures themselves.
 fn figures(results: &Results, commits: Commits) -> String {
-    let lines: String = [Kind::TaskApi, Kind::Raw, Kind::Fastapi]
-        .map(|server| {
-            self::lines(results, commits, |cell| {
-                cell.spread(server, Metric::PerSecond)?;
-                let median = |metric| {
-                    cell.spread(server, metric)
-                        .map_or_else(|| "–".to_owned(), |spread| figure(spread.median))
-                };
-                Some(format!(
-                    "{} | {}",
-                    server.name(),
-                    Metric::ALL.map(median).join(" | ")
-                ))
-            })
+    let lines: String = [
+        Kind::TaskApi,
+        Kind::Sqlite,
+        Kind::Raw,
+        Kind::Shared,
+        Kind::Fastapi,
+    ]
+    .map(|server| {
+        self::lines(results, commits, |cell| {
+            cell.spread(server, Metric::PerSecond)?;
+            let median = |metric| {
+                cell.spread(server, metric)
+                    .map_or_else(|| "–".to_owned(), |spread| figure(spread.median))
+            };
+            Some(format!(
+                "{} | {}",
+                server.name(),
+                Metric::ALL.map(median).join(" | ")
+            ))
         })
-        .concat();
+    })
+    .concat();
     let columns: Vec<_> = ["server"]
         .into_iter()
         .chain(Metric::ALL.map(Metric::name))
@@ -173,14 +179,17 @@ fn servers(results: &Results) -> String {
             memory(server.loaded_mib)
         );
     }
-    if let Some(pages) = &results.deep_pages {
+    if let Some(large) = &results.large_user {
         let median =
             |times: &[f64]| Spread::of(times.iter().copied()).map_or_else(|| "–".to_owned(), with_spread);
         let _ = writeln!(
             text,
-            "\nOf one user's 600,000 tasks, page 1 of 50 takes {} ms and page 10,000 takes {} ms.",
-            median(&pages.first_ms),
-            median(&pages.deep_ms)
+            "\nOf one user's 600,000 tasks, page 1 of 50 takes {} ms and page 10,000 takes {} ms. Others who read one task at \
+             a time have a p99 of {} ms, and of {} ms while that user searches without end.",
+            median(&large.first_page_ms),
+            median(&large.deep_page_ms),
+            median(&large.undisturbed_p99_ms),
+            median(&large.disturbed_p99_ms)
         );
     }
     text
@@ -221,7 +230,7 @@ pub(crate) mod tests {
                 loaded_mib: None,
             }],
             cells: vec![a_cell()],
-            deep_pages: None,
+            large_user: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::data::Commits;
-use crate::deep_pages::DeepPages;
+use crate::large_user::LargeUser;
 use crate::load::Measurement;
 use crate::machine::Machine;
 use crate::operations::Operation;
@@ -24,8 +24,8 @@ pub struct Results {
     pub servers: Vec<ServerFigures>,
     /// The turns under load.
     pub cells: Vec<Cell>,
-    /// Pages far into a long list.
-    pub deep_pages: Option<DeepPages>,
+    /// A user with 600,000 tasks.
+    pub large_user: Option<LargeUser>,
 }
 
 /// What a server is like apart from requests.
@@ -67,10 +67,12 @@ pub enum Metric {
     Server,
     /// Processor time of PostgreSQL for each request.
     Postgres,
+    /// Processor time of both.
+    Both,
 }
 
 impl Metric {
-    /// All of them, in the order of the tables.
+    /// Those of the tables, in their order.
     pub const ALL: [Self; 5] = [
         Self::PerSecond,
         Self::P50,
@@ -88,6 +90,7 @@ impl Metric {
             Self::P99 => "p99 ms",
             Self::Server => "CPU µs",
             Self::Postgres => "PostgreSQL CPU µs",
+            Self::Both => "CPU µs with PostgreSQL",
         }
     }
 
@@ -98,6 +101,7 @@ impl Metric {
             Self::P99 => Some(turn.p99_ms),
             Self::Server => turn.server_us,
             Self::Postgres => turn.postgres_us,
+            Self::Both => Some(turn.server_us? + turn.postgres_us?),
         }
     }
 }

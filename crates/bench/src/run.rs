@@ -3,17 +3,19 @@
 use std::io::Write;
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use crate::Fallible;
 use crate::behaviour;
 use crate::data::{Commits, Storage, Tokens};
-use crate::deep_pages;
+use crate::large_user;
 use crate::load::{self, Measurement, Turn};
 use crate::machine::{Machine, resident_mebibytes};
 use crate::operations::{Operation, Requests};
 use crate::options::Plan;
 use crate::programs::{Kind, Programs};
 use crate::results::{Cell, Results, ServerFigures};
-use crate::servers::{Server, migrate};
+use crate::servers::{Server, copy_to_sqlite, migrate};
 
 const SECRET: &str = "a secret that signs the tokens of this measurement";
 /// The database that the servers get copies of.
@@ -36,14 +38,19 @@ pub async fn run(plan: &Plan) -> Fallible<Results> {
     migrate(&programs, &storage.url(FILLED))?;
     storage.fill_for_load(FILLED).await?;
     let requests = Requests::new(storage.known_tasks(FILLED).await?, &tokens)?;
+    let folder = TempDir::new()?;
     for kind in &kinds {
-        storage.copy(FILLED, kind.database()).await?;
+        match kind {
+            Kind::Sqlite => copy_to_sqlite(&programs, &storage.url(FILLED), &sqlite_url(&folder))?,
+            kind => storage.copy(FILLED, kind.database()).await?,
+        }
     }
     let bench = Bench {
         programs,
         storage,
         tokens,
         requests,
+        folder,
         plan,
     };
     bench.measure(machine, &kinds).await
@@ -70,6 +77,8 @@ struct Bench<'a> {
     storage: Storage,
     tokens: Tokens,
     requests: Requests,
+    /// Where the file of SQLite lies.
+    folder: TempDir,
     plan: &'a Plan,
 }
 
@@ -97,9 +106,9 @@ impl Bench<'_> {
         }
         let loaded: Vec<_> = servers.iter().map(memory).collect();
         drop(servers);
-        let deep_pages = if self.plan.deep_pages && kinds.contains(&Kind::TaskApi) {
-            tell("filling a database with 600,000 tasks of one user, for deep pages");
-            Some(deep_pages::measure(&self.storage, &self.programs, &self.tokens).await?)
+        let large_user = if self.plan.large_user && kinds.contains(&Kind::TaskApi) {
+            tell("filling a database with a million tasks, 600,000 of them of one user");
+            Some(large_user::measure(&self.storage, &self.programs, &self.tokens).await?)
         } else {
             None
         };
@@ -120,12 +129,15 @@ impl Bench<'_> {
                 )
                 .collect(),
             cells,
-            deep_pages,
+            large_user,
         })
     }
 
     async fn start(&self, kind: Kind) -> Fallible<Server> {
-        let database = self.storage.url(kind.database());
+        let database = match kind {
+            Kind::Sqlite => sqlite_url(&self.folder),
+            kind => self.storage.url(kind.database()),
+        };
         Server::start(kind, &self.programs, &database, &self.tokens).await
     }
 
@@ -155,6 +167,10 @@ impl Bench<'_> {
         operation: Operation,
         connections: usize,
     ) -> Fallible<Cell> {
+        let servers: Vec<_> = servers
+            .iter()
+            .filter(|server| server.kind.takes_part(commits, operation))
+            .collect();
         let mut turns: Vec<_> = servers.iter().map(|server| (server.kind, Vec::new())).collect();
         for round in 0..self.plan.rounds {
             let mut order: Vec<_> = servers.iter().zip(&mut turns).collect();
@@ -217,6 +233,10 @@ impl Bench<'_> {
         }
         Ok(measured)
     }
+}
+
+fn sqlite_url(folder: &TempDir) -> String {
+    format!("sqlite:{}", folder.path().join("tasks.db").display())
 }
 
 fn memory(server: &Server) -> Option<f64> {

@@ -89,19 +89,33 @@ impl Server {
 /// # Errors
 /// The command fails.
 pub fn migrate(programs: &Programs, database: &str) -> Fallible<()> {
+    run_command(programs, &["migrate"], &[("DATABASE_URL", database)])
+}
+
+/// Copies all tasks of a database into a file of SQLite with the product's own command.
+///
+/// # Errors
+/// The command fails.
+pub fn copy_to_sqlite(programs: &Programs, from: &str, to: &str) -> Fallible<()> {
+    run_command(programs, &["migrate"], &[("DATABASE_URL", to)])?;
+    run_command(programs, &["copy"], &[("COPY_FROM", from), ("COPY_TO", to)])
+}
+
+fn run_command(programs: &Programs, arguments: &[&str], settings: &[(&str, &str)]) -> Fallible<()> {
     let folder = TempDir::new()?;
     let output = programs
         .command(Kind::TaskApi, 0, 1)
-        .arg("migrate")
+        .args(arguments)
         .env_clear()
-        .env("DATABASE_URL", database)
+        .envs(settings.iter().copied())
         .current_dir(folder.path())
         .output()?;
     if output.status.success() {
         return Ok(());
     }
     Err(format!(
-        "task-api migrate failed: {}",
+        "task-api {} failed: {}",
+        arguments.join(" "),
         String::from_utf8_lossy(&output.stderr)
     )
     .into())

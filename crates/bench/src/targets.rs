@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use crate::data::Commits;
 use crate::operations::Operation::{self, Get, List, Mixed, Post, Put};
 use crate::programs::Kind::{self, Fastapi, Raw, TaskApi};
-use crate::results::Metric::{self, P99, PerSecond, Postgres, Server};
+use crate::results::Metric::{self, Both, P99, PerSecond, Postgres, Server};
 use crate::results::{Results, ServerFigures, Spread};
 
 /// A figure that we want.
@@ -20,13 +20,18 @@ pub struct Target {
 #[derive(Debug, Clone, Copy)]
 enum Figure {
     Load(Metric, Operation, usize, Kind),
+    /// With commits that take 5 ms, and other operations on the connections that reads share.
+    TwoLanes,
+    /// SQLite by PostgreSQL with its backends.
+    Sqlite,
     FirstAnswer(Kind),
     Memory(Kind),
     DeepPages,
+    Neighbours,
 }
 
 /// All of them.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 20] = [
     target(Figure::Load(Server, Get, 32, Raw), 1.6, 1.15),
     target(Figure::Load(Server, List, 32, Raw), 1.8, 1.25),
     target(Figure::Load(Server, Put, 32, Raw), 1.8, 1.25),
@@ -39,11 +44,14 @@ pub const TARGETS: [Target; 17] = [
     target(Figure::Load(PerSecond, Mixed, 100, Fastapi), 10.0, 20.0),
     target(Figure::Load(P99, Mixed, 100, Fastapi), 0.15, 0.06),
     target(Figure::Load(Server, Get, 32, Fastapi), 0.03, 0.015),
+    target(Figure::TwoLanes, 2.0, 5.0),
+    target(Figure::Sqlite, 1.5, 1.0),
     target(Figure::FirstAnswer(Raw), 4.0, 1.5),
     target(Figure::FirstAnswer(Fastapi), 0.2, 0.06),
     target(Figure::Memory(Raw), 3.0, 1.6),
     target(Figure::Memory(Fastapi), 0.2, 0.12),
     target(Figure::DeepPages, 1.5, 1.2),
+    target(Figure::Neighbours, 4.0, 2.0),
 ];
 
 const fn target(figure: Figure, floor: f64, goal: f64) -> Target {
@@ -73,14 +81,24 @@ impl Target {
                     P99 => "p99",
                     Server => "CPU per request",
                     Postgres => "PostgreSQL CPU per request",
+                    Both => "CPU per request with PostgreSQL",
                 };
                 format!(
                     "{what}, {operation}, {connections} connections, by {}",
                     base.name()
                 )
             }
+            Figure::TwoLanes => {
+                "requests/s, mixed, 100 connections, commits of 5 ms, by all on shared connections".to_owned()
+            }
+            Figure::Sqlite => {
+                "CPU per request, mixed, 32 connections, on SQLite by PostgreSQL's and ours".to_owned()
+            }
             Figure::FirstAnswer(base) => format!("time to the first answer, by {}", base.name()),
             Figure::Memory(base) => format!("memory after load, by {}", base.name()),
+            Figure::Neighbours => {
+                "p99 of GET while another user searches 600,000 tasks without end, by undisturbed".to_owned()
+            }
             Figure::DeepPages => "time of page 10,000 of one user's 600,000 tasks, by page 1".to_owned(),
         }
     }
@@ -104,6 +122,15 @@ impl Target {
             Figure::Load(metric, operation, connections, base) => results
                 .cell(Commits::Local, operation, connections)?
                 .ratio(TaskApi, base, metric),
+            Figure::TwoLanes => {
+                results
+                    .cell(Commits::FiveMilliseconds, Mixed, 100)?
+                    .ratio(TaskApi, Kind::Shared, PerSecond)
+            }
+            Figure::Sqlite => {
+                let cell = results.cell(Commits::Local, Mixed, 32)?;
+                cell.ratio(Kind::Sqlite, TaskApi, Both)
+            }
             Figure::FirstAnswer(base) => {
                 let times = |server| Some(results.server(server)?.first_answer_ms.iter().copied());
                 Spread::of_ratios(times(TaskApi)?, times(base)?)
@@ -116,7 +143,8 @@ impl Target {
                 };
                 Spread::of([memory(TaskApi)? / memory(base)?])
             }
-            Figure::DeepPages => results.deep_pages.as_ref()?.ratio(),
+            Figure::DeepPages => results.large_user.as_ref()?.deep_by_first(),
+            Figure::Neighbours => results.large_user.as_ref()?.disturbed_by_undisturbed(),
         }
     }
 

@@ -38,7 +38,7 @@ async fn storage_with_tasks() -> Storage {
         let script = std::fs::read_to_string(migration).expect("a migration");
         client.batch_execute(&script).await.expect("a sound migration");
     }
-    storage.fill(DATABASE, 2, 200).await.expect("tasks");
+    storage.fill(DATABASE, 0..2, 200).await.expect("tasks");
     storage
 }
 

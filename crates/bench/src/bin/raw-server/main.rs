@@ -267,6 +267,7 @@ fn setting(name: &str) -> Result<String, Box<dyn Error>> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = setting("DATABASE_URL")?;
     let secret = setting("BETTER_AUTH_SECRET")?;
+    let is_shared = std::env::args().any(|argument| argument == "--shared");
     let (port, workers) = (setting("PORT")?.parse()?, setting("WORKERS")?.parse()?);
     let server = HttpServer::new(move || {
         let (url, secret) = (url.clone(), secret.clone());
@@ -277,7 +278,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
                     let mut rules = Validation::new(Algorithm::HS256);
                     rules.leeway = 0;
                     Ok::<_, tokio_postgres::Error>(Rc::new(Worker {
-                        sessions: Sessions::open(url, workers).await?,
+                        sessions: if is_shared {
+                            Sessions::open_shared(url).await?
+                        } else {
+                            Sessions::open(url, workers).await?
+                        },
                         key: DecodingKey::from_secret(secret.as_bytes()),
                         rules,
                     }))

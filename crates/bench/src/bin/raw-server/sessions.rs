@@ -1,7 +1,7 @@
 //! The connections of one worker: one for all reads, which are pipelined on it, and some for writes, each of which has
 //! one to itself, because the commits of one connection come one after another.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -51,59 +51,91 @@ impl Session {
 /// The connections of one worker.
 pub(crate) struct Sessions {
     url: String,
-    reader: Session,
+    shared: Vec<Session>,
+    turn: Cell<usize>,
+    /// None if writes are shared too.
+    places: Option<Semaphore>,
     idle_writers: RefCell<Vec<Session>>,
-    places: Semaphore,
 }
 
 impl Sessions {
     pub(crate) async fn open(url: String, workers: usize) -> Result<Self, Error> {
         Ok(Self {
-            reader: Session::open(&url).await?,
+            shared: vec![Session::open(&url).await?],
             url,
+            turn: Cell::default(),
+            places: Some(Semaphore::new((WRITERS / workers).max(2))),
             idle_writers: RefCell::default(),
-            places: Semaphore::new((WRITERS / workers).max(2)),
+        })
+    }
+
+    /// Two connections for everything.
+    pub(crate) async fn open_shared(url: String) -> Result<Self, Error> {
+        Ok(Self {
+            shared: vec![Session::open(&url).await?, Session::open(&url).await?],
+            url,
+            turn: Cell::default(),
+            places: None,
+            idle_writers: RefCell::default(),
         })
     }
 
     pub(crate) fn for_reading(&self) -> &Session {
-        &self.reader
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "there is at least one, and the index is below their number"
+        )]
+        &self.shared[turn % self.shared.len()]
     }
 
     /// The one that was used last, so that few are busy; a new one if all are.
     pub(crate) async fn for_writing(&self) -> Result<Borrowed<'_>, Error> {
+        let Some(places) = &self.places else {
+            return Ok(Borrowed::Shared(self.for_reading()));
+        };
         // It is never closed. If it were, writing without a place in the line would still be right.
-        let place = self.places.acquire().await.ok();
+        let place = places.acquire().await.ok();
         let idle = self.idle_writers.borrow_mut().pop();
         let session = match idle {
             Some(session) => session,
             None => Session::open(&self.url).await?,
         };
-        Ok(Borrowed {
+        Ok(Borrowed::Own(Own {
             session: Some(session),
             sessions: self,
             _place: place,
-        })
+        }))
     }
 }
 
-/// A connection of one's own, until this value goes away.
-pub(crate) struct Borrowed<'a> {
-    session: Option<Session>,
-    sessions: &'a Sessions,
-    _place: Option<SemaphorePermit<'a>>,
+/// A connection for writing.
+pub(crate) enum Borrowed<'a> {
+    Shared(&'a Session),
+    Own(Own<'a>),
 }
 
 impl Deref for Borrowed<'_> {
     type Target = Session;
 
     fn deref(&self) -> &Session {
-        // Taken out by `drop` alone; until then it is there.
-        self.session.as_ref().unwrap_or(&self.sessions.reader)
+        match self {
+            Self::Shared(session) => session,
+            // Taken out by `drop` alone; until then it is there.
+            Self::Own(own) => own.session.as_ref().unwrap_or_else(|| own.sessions.for_reading()),
+        }
     }
 }
 
-impl Drop for Borrowed<'_> {
+/// A connection of one's own, until this value goes away.
+pub(crate) struct Own<'a> {
+    session: Option<Session>,
+    sessions: &'a Sessions,
+    _place: Option<SemaphorePermit<'a>>,
+}
+
+impl Drop for Own<'_> {
     fn drop(&mut self) {
         self.sessions
             .idle_writers
