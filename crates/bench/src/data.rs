@@ -148,7 +148,8 @@ impl Storage {
             "synchronous_commit = on",
             "commit_siblings = 0",
             "shared_buffers = '512MB'",
-            "max_wal_size = '8GB'", // no checkpoint in the middle of somebody's turn
+            "max_connections = 200", // for all servers at once
+            "max_wal_size = '8GB'",  // no checkpoint in the middle of somebody's turn
             "checkpoint_timeout = '1h'",
             "timezone = 'UTC'",
             "jit = off",

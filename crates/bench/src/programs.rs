@@ -55,7 +55,10 @@ impl Kind {
     #[must_use]
     pub fn takes_part(self, commits: Commits, operation: Operation) -> bool {
         match self {
-            Self::TaskApi | Self::Raw | Self::Fastapi => true,
+            Self::TaskApi | Self::Raw => true,
+            Self::Fastapi => {
+                commits == Commits::Local && matches!(operation, Operation::Get | Operation::Mixed)
+            }
             Self::Sqlite => operation == Operation::Mixed && commits == Commits::Local,
             Self::Shared => operation == Operation::Mixed && commits == Commits::FiveMilliseconds,
         }

@@ -19,14 +19,14 @@ from sqlmodel import Field, Session, SQLModel, create_engine, select
 
 DATABASE_URL = os.environ["DATABASE_URL"]
 SECRET = os.environ["BETTER_AUTH_SECRET"]
-WORKERS = int(os.environ["WORKERS"])
 
-# As many connections in all as the product's default: the default here keeps 5 for each process and opens and closes
-# 10 more under load, which would be slower. Without `creator` SQLAlchemy would have to translate the URL of a socket.
+# A connection for each of the 40 threads that FastAPI runs handlers on. With fewer, also with the default of 15, they block one
+# another at 100 callers: each thread waits for a connection, and those that have one wait for a thread to give it back.
+# Without `creator` SQLAlchemy would have to translate the URL of a socket.
 engine = create_engine(
     "postgresql+psycopg2://",
     creator=lambda: psycopg2.connect(DATABASE_URL),
-    pool_size=max(16 // WORKERS, 2),
+    pool_size=40,
     max_overflow=0,
 )
 
