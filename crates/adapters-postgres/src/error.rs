@@ -3,6 +3,7 @@
 //! diesel tells the SQLSTATE of few errors, so it is read from three places: diesel's kind, the end of the
 //! connection, and the server's text.
 
+use std::borrow::Cow;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ impl From<Failure> for RepositoryError {
                 }
                 Meaning::TooSlow => Self::TimedOut(Box::new(error)),
                 Meaning::Refused => Self::Refused(Box::new(error)),
+                // The words are diesel's, which name the column; the server was content.
+                Meaning::Unreadable => Self::Corrupt(error.message.into()),
                 Meaning::Fault => Self::Unexpected(Box::new(error)),
             },
         }
@@ -96,9 +99,10 @@ pub(crate) enum FirstRun {
 
 /// A statement that failed. Shows what the server said, never a value that was sent.
 #[derive(Debug, ThisError)]
-#[error("SQLSTATE {sqlstate}: {message}")]
+#[error("SQLSTATE {}: {message}", sqlstate.as_deref().unwrap_or("unknown"))]
 pub(crate) struct StatementError {
-    sqlstate: String,
+    /// What the server calls it, if that is known.
+    sqlstate: Option<Cow<'static, str>>,
     message: String,
     meaning: Meaning,
 }
@@ -120,6 +124,8 @@ enum Meaning {
     TooSlow,
     /// The server refused a value.
     Refused,
+    /// The server has answered with a value that is none of ours.
+    Unreadable,
     /// A fault of ours.
     Fault,
 }
@@ -161,10 +167,11 @@ impl StatementError {
             Error::DatabaseError(kind, info) => {
                 of_database_error(*kind, info.message(), took_as_long_as_allowed)
             }
-            _ => ("unknown", Meaning::Fault),
+            Error::DeserializationError(_) => (None, Meaning::Unreadable),
+            _ => (None, Meaning::Fault),
         };
         Self {
-            sqlstate: sqlstate.to_owned(),
+            sqlstate: sqlstate.map(Cow::Borrowed),
             message: error.to_string(),
             meaning,
         }
@@ -172,7 +179,8 @@ impl StatementError {
 
     /// Whether more would be known if the connection turned out to have ended.
     pub(crate) fn may_be_the_end(&self) -> bool {
-        matches!(self.sqlstate.as_str(), "unknown" | LOST)
+        let is_explained = self.sqlstate.as_ref().is_some_and(|code| code != LOST);
+        !is_explained && self.meaning != Meaning::Unreadable
     }
 
     /// The same error, now that the connection is known to have ended, with the last words of the server. Whatever a
@@ -180,12 +188,12 @@ impl StatementError {
     pub(crate) fn at_the_end(self, last_words: Option<&DbError>) -> Self {
         match last_words {
             Some(server) => Self {
-                sqlstate: server.code().code().to_owned(),
+                sqlstate: Some(Cow::Owned(server.code().code().to_owned())),
                 message: server.message().to_owned(),
                 meaning: Meaning::Lost,
             },
             None => Self {
-                sqlstate: LOST.to_owned(),
+                sqlstate: Some(Cow::Borrowed(LOST)),
                 meaning: Meaning::Lost,
                 ..self
             },
@@ -202,8 +210,8 @@ fn of_database_error(
     kind: DatabaseErrorKind,
     message: &str,
     took_as_long_as_allowed: bool,
-) -> (&'static str, Meaning) {
-    match kind {
+) -> (Option<&'static str>, Meaning) {
+    let (sqlstate, meaning) = match kind {
         DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection => (LOST, Meaning::Lost),
         DatabaseErrorKind::ReadOnlyTransaction => ("25006", Meaning::Useless),
         DatabaseErrorKind::SerializationFailure => ("40001", Meaning::Undone),
@@ -212,24 +220,25 @@ fn of_database_error(
         DatabaseErrorKind::NotNullViolation => ("23502", Meaning::Fault),
         DatabaseErrorKind::ForeignKeyViolation => ("23503", Meaning::Fault),
         // The enum may grow; what we do not know is told apart by its text.
-        _ => of_text(message, took_as_long_as_allowed),
-    }
+        _ => return of_text(message, took_as_long_as_allowed),
+    };
+    (Some(sqlstate), meaning)
 }
 
-fn of_text(message: &str, took_as_long_as_allowed: bool) -> (&'static str, Meaning) {
+fn of_text(message: &str, took_as_long_as_allowed: bool) -> (Option<&'static str>, Meaning) {
     if explain_old_poolers(message) {
         let code = if message.contains("already exists") {
             "42P05"
         } else {
             "26000"
         };
-        return (code, Meaning::Useless);
+        return (Some(code), Meaning::Useless);
     }
     let known = KNOWN_TEXTS.iter().find(|(text, _, _)| message.contains(text));
     match known {
-        Some((_, sqlstate, meaning)) => (sqlstate, *meaning),
-        None if took_as_long_as_allowed => ("unknown", Meaning::TooSlow),
-        None => ("unknown", Meaning::Fault),
+        Some(&(_, sqlstate, meaning)) => (Some(sqlstate), meaning),
+        None if took_as_long_as_allowed => (None, Meaning::TooSlow),
+        None => (None, Meaning::Fault),
     }
 }
 
@@ -268,6 +277,7 @@ mod tests {
             RepositoryError::Unavailable(_) => "unavailable",
             RepositoryError::TimedOut(_) => "timed out",
             RepositoryError::Refused(_) => "refused",
+            RepositoryError::Corrupt(_) => "corrupt",
             RepositoryError::Unexpected(_) => "unexpected",
             other => panic!("{other:?}"),
         }
@@ -300,14 +310,14 @@ mod tests {
         ("unsupported Unicode escape sequence", "22P05", "refused", true),
         ("relation \"tasks\" does not exist", "42P01", "unexpected", true),
         ("permission denied for table tasks", "42501", "unexpected", true),
-        ("column \"mood\" does not exist", "unknown", "unexpected", true),
+        ("column \"mood\" does not exist", "", "unexpected", true),
     ];
 
     #[test]
     fn what_the_server_says_has_its_code_its_word_and_its_connection() {
         for (text, code, wanted, is_kept) in SAID {
             let error = of_text(text);
-            assert_eq!(error.sqlstate, *code, "{text}");
+            assert_eq!(error.sqlstate.as_deref().unwrap_or_default(), *code, "{text}");
             assert_eq!(error.spoils_the_connection(), !is_kept, "{text}");
             assert_eq!(word(error), *wanted, "{text}");
         }
@@ -346,7 +356,7 @@ mod tests {
             ),
         ] {
             let error = of(kind, "in whatever language");
-            assert_eq!(error.sqlstate, code);
+            assert_eq!(error.sqlstate.as_deref(), Some(code));
             assert_eq!(error.spoils_the_connection(), !is_kept, "{code}");
             assert_eq!(word(error), wanted, "{code}");
         }
@@ -404,6 +414,13 @@ mod tests {
     fn an_unreadable_error_after_the_whole_time_limit_counts_as_a_timeout() {
         let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new("annulation".to_owned()));
         assert_eq!(word(StatementError::new(&error, true)), "timed out");
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_is_corrupt_and_says_nothing_against_the_connection() {
+        let error = StatementError::new(&Error::DeserializationError("not ours".into()), true);
+        assert!(!error.may_be_the_end() && !error.spoils_the_connection());
+        assert_eq!(word(error), "corrupt");
     }
 
     #[test]
