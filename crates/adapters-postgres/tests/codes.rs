@@ -285,5 +285,10 @@ async fn a_table_that_is_missing_is_a_fault_of_ours() {
         cause.to_string(),
         "SQLSTATE 42P01: relation \"tasks\" does not exist"
     );
+    let cause = unavailable(scene.repository.check().await);
+    assert!(
+        cause.starts_with("the table of tasks cannot be used (run `task-api migrate`)"),
+        "{cause}"
+    );
     assert!(!scene.repository.is_degraded(), "the database is well");
 }
