@@ -72,6 +72,8 @@ pub(crate) struct Handle {
     health: Arc<Health>,
     silence: Arc<Silence>,
     heard: AtomicU64,
+    /// Whether the server has agreed to stop statements that take too long.
+    has_limits: bool,
 }
 
 #[derive(Default)]
@@ -102,13 +104,13 @@ impl Handle {
             .store(self.silence.at(Instant::now()), Ordering::Relaxed);
     }
 
-    /// A statement has got no answer since then, although the server would have stopped it by now. Nobody gets this
-    /// connection again. If nothing at all was heard on it, nor does anybody get another one that was not heard from
-    /// since: they probably end in the same silence.
+    /// A statement has got no answer since then, for longer than the server lets one run. Nobody gets this connection
+    /// again. If the server would have stopped the statement, and nothing at all was heard on the connection, nor does
+    /// anybody get another one that was not heard from since: they probably end in the same silence.
     pub(crate) fn mark_silent(&self, since: Instant) {
         self.mark_bad();
         let since = self.silence.at(since);
-        if self.heard.load(Ordering::Relaxed) < since {
+        if self.has_limits && self.heard.load(Ordering::Relaxed) < since {
             self.silence.began.fetch_max(since, Ordering::Relaxed);
         }
     }
@@ -161,17 +163,17 @@ impl Connector {
                 .get_options()
                 .map_or_else(|| own.clone(), |given| format!("{given} {own}"));
             config.options(options);
-            match self.establish(&config).await {
+            match self.establish(&config, true).await {
                 Err(error) if error.is_about_options() => self.remember_refused_options(),
                 answer => return answer,
             }
         }
-        self.establish(&self.config).await
+        self.establish(&self.config, false).await
     }
 
     /// A connection without limits, for work at start-up.
     pub(crate) async fn connect_without_limits(&self) -> Result<Handle, ConnectError> {
-        self.establish(&self.config).await
+        self.establish(&self.config, false).await
     }
 
     /// Connects, asks the server who it is and how it is, and hangs up.
@@ -194,7 +196,7 @@ impl Connector {
         })
     }
 
-    async fn establish(&self, config: &Config) -> Result<Handle, ConnectError> {
+    async fn establish(&self, config: &Config, has_limits: bool) -> Result<Handle, ConnectError> {
         let establish = async {
             let (client, health) = self.open(config).await?;
             let connection = AsyncPgConnection::try_from(client).await.map_err(|error| {
@@ -206,6 +208,7 @@ impl Connector {
                 health,
                 silence: Arc::clone(&self.silence),
                 heard: AtomicU64::new(0),
+                has_limits,
             };
             handle.mark_heard();
             Ok(handle)
