@@ -112,7 +112,7 @@ impl Default for SqliteSettings {
 
 /// An open database: the file, its connections and the threads that own them. One per process is enough.
 ///
-/// Dropping it is closing it.
+/// Dropping it lets no more calls in, finishes those that wait, and closes the file. That blocks.
 pub struct SqliteDatabase {
     file: DatabaseFile,
     version: String,
@@ -201,11 +201,6 @@ impl SqliteDatabase {
     pub fn schema(&self) -> &SchemaState {
         &self.schema
     }
-
-    /// Accepts no more calls, finishes those that wait, and closes the file. Blocks while it does.
-    pub fn close(self) {
-        drop(self);
-    }
 }
 
 impl Drop for SqliteDatabase {
@@ -217,13 +212,6 @@ impl Drop for SqliteDatabase {
                 tracing::error!("a thread of the SQLite database had panicked");
             }
         }
-    }
-}
-
-impl fmt::Display for SqliteDatabase {
-    /// For a line in the log: `SQLite 3.53.2 in /data/tasks.db`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SQLite {} in {}", self.version, self.file.path().display())
     }
 }
 

@@ -28,7 +28,7 @@ fn migrated() -> (SqliteConnection, TempDir) {
     let path = folder.path().join("tasks.db");
     let database = SqliteDatabase::open(&path, SqliteSettings::default()).expect("an open database");
     database.migrate().expect("a migrated database");
-    database.close();
+    drop(database);
     let path = path.to_str().expect("a path in UTF-8");
     let connection = SqliteConnection::establish(path).expect("a connection");
     (connection, folder)

@@ -1,6 +1,5 @@
 //! The port of operators: statements about all tasks of an owner, batch by batch.
 
-use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,12 +28,6 @@ impl SqliteTaskArchive {
         Self {
             lanes: lanes.with_call_timeout(PATIENCE),
         }
-    }
-}
-
-impl fmt::Debug for SqliteTaskArchive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteTaskArchive").finish_non_exhaustive()
     }
 }
 
