@@ -5,10 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use domain::identity::Owner;
-use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskFilter, TaskId};
+use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskFilter, TaskId, corrupt};
 use uuid::Uuid;
 
-use super::row::{ArchivedRow, owner_of};
+use super::row::ArchivedRow;
 use super::{lists, statements};
 use crate::error::JobError;
 use crate::lanes::Lanes;
@@ -82,7 +82,8 @@ fn next_owner(connection: &mut SqliteConnection, after: Option<&Owner>) -> Resul
         .limit(1)
         .get_result(connection)
         .optional()?;
-    Ok(user_id.as_deref().map(owner_of).transpose()?)
+    let owner = user_id.as_deref().map(Owner::parse).transpose();
+    Ok(owner.map_err(corrupt("user_id"))?)
 }
 
 fn export(
