@@ -8,8 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::PostgresSettings;
-use crate::connect::{ConnectError, Connector, Handle, ServerLimits};
+use crate::connect::{ConnectError, Connector, ServerLimits};
 use crate::error::Failure;
+use crate::handle::Handle;
 use crate::stats::{LaneStats, Waiters};
 
 /// Which connection a statement travels on.

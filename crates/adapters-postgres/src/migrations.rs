@@ -12,7 +12,8 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error;
 
-use crate::connect::{ConnectError, Connector, Inquiry};
+use crate::connect::{ConnectError, Connector};
+use crate::probe::Inquiry;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 

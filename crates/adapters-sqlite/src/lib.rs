@@ -39,7 +39,7 @@
 //! | `tasks/statements.rs`, `tasks/lists.rs` | the statements about one task, and those about many |
 //! | `tasks/archive.rs` | the port of operators and its statements |
 //! | `tasks/row.rs` | the way from rows to tasks and back |
-//! | `functions.rs` | the SQL functions that a search needs |
+//! | `search.rs` | the SQL functions that a search needs |
 //! | `schema.rs` | the tables as diesel sees them; the truth is in `migrations/sqlite` |
 //! | `error.rs` | the one way from diesel's errors to the port's |
 //! | `connection.rs`, `migrations.rs` | the file, its connections, its migrations |
@@ -54,13 +54,13 @@
 
 mod connection;
 mod error;
-mod functions;
 mod job;
 mod lanes;
 mod migrations;
 mod queue;
 mod readers;
 mod schema;
+mod search;
 mod stats;
 mod tasks;
 mod writer;

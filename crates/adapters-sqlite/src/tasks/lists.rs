@@ -19,7 +19,7 @@ use domain::task::{
 use super::row::TaskRow;
 use crate::error::JobError;
 use crate::schema::tasks;
-use crate::functions::{fold, instr};
+use crate::search::{fold, instr};
 
 /// Some of the tasks, by conditions that are known only when it runs.
 type Tasks<'q> = tasks::BoxedQuery<'q, Sqlite>;
