@@ -34,6 +34,19 @@ const COLUMNS: &str = "SELECT attname::text, format_type(atttypid, NULL), attnot
 const KEY_COLUMNS: &str = "SELECT attname::text FROM pg_index, unnest(indkey) WITH ORDINALITY AS key (attnum, position)
     JOIN pg_attribute USING (attnum) WHERE indrelid = $1 AND attrelid = $1 AND indisprimary ORDER BY position";
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn there_is_one_table() {
+    let (_database, client, _) = fresh().await;
+    let tables = client.query(OUR_TABLES, &[]).await.expect("tables");
+    let names: Vec<String> = tables.iter().map(|table| table.get(1)).collect();
+    assert_eq!(
+        names,
+        ["tasks"],
+        "TaskArchive and StorageHealth::check must know a new one too"
+    );
+}
+
 /// The database as diesel's `table!` macros.
 async fn as_diesel_sees_it(client: &Client) -> String {
     let mut text = String::new();
