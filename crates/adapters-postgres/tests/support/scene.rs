@@ -91,15 +91,18 @@ pub(crate) async fn locked<'a>(client: &'a mut Client, task: &Task) -> Transacti
     transaction
 }
 
+/// How many sessions of ours wait for a lock.
+pub(crate) async fn waiting_for_locks(client: &Transaction<'_>) -> usize {
+    // A transaction sees the activity as it was at its first look.
+    let fresh_look = "SELECT pg_stat_clear_snapshot()";
+    client.execute(fresh_look, &[]).await.expect("a fresh look");
+    let waiting = format!("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND {OURS}");
+    client.query(&waiting, &[]).await.expect("sessions").len()
+}
+
 pub(crate) async fn until_somebody_waits(client: &Transaction<'_>) {
     eventually("somebody waits for the lock", async || {
-        let waiting = format!("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND {OURS}");
-        // A transaction sees the activity as it was at its first look.
-        client
-            .execute("SELECT pg_stat_clear_snapshot()", &[])
-            .await
-            .expect("a fresh look");
-        !client.query(&waiting, &[]).await.expect("sessions").is_empty()
+        waiting_for_locks(client).await > 0
     })
     .await;
 }
