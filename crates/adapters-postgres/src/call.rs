@@ -12,11 +12,10 @@ use domain::task::RepositoryError;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::budget::RetryBudget;
-use crate::connect::Handle;
-use crate::error::{Failure, FirstRun, Repeat, StatementError};
+use crate::error::{Failure, StatementError};
+use crate::handle::Handle;
 use crate::lanes::{Lane, Lanes, Loan, Pools};
-use crate::statements::ping;
+use crate::retry::{FirstRun, Repeat, RetryBudget};
 use crate::stats::DatabaseStats;
 
 /// How long a call may take, with all its statements, their repeats, and the waiting for connections.
@@ -210,7 +209,7 @@ impl Drop for Unanswered {
         runtime.spawn(async move {
             let limit = loan.lane.statement_timeout();
             // What goes wrong is noted on the handle.
-            let _ = answer_of(&loan.handle, loan.lane, limit, ping(loan.handle.connection())).await;
+            let _ = answer_of(&loan.handle, loan.lane, limit, loan.handle.ping()).await;
             drop(loan);
         });
     }

@@ -1,21 +1,21 @@
-//! Establishing connections: TLS, time limits, start-up options, and knowing when a connection has ended.
+//! Establishing connections: TLS, time limits, start-up options, and what it means when none is to be had.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
-use tokio::sync::SetOnce;
-use tokio::time::{Instant, timeout};
-use tokio_postgres::error::{DbError, SqlState};
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::explain_old_poolers;
-use crate::migrations::{self, SchemaState};
+use crate::handle::{Handle, Health, Silence, watch};
+use crate::probe::Inquiry;
 use crate::url::DatabaseUrl;
 
 /// How long establishing may take unless the settings say otherwise.
@@ -25,7 +25,7 @@ const WAKE_UP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes connections to one database.
 pub(crate) struct Connector {
-    url: DatabaseUrl,
+    pub(crate) url: DatabaseUrl,
     config: Config,
     tls: Option<MakeRustlsConnect>,
     timeout: Duration,
@@ -51,81 +51,6 @@ impl ServerLimits {
     }
 }
 
-/// When the other side was last found silent. All connections of the process share it: what one of them has found out
-/// at the price of a time limit, the others need not find out again.
-struct Silence {
-    epoch: Instant,
-    began: AtomicU64,
-}
-
-impl Silence {
-    /// Microseconds since this was made; never 0, which means that no silence was found yet.
-    fn at(&self, time: Instant) -> u64 {
-        let elapsed = time.saturating_duration_since(self.epoch);
-        u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1)
-    }
-}
-
-/// A connection, and what is known about its health.
-pub(crate) struct Handle {
-    connection: AsyncPgConnection,
-    health: Arc<Health>,
-    silence: Arc<Silence>,
-    heard: AtomicU64,
-}
-
-#[derive(Default)]
-struct Health {
-    is_bad: AtomicBool,
-    ended: SetOnce<Option<tokio_postgres::Error>>,
-}
-
-impl Handle {
-    /// For one statement at a time or for several, which are then pipelined. Never for a transaction.
-    pub(crate) fn connection(&self) -> &AsyncPgConnection {
-        &self.connection
-    }
-
-    /// For a transaction, which needs the connection to itself.
-    pub(crate) fn into_connection(self) -> AsyncPgConnection {
-        self.connection
-    }
-
-    /// Makes sure that nobody gets this connection again: what is still under way on it is anyone's guess.
-    pub(crate) fn mark_bad(&self) {
-        self.health.is_bad.store(true, Ordering::Relaxed);
-    }
-
-    /// The server has just said something.
-    pub(crate) fn mark_heard(&self) {
-        self.heard
-            .store(self.silence.at(Instant::now()), Ordering::Relaxed);
-    }
-
-    /// A statement has got no answer since then, although the server would have stopped it by now. Nobody gets this
-    /// connection again. If nothing at all was heard on it, nor does anybody get another one that was not heard from
-    /// since: they probably end in the same silence.
-    pub(crate) fn mark_silent(&self, since: Instant) {
-        self.mark_bad();
-        let since = self.silence.at(since);
-        if self.heard.load(Ordering::Relaxed) < since {
-            self.silence.began.fetch_max(since, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether the connection is good for nothing. Costs no round trip.
-    pub(crate) fn is_bad(&self) -> bool {
-        self.health.is_bad.load(Ordering::Relaxed)
-            || self.health.ended.get().is_some()
-            || self.heard.load(Ordering::Relaxed) < self.silence.began.load(Ordering::Relaxed)
-    }
-
-    /// Waits for the end of the connection, and answers why it ended if the server said so.
-    pub(crate) async fn end(&self) -> Option<&DbError> {
-        self.health.ended.wait().await.as_ref()?.as_db_error()
-    }
-}
-
 impl Connector {
     pub(crate) fn new(url: &DatabaseUrl, connect_timeout: Option<Duration>) -> Self {
         let default = if url.may_be_asleep() {
@@ -144,10 +69,7 @@ impl Connector {
             url: url.clone(),
             config,
             timeout,
-            silence: Arc::new(Silence {
-                epoch: Instant::now(),
-                began: AtomicU64::new(0),
-            }),
+            silence: Arc::new(Silence::new()),
             options_are_refused: AtomicBool::new(false),
         }
     }
@@ -161,71 +83,53 @@ impl Connector {
                 .get_options()
                 .map_or_else(|| own.clone(), |given| format!("{given} {own}"));
             config.options(options);
-            match self.establish(&config).await {
+            match self.establish(&config, true).await {
                 Err(error) if error.is_about_options() => self.remember_refused_options(),
                 answer => return answer,
             }
         }
-        self.establish(&self.config).await
+        self.establish(&self.config, false).await
     }
 
     /// A connection without limits, for work at start-up.
     pub(crate) async fn connect_without_limits(&self) -> Result<Handle, ConnectError> {
-        self.establish(&self.config).await
+        self.establish(&self.config, false).await
     }
 
-    /// Connects, asks the server who it is and how it is, and hangs up.
-    pub(crate) async fn probe(&self) -> Result<ServerInfo, ConnectError> {
-        let (client, _health) = self.open(&self.config).await?;
-        let inquiry = Inquiry {
-            client,
-            limit: self.timeout,
-        };
-        let rows = inquiry.ask(WHO_ARE_YOU).await?;
-        let column = |index| rows.first().and_then(|row| row.get(index)).unwrap_or("unknown");
-        Ok(ServerInfo {
-            hosts: self.url.hosts(),
-            database: self.url.database().to_owned(),
-            version: column(0).to_owned(),
-            encoding: column(1).to_owned(),
-            has_icu: column(2) == "t",
-            tls: self.url.uses_tls(),
-            schema: migrations::state(&inquiry).await?,
-        })
+    /// A connection for a few questions.
+    pub(crate) async fn inquire(&self) -> Result<Inquiry, ConnectError> {
+        let (client, _) = self.in_time(self.open(&self.config)).await?;
+        Ok(Inquiry::over(client, self.timeout))
     }
 
-    async fn establish(&self, config: &Config) -> Result<Handle, ConnectError> {
+    async fn establish(&self, config: &Config, has_limits: bool) -> Result<Handle, ConnectError> {
         let establish = async {
             let (client, health) = self.open(config).await?;
             let connection = AsyncPgConnection::try_from(client).await.map_err(|error| {
                 explain_old_poolers(&error.to_string());
                 ConnectError::Setup(error)
             })?;
-            let handle = Handle {
-                connection,
-                health,
-                silence: Arc::clone(&self.silence),
-                heard: AtomicU64::new(0),
-            };
-            handle.mark_heard();
-            Ok(handle)
+            Ok(Handle::new(connection, health, &self.silence, has_limits))
         };
-        timeout(self.timeout, establish)
-            .await
-            .unwrap_or(Err(ConnectError::TimedOut(self.timeout)))
+        self.in_time(establish).await
     }
 
     async fn open(&self, config: &Config) -> Result<(Client, Arc<Health>), ConnectError> {
-        let open = async {
-            if let Some(tls) = &self.tls {
-                let (client, connection) = config.connect(tls.clone()).await?;
-                Ok((client, watch(connection)))
-            } else {
-                let (client, connection) = config.connect(NoTls).await?;
-                Ok((client, watch(connection)))
-            }
-        };
-        timeout(self.timeout, open)
+        if let Some(tls) = &self.tls {
+            let (client, connection) = config.connect(tls.clone()).await?;
+            Ok((client, watch(connection)))
+        } else {
+            let (client, connection) = config.connect(NoTls).await?;
+            Ok((client, watch(connection)))
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        // It is large, and connecting is rare.
+        timeout(self.timeout, Box::pin(attempt))
             .await
             .unwrap_or(Err(ConnectError::TimedOut(self.timeout)))
     }
@@ -238,41 +142,6 @@ impl Connector {
             );
         }
     }
-}
-
-const WHO_ARE_YOU: &str = "SELECT current_setting('server_version'), current_setting('server_encoding'),
-    EXISTS (SELECT FROM pg_collation WHERE collname = 'und-x-icu')";
-
-/// A connection for a few questions, asked as simply as can be: nothing is prepared.
-pub(crate) struct Inquiry {
-    client: Client,
-    limit: Duration,
-}
-
-impl Inquiry {
-    /// The rows of the answer.
-    pub(crate) async fn ask(&self, question: &str) -> Result<Vec<SimpleQueryRow>, ConnectError> {
-        let answer = timeout(self.limit, self.client.simple_query(question)).await;
-        let messages = answer.map_err(|_| ConnectError::TimedOut(self.limit))??;
-        let rows = messages.into_iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
-        Ok(rows.collect())
-    }
-}
-
-/// Runs a connection until it ends, and remembers why it did.
-fn watch(
-    connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
-) -> Arc<Health> {
-    let health = Arc::new(Health::default());
-    let ended = Arc::clone(&health);
-    tokio::spawn(async move {
-        let end = connection.await.err();
-        let _ = ended.ended.set(end);
-    });
-    health
 }
 
 /// Verifies certificates against the public roots and the machine's own (`SSL_CERT_FILE` and `SSL_CERT_DIR` count).
@@ -288,26 +157,6 @@ fn tls_config() -> ClientConfig {
     ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth()
-}
-
-/// What answered at the other end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerInfo {
-    /// The hosts of the URL.
-    pub hosts: String,
-    /// The database of the URL.
-    pub database: String,
-    /// The server's version, as it says.
-    pub version: String,
-    /// How the database encodes texts. Only `UTF8` holds every text.
-    pub encoding: String,
-    /// Whether the server knows the letters of every script. If not, searches miss capital letters that the locale of
-    /// the database does not know.
-    pub has_icu: bool,
-    /// Whether the connection is encrypted and the server's certificate was verified.
-    pub tls: bool,
-    /// How the tables stand to this program.
-    pub schema: SchemaState,
 }
 
 const REFUSALS: [SqlState; 3] = [

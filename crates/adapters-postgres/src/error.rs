@@ -3,6 +3,7 @@
 //! diesel tells the SQLSTATE of few errors, so it is read from three places: diesel's kind, the end of the
 //! connection, and the server's text.
 
+use std::borrow::Cow;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -29,16 +30,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Whether the statement may run once more, with what is known of its first run.
-    pub(crate) fn allows(&self, repeat: Repeat) -> Option<FirstRun> {
-        let Self::Statement(error) = self else { return None };
-        match error.meaning {
-            Meaning::Undone | Meaning::Stale => Some(FirstRun::Undone),
-            Meaning::Lost if repeat != Repeat::Never => Some(FirstRun::Unknown),
-            _ => None,
-        }
-    }
-
     /// Whether the database is out of reach or unable to work. That one statement waited too long for a lock, or met
     /// another transaction, says nothing about it.
     pub(crate) fn is_outage(&self) -> bool {
@@ -65,47 +56,27 @@ impl From<Failure> for RepositoryError {
                 }
                 Meaning::TooSlow => Self::TimedOut(Box::new(error)),
                 Meaning::Refused => Self::Refused(Box::new(error)),
+                // The words are diesel's, which name the column; the server was content.
+                Meaning::Unreadable => Self::Corrupt(error.message.into()),
                 Meaning::Fault => Self::Unexpected(Box::new(error)),
             },
         }
     }
 }
 
-/// What a second run of a statement would do, should nobody know whether the first one happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// Nothing: it only reads.
-    Read,
-    /// Nothing: the row of the first run, whose id was made before it, is in the way. Whoever inserts looks whose row
-    /// that is.
-    Insert,
-    /// Nothing: it writes the same values once more.
-    SameValues,
-    /// It would contradict the first one: the version would no longer be the expected one, the row would be gone.
-    Never,
-}
-
-/// What is known of a first run when a statement runs for the second time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FirstRun {
-    /// It had no effect.
-    Undone,
-    /// It may have happened.
-    Unknown,
-}
-
 /// A statement that failed. Shows what the server said, never a value that was sent.
 #[derive(Debug, ThisError)]
-#[error("SQLSTATE {sqlstate}: {message}")]
+#[error("SQLSTATE {}: {message}", sqlstate.as_deref().unwrap_or("unknown"))]
 pub(crate) struct StatementError {
-    sqlstate: String,
+    /// What the server calls it, if that is known.
+    sqlstate: Option<Cow<'static, str>>,
     message: String,
     meaning: Meaning,
 }
 
 /// What a failure means for the caller and for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meaning {
+pub(crate) enum Meaning {
     /// The connection is lost. Whether the statement happened is not known.
     Lost,
     /// What is at the other end does not do what we need; nor does the connection.
@@ -120,6 +91,8 @@ enum Meaning {
     TooSlow,
     /// The server refused a value.
     Refused,
+    /// The server has answered with a value that is none of ours.
+    Unreadable,
     /// A fault of ours.
     Fault,
 }
@@ -161,10 +134,11 @@ impl StatementError {
             Error::DatabaseError(kind, info) => {
                 of_database_error(*kind, info.message(), took_as_long_as_allowed)
             }
-            _ => ("unknown", Meaning::Fault),
+            Error::DeserializationError(_) => (None, Meaning::Unreadable),
+            _ => (None, Meaning::Fault),
         };
         Self {
-            sqlstate: sqlstate.to_owned(),
+            sqlstate: sqlstate.map(Cow::Borrowed),
             message: error.to_string(),
             meaning,
         }
@@ -172,7 +146,8 @@ impl StatementError {
 
     /// Whether more would be known if the connection turned out to have ended.
     pub(crate) fn may_be_the_end(&self) -> bool {
-        matches!(self.sqlstate.as_str(), "unknown" | LOST)
+        let is_explained = self.sqlstate.as_ref().is_some_and(|code| code != LOST);
+        !is_explained && self.meaning != Meaning::Unreadable
     }
 
     /// The same error, now that the connection is known to have ended, with the last words of the server. Whatever a
@@ -180,16 +155,20 @@ impl StatementError {
     pub(crate) fn at_the_end(self, last_words: Option<&DbError>) -> Self {
         match last_words {
             Some(server) => Self {
-                sqlstate: server.code().code().to_owned(),
+                sqlstate: Some(Cow::Owned(server.code().code().to_owned())),
                 message: server.message().to_owned(),
                 meaning: Meaning::Lost,
             },
             None => Self {
-                sqlstate: LOST.to_owned(),
+                sqlstate: Some(Cow::Borrowed(LOST)),
                 meaning: Meaning::Lost,
                 ..self
             },
         }
+    }
+
+    pub(crate) fn meaning(&self) -> Meaning {
+        self.meaning
     }
 
     /// Whether nobody should get this connection again.
@@ -202,8 +181,8 @@ fn of_database_error(
     kind: DatabaseErrorKind,
     message: &str,
     took_as_long_as_allowed: bool,
-) -> (&'static str, Meaning) {
-    match kind {
+) -> (Option<&'static str>, Meaning) {
+    let (sqlstate, meaning) = match kind {
         DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection => (LOST, Meaning::Lost),
         DatabaseErrorKind::ReadOnlyTransaction => ("25006", Meaning::Useless),
         DatabaseErrorKind::SerializationFailure => ("40001", Meaning::Undone),
@@ -212,24 +191,25 @@ fn of_database_error(
         DatabaseErrorKind::NotNullViolation => ("23502", Meaning::Fault),
         DatabaseErrorKind::ForeignKeyViolation => ("23503", Meaning::Fault),
         // The enum may grow; what we do not know is told apart by its text.
-        _ => of_text(message, took_as_long_as_allowed),
-    }
+        _ => return of_text(message, took_as_long_as_allowed),
+    };
+    (Some(sqlstate), meaning)
 }
 
-fn of_text(message: &str, took_as_long_as_allowed: bool) -> (&'static str, Meaning) {
+fn of_text(message: &str, took_as_long_as_allowed: bool) -> (Option<&'static str>, Meaning) {
     if explain_old_poolers(message) {
         let code = if message.contains("already exists") {
             "42P05"
         } else {
             "26000"
         };
-        return (code, Meaning::Useless);
+        return (Some(code), Meaning::Useless);
     }
     let known = KNOWN_TEXTS.iter().find(|(text, _, _)| message.contains(text));
     match known {
-        Some((_, sqlstate, meaning)) => (sqlstate, *meaning),
-        None if took_as_long_as_allowed => ("unknown", Meaning::TooSlow),
-        None => ("unknown", Meaning::Fault),
+        Some(&(_, sqlstate, meaning)) => (Some(sqlstate), meaning),
+        None if took_as_long_as_allowed => (None, Meaning::TooSlow),
+        None => (None, Meaning::Fault),
     }
 }
 
@@ -250,169 +230,4 @@ pub(crate) fn explain_old_poolers(message: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(kind: DatabaseErrorKind, message: &str) -> StatementError {
-        let error = Error::DatabaseError(kind, Box::new(message.to_owned()));
-        StatementError::new(&error, false)
-    }
-
-    fn of_text(message: &str) -> StatementError {
-        of(DatabaseErrorKind::Unknown, message)
-    }
-
-    /// What the port calls an error.
-    fn word(error: StatementError) -> &'static str {
-        match RepositoryError::from(Failure::Statement(error)) {
-            RepositoryError::Unavailable(_) => "unavailable",
-            RepositoryError::TimedOut(_) => "timed out",
-            RepositoryError::Refused(_) => "refused",
-            RepositoryError::Unexpected(_) => "unexpected",
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// What the server and poolers say, its code, its word, and whether the connection is kept.
-    #[rustfmt::skip]
-    const SAID: &[(&str, &str, &str, bool)] = &[
-        ("canceling statement due to lock timeout", "55P03", "timed out", true),
-        ("canceling statement due to statement timeout", "57014", "timed out", true),
-        ("canceling statement due to user request", "57014", "timed out", true),
-        ("deadlock detected", "40P01", "unavailable", true),
-        ("out of file descriptors: Too many open files; release and retry", "53000", "unavailable", true),
-        ("could not extend file \"base/5/1\": No space left on device", "53100", "unavailable", true),
-        ("out of memory", "53200", "unavailable", true),
-        ("out of shared memory", "53200", "unavailable", true),
-        ("sorry, too many clients already", "53300", "unavailable", false),
-        ("remaining connection slots are reserved for roles with the SUPERUSER attribute", "53300", "unavailable", false),
-        ("temporary file size exceeds temp_file_limit (1024kB)", "53400", "unavailable", true),
-        ("terminating connection due to administrator command", "57P01", "unavailable", false),
-        ("terminating connection due to unexpected postmaster exit", "57P01", "unavailable", false),
-        ("terminating connection because of crash of another server process", "57P02", "unavailable", false),
-        ("the database system is shutting down", "57P03", "unavailable", false),
-        ("terminating connection due to idle-session timeout", "57P05", "unavailable", false),
-        ("cached plan must not change result type", "0A000", "unavailable", false),
-        ("prepared statement \"s4\" does not exist", "26000", "unavailable", false),
-        ("prepared statement \"s13\" already exists", "42P05", "unavailable", false),
-        ("invalid byte sequence for encoding \"UTF8\": 0x00", "22021", "refused", true),
-        ("character with byte sequence 0xe2 0x82 0xac in encoding \"UTF8\" has no equivalent in encoding \"LATIN1\"", "22P05", "refused", true),
-        ("unsupported Unicode escape sequence", "22P05", "refused", true),
-        ("relation \"tasks\" does not exist", "42P01", "unexpected", true),
-        ("permission denied for table tasks", "42501", "unexpected", true),
-        ("column \"mood\" does not exist", "unknown", "unexpected", true),
-    ];
-
-    #[test]
-    fn what_the_server_says_has_its_code_its_word_and_its_connection() {
-        for (text, code, wanted, is_kept) in SAID {
-            let error = of_text(text);
-            assert_eq!(error.sqlstate, *code, "{text}");
-            assert_eq!(error.spoils_the_connection(), !is_kept, "{text}");
-            assert_eq!(word(error), *wanted, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_diesel_has_a_kind_for_needs_no_text() {
-        for (kind, code, wanted, is_kept) in [
-            (
-                DatabaseErrorKind::UnableToSendCommand,
-                "08006",
-                "unavailable",
-                false,
-            ),
-            (DatabaseErrorKind::ClosedConnection, "08006", "unavailable", false),
-            (
-                DatabaseErrorKind::ReadOnlyTransaction,
-                "25006",
-                "unavailable",
-                false,
-            ),
-            (
-                DatabaseErrorKind::SerializationFailure,
-                "40001",
-                "unavailable",
-                true,
-            ),
-            (DatabaseErrorKind::CheckViolation, "23514", "refused", true),
-            (DatabaseErrorKind::UniqueViolation, "23505", "unexpected", true),
-            (DatabaseErrorKind::NotNullViolation, "23502", "unexpected", true),
-            (
-                DatabaseErrorKind::ForeignKeyViolation,
-                "23503",
-                "unexpected",
-                true,
-            ),
-        ] {
-            let error = of(kind, "in whatever language");
-            assert_eq!(error.sqlstate, code);
-            assert_eq!(error.spoils_the_connection(), !is_kept, "{code}");
-            assert_eq!(word(error), wanted, "{code}");
-        }
-    }
-
-    #[test]
-    fn a_statement_runs_once_more_only_if_a_second_run_changes_nothing_or_the_first_did_not_happen() {
-        let harmless = [Repeat::Read, Repeat::Insert, Repeat::SameValues];
-        for (text, code, ..) in SAID {
-            let failure = Failure::Statement(of_text(text));
-            let (first_run, even_if_harmful) = match *code {
-                "57P01" | "57P02" | "57P03" => (Some(FirstRun::Unknown), None),
-                "40P01" | "57P05" | "0A000" => (Some(FirstRun::Undone), Some(FirstRun::Undone)),
-                _ => (None, None),
-            };
-            for repeat in harmless {
-                assert_eq!(failure.allows(repeat), first_run, "{text}");
-            }
-            assert_eq!(failure.allows(Repeat::Never), even_if_harmful, "{text}");
-        }
-        for failure in [
-            Failure::Busy,
-            Failure::NotConnected("refused".to_owned()),
-            Failure::GaveUp(Duration::from_secs(5)),
-        ] {
-            assert_eq!(failure.allows(Repeat::Read), None, "{failure}");
-        }
-    }
-
-    #[test]
-    fn only_a_database_that_is_away_or_cannot_work_is_an_outage() {
-        for (text, code, ..) in SAID {
-            let is_outage = Failure::Statement(of_text(text)).is_outage();
-            let wanted = matches!(
-                *code,
-                "53000"
-                    | "53100"
-                    | "53200"
-                    | "53300"
-                    | "53400"
-                    | "57P01"
-                    | "57P02"
-                    | "57P03"
-                    | "26000"
-                    | "42P05"
-            );
-            assert_eq!(is_outage, wanted, "{text}");
-        }
-        assert!(Failure::NotConnected(String::new()).is_outage());
-        assert!(Failure::GaveUp(Duration::ZERO).is_outage());
-        assert!(!Failure::Busy.is_outage());
-    }
-
-    #[test]
-    fn an_unreadable_error_after_the_whole_time_limit_counts_as_a_timeout() {
-        let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new("annulation".to_owned()));
-        assert_eq!(word(StatementError::new(&error, true)), "timed out");
-    }
-
-    #[test]
-    fn an_unreadable_error_before_the_end_of_the_connection_is_an_outage() {
-        let error = of_text("Verbindung wird abgebrochen");
-        assert!(error.may_be_the_end());
-        let error = error.at_the_end(None);
-        assert_eq!(error.to_string(), "SQLSTATE 08006: Verbindung wird abgebrochen");
-        assert!(error.spoils_the_connection());
-        assert_eq!(word(error), "unavailable");
-    }
-}
+pub(crate) mod tests;

@@ -4,11 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bb8::{ManageConnection, Pool, PooledConnection, QueueStrategy, RunError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::PostgresSettings;
-use crate::connect::{ConnectError, Connector, Handle, ServerLimits};
+use crate::connect::{ConnectError, Connector, ServerLimits};
 use crate::error::Failure;
+use crate::handle::Handle;
 use crate::stats::{LaneStats, Waiters};
 
 /// Which connection a statement travels on.
@@ -94,24 +96,31 @@ impl Lanes {
 
     /// Waits for a connection, at most until then.
     pub(crate) async fn lend(&self, lane: Lane, deadline: Instant) -> Result<Loan, Failure> {
-        let borrowed = match lane {
-            Lane::Read => self.read.acquire(deadline).await?,
-            Lane::Work => self.work.acquire(deadline).await?,
+        let pool = match lane {
+            Lane::Read => &self.read,
+            Lane::Work => &self.work,
         };
+        let (borrowed, turn) = pool.acquire(deadline).await?;
         Ok(Loan {
             handle: Arc::clone(&*borrowed),
             // A shared connection goes back to the pool at once, for the next one to share it.
             _borrowed: (lane == Lane::Work).then_some(borrowed),
+            _turn: turn,
             lane,
         })
     }
 }
 
+type Borrowed = PooledConnection<'static, Manager>;
+type Turn = OwnedSemaphorePermit;
+
 /// A connection for one statement; dropping it hands it back.
 pub(crate) struct Loan {
     pub(crate) handle: Arc<Handle>,
     pub(crate) lane: Lane,
-    _borrowed: Option<PooledConnection<'static, Manager>>,
+    // In this order: whoever is next finds the connection in the pool.
+    _borrowed: Option<Borrowed>,
+    _turn: Option<Turn>,
 }
 
 /// A pool, and the patience of those who wait for it.
@@ -119,6 +128,9 @@ struct LanePool {
     pool: Pool<Manager>,
     lane: Lane,
     size: u32,
+    /// As many turns as connections, given in the order of arrival. Whoever asks bb8 again after one of its short turns
+    /// would stand at the end of its line. The read lane has none: nobody keeps its connection.
+    turns: Option<Arc<Semaphore>>,
     waiters: Waiters,
     last_failure: Arc<LastFailure>,
     patience: Duration,
@@ -150,28 +162,44 @@ impl LanePool {
             pool,
             lane,
             size,
+            turns: (lane == Lane::Work).then(|| {
+                let size = usize::try_from(size).unwrap_or(usize::MAX);
+                Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)))
+            }),
             waiters: Waiters::default(),
             last_failure,
             patience,
         }
     }
 
-    /// Waits for a connection, through any number of failed attempts to make one. An attempt may take longer than
-    /// anybody waits: it goes on by itself, and whoever comes next finds its connection.
-    async fn acquire(&self, deadline: Instant) -> Result<PooledConnection<'static, Manager>, Failure> {
+    /// Waits for a turn and a connection.
+    async fn acquire(&self, deadline: Instant) -> Result<(Borrowed, Option<Turn>), Failure> {
         let waiting = self.waiters.join();
         let started = Instant::now();
+        let in_turn = async {
+            let turn = match &self.turns {
+                // Nobody closes it.
+                Some(turns) => Arc::clone(turns).acquire_owned().await.ok(),
+                None => None,
+            };
+            (self.borrow().await, turn)
+        };
         let until = deadline.min(started + self.patience);
+        timeout_at(until, in_turn).await.map_err(|_| {
+            waiting.give_up();
+            self.why_nobody_came_since(started)
+        })
+    }
+
+    /// Waits for a connection, through any number of failed attempts to make one. An attempt may take longer than
+    /// anybody waits: it goes on by itself, and whoever comes next finds its connection.
+    async fn borrow(&self) -> Borrowed {
         loop {
-            match timeout_at(until, self.pool.get_owned()).await {
-                Ok(Ok(borrowed)) => return Ok(borrowed),
-                Err(_) => {
-                    waiting.give_up();
-                    return Err(self.why_nobody_came_since(started));
-                }
-                Ok(Err(RunError::TimedOut)) => {}
+            match self.pool.get_owned().await {
+                Ok(borrowed) => return borrowed,
+                Err(RunError::TimedOut) => {}
                 // bb8 keeps to itself that an idle connection had ended; should it ever tell, this is no busy loop.
-                Ok(Err(RunError::User(_))) => sleep(Duration::from_millis(10)).await,
+                Err(RunError::User(_)) => sleep(Duration::from_millis(10)).await,
             }
         }
     }

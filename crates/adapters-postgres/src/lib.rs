@@ -1,40 +1,71 @@
-//! Keeps tasks in PostgreSQL.
+//! Keeps tasks in PostgreSQL: the adapter for a database server.
 //!
-//! ```text
-//! DatabaseUrl ── parse, normalise          once, at start
-//! PostgresDatabase ── probe, migrate       once per process
-//!   ├─ worker() ── Executor                once per worker thread, on that thread
-//!   │    ├─ read lane: one shared connection; statements are pipelined on it
-//!   │    └─ work lane: a pool; a connection is borrowed for a whole statement
-//!   └─ archive()                           for commands of operators: one connection without limits
-//! PostgresTaskRepository ── a Call each time, its statements run by Call::run
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings};
+//!
+//! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+//! let database = PostgresDatabase::new(PostgresSettings {
+//!     url: DatabaseUrl::parse("postgresql://app@localhost/tasks")?,
+//!     migration_url: None,
+//!     connect_timeout: None,
+//!     acquire_timeout: Duration::from_secs(2),
+//!     work_lane_size: 8,
+//!     max_in_flight: 512,
+//! });
+//! let server = database.probe().await?; // the first connection: who answers, and with which tables
+//! let applied = database.migrate().await?;
+//! let tasks = database.worker(); // one per worker thread; a `TaskRepository` and a `StorageHealth`
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! Why two lanes: with durable commits the statements of one connection commit one after another, so a read on a
-//! connection that also writes waits for other people's commits. Reads that an index bounds share one connection per
-//! worker and never wait for a lock or a commit; everything else has a connection to itself.
+//! # How a call travels
 //!
-//! Where to find what: [`DatabaseUrl`] in `url.rs`, connecting and TLS in `connect.rs`, the pools in `lanes.rs`, running
-//! a statement within its time limits and perhaps once more in `call.rs` and `budget.rs`, their use in numbers in
-//! `stats.rs`, what a failure means in `error.rs`, the statements in `tasks.rs`, `statements.rs` and `archive.rs`, the
-//! tables in `schema.rs`, migrations in `migrations.rs`.
+//! ```text
+//! PostgresTaskRepository ──> Executor::begin ──> Call::run ──> the read lane   one shared connection, pipelined
+//!                            a place, a deadline            └─> the work lane  a pool; borrowed for one statement
+//! ```
+//!
+//! Each worker thread has its own lanes; places, statistics and the budget of repeats belong to the process. Reads
+//! that an index bounds share one connection and never wait for a lock or a commit; everything else has a connection to
+//! itself, handed out in the order of arrival. Why two: `docs/decisions/0001-two-lanes.md`. `Call::run` is the one place
+//! that runs a statement within its time limits, and perhaps once more. The archive of operators has one connection
+//! outside of the lanes, without the limits of requests.
+//!
+//! # Where things are
+//!
+//! | File | What lives there |
+//! |---|---|
+//! | `tasks.rs` | the ports: which statements each call is, and in which lane |
+//! | `tasks/statements.rs`, `tasks/lists.rs` | the statements with one fixed text, and those about many tasks |
+//! | `tasks/archive.rs` | the port of operators and its statements |
+//! | `tasks/row.rs` | the way from rows to tasks |
+//! | `search.rs` | the rules of a search in SQL |
+//! | `schema.rs` | the tables as diesel sees them; the truth is in `migrations/postgres` |
+//! | `call.rs`, `retry.rs` | running a statement, and what may run a second time |
+//! | `error.rs` | what a failure means: the one way from diesel's errors to the port's |
+//! | `lanes.rs`, `stats.rs` | the pools, who gets a connection, and their use in numbers |
+//! | `url.rs`, `connect.rs`, `handle.rs` | the address, establishing a connection, and what is known of its health |
+//! | `probe.rs`, `migrations.rs` | who answers, and bringing its tables up to date |
 //!
 //! # Adding a statement
 //!
 //! Whoever adds one chooses its `Lane` and what a second run of it would do (`Repeat`); both say how to choose. Its text
-//! must be fixed, or the test `statements.rs` fails. It names the owner. It is run by `load` or `execute`, which read its
-//! answer to the end.
+//! must be fixed, or one of a few that depend on no value: the test `statements.rs` fails otherwise. It names the owner.
+//! It is run by `load` or `execute`, which read its answer to the end.
 
-mod archive;
-mod budget;
 mod call;
 mod connect;
 mod error;
+mod handle;
 mod lanes;
 mod migrations;
+mod probe;
+mod retry;
 mod schema;
 mod search;
-mod statements;
 mod stats;
 mod tasks;
 mod url;
@@ -42,11 +73,11 @@ mod url;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-pub use archive::PostgresTaskArchive;
-pub use connect::{ConnectError, ServerInfo};
+pub use connect::ConnectError;
 pub use migrations::{MigrateError, SchemaState};
+pub use probe::ServerInfo;
 pub use stats::{DatabaseStats, LaneStats, RepeatStats};
-pub use tasks::PostgresTaskRepository;
+pub use tasks::{PostgresTaskArchive, PostgresTaskRepository};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 
 use call::{Executor, Process};
@@ -106,7 +137,7 @@ impl PostgresDatabase {
     /// # Errors
     /// [`ConnectError::is_refusal`] tells whether trying again can help.
     pub async fn probe(&self) -> Result<ServerInfo, ConnectError> {
-        let info = self.connector.probe().await?;
+        let info = probe::probe(&self.connector).await?;
         let letters = if info.has_icu {
             Letters::All
         } else {

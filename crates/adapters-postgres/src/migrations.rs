@@ -12,7 +12,8 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error;
 
-use crate::connect::{ConnectError, Connector, Inquiry};
+use crate::connect::{ConnectError, Connector};
+use crate::probe::Inquiry;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
@@ -61,20 +62,21 @@ async fn lock(connection: &mut AsyncPgConnection) -> QueryResult<()> {
 
 fn run_pending(connection: AsyncPgConnection) -> (AsyncPgConnection, Result<Vec<String>, MigrateError>) {
     let mut harness = AsyncMigrationHarness::new(connection);
-    let outcome = names_of_pending(&mut harness)
-        .and_then(|names| harness.run_pending_migrations(MIGRATIONS).map(|_| names))
-        .map_err(MigrateError::Failed);
+    let outcome = run_each_pending(&mut harness).map_err(MigrateError::Failed);
     (harness.into_inner(), outcome)
 }
 
-fn names_of_pending(
+fn run_each_pending(
     harness: &mut AsyncMigrationHarness<AsyncPgConnection>,
 ) -> diesel::migration::Result<Vec<String>> {
-    let pending = harness.pending_migrations(MIGRATIONS)?;
-    Ok(pending
-        .iter()
-        .map(|migration| migration.name().to_string())
-        .collect())
+    harness
+        .pending_migrations(MIGRATIONS)?
+        .into_iter()
+        .map(|migration| {
+            harness.run_migration(&migration)?;
+            Ok(migration.name().to_string())
+        })
+        .collect()
 }
 
 /// How the schema of a database stands to the migrations of this program.
@@ -135,4 +137,16 @@ pub enum MigrateError {
     /// A migration failed.
     #[error("a migration failed: {0}")]
     Failed(Box<dyn std::error::Error + Send + Sync>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_can_run_in_the_one_transaction() {
+        for migration in MigrationSource::<Pg>::migrations(&MIGRATIONS).unwrap() {
+            assert!(migration.metadata().run_in_transaction(), "{}", migration.name());
+        }
+    }
 }

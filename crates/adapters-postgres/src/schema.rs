@@ -1,4 +1,4 @@
-//! The tables as the migrations leave them; `tests/schema.rs` compares this file with a real database.
+//! The tables as the migrations leave them; `tests/schema_rules.rs` compares this file with a real database.
 
 diesel::table! {
     tasks (user_id, id) {

@@ -1,9 +1,10 @@
-//! The folding rule of searches (`domain::task::fold`) in SQL.
+//! The rules of searches in SQL: folding (`domain::task::fold`), and every character standing for itself.
 
 use diesel::QueryResult;
 use diesel::expression::{AppearsOnTable, Expression, ValidGrouping};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use domain::task::SearchTerm;
 
 /// Which capital letters the server can turn into small ones. A search misses the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,5 +49,29 @@ impl<E: QueryFragment<Pg>> QueryFragment<Pg> for Folded<E> {
             Letters::OfLocale => " COLLATE \"default\"), 'ς', 'σ')",
         });
         Ok(())
+    }
+}
+
+/// The pattern of `LIKE` (with its usual `\`) that finds a term in folded text.
+pub(crate) fn pattern_of(term: &SearchTerm) -> String {
+    let mut pattern = String::from("%");
+    for character in term.folded().chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_stand_for_themselves() {
+        let term = SearchTerm::parse(r"50%_\").unwrap();
+        assert_eq!(pattern_of(&term), r"%50\%\_\\%");
     }
 }

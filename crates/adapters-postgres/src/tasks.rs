@@ -1,142 +1,34 @@
-//! Tasks in PostgreSQL: one statement per operation, its owner in each.
+//! The ports: which statements each call is, and in which lane.
+
+mod archive;
+mod lists;
+mod row;
+mod statements;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::dsl::{AsSelect, IntoBoxed, Select};
-use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use domain::Cause;
 use domain::health::StorageHealth;
 use domain::identity::Owner;
 use domain::task::{
-    Cursor, Description, Direction, Expected, IdempotencyKey, Inserted, Page, Position, RepositoryError,
-    Sort, SortKey, Status, StatusSet, Summary, Task, TaskChange, TaskFilter, TaskId, TaskParts, TaskQuery,
-    TaskRepository, Title, Version,
+    Description, Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task,
+    TaskChange, TaskFilter, TaskId, TaskQuery, TaskRepository, Title,
 };
-use uuid::Uuid;
+use thiserror::Error;
+
+pub use archive::PostgresTaskArchive;
 
 use crate::call::{Call, Executor};
-use crate::error::Repeat;
 use crate::lanes::Lane;
+use crate::retry::Repeat;
 use crate::schema::tasks;
 use crate::search::Letters;
-use crate::statements::{FindTask, InsertTask, NewestTasks, UpdateTask};
-
-/// Restricts a selection to the tasks of an owner that match a filter. Each combination of conditions has one text.
-/// A macro, because the type of what is selected differs.
-macro_rules! matching {
-    ($selection:expr, $owner:expr, $filter:expr, $letters:expr) => {{
-        let TaskFilter {
-            statuses,
-            search,
-            updated_since,
-        } = $filter;
-        let mut statement = $selection
-            .filter(tasks::user_id.eq($owner.as_str()))
-            .into_boxed::<Pg>();
-        if let Some(statuses) = statuses {
-            statement = statement.filter(tasks::status.eq_any(names_of(statuses)));
-        }
-        if let Some(term) = search {
-            let pattern = term.like_pattern();
-            let in_title = $letters.folded(tasks::title).like(pattern.clone());
-            let in_description = $letters.folded(tasks::description).like(pattern);
-            statement = statement.filter(in_title.nullable().or(in_description));
-        }
-        if let Some(since) = updated_since {
-            statement = statement.filter(tasks::updated_at.ge(*since));
-        }
-        statement
-    }};
-}
-
-/// Only what comes after a value of a column, and after an id where that is equal.
-macro_rules! after {
-    ($statement:expr, $column:expr, $value:expr, $id:expr, $direction:expr) => {
-        match $direction {
-            Direction::Ascending => {
-                $statement.filter($column.gt($value).or($column.eq($value).and(tasks::id.gt($id))))
-            }
-            Direction::Descending => {
-                $statement.filter($column.lt($value).or($column.eq($value).and(tasks::id.lt($id))))
-            }
-        }
-    };
-}
-
-/// By a column, then by id, in one direction.
-macro_rules! ordered {
-    ($statement:expr, $column:expr, $direction:expr) => {
-        match $direction {
-            Direction::Ascending => $statement.order(($column.asc(), tasks::id.asc())),
-            Direction::Descending => $statement.order(($column.desc(), tasks::id.desc())),
-        }
-    };
-}
-
-type TaskRows<'q> = IntoBoxed<'q, Select<tasks::table, AsSelect<TaskRow, Pg>>, Pg>;
-
-/// The rows of a page, and one more.
-fn page_of<'q>(owner: &'q Owner, query: &'q TaskQuery, letters: Letters) -> TaskRows<'q> {
-    let Sort { key, direction } = query.sort();
-    let tasks = tasks::table.select(TaskRow::as_select());
-    let mut statement = matching!(tasks, owner, query.filter(), letters);
-    if let Some(Cursor { position, id }) = query.after() {
-        let id = id.as_uuid();
-        statement = match (position, direction) {
-            (Position::CreatedAt, Direction::Ascending) => statement.filter(tasks::id.gt(id)),
-            (Position::CreatedAt, Direction::Descending) => statement.filter(tasks::id.lt(id)),
-            (Position::UpdatedAt(time), direction) => {
-                after!(statement, tasks::updated_at, *time, id, direction)
-            }
-            (Position::Title(title), direction) => {
-                after!(statement, tasks::title, title.as_str(), id, direction)
-            }
-            (Position::Status(status), direction) => {
-                after!(statement, tasks::status, status.as_str(), id, direction)
-            }
-        };
-    }
-    let statement = match (key, direction) {
-        (SortKey::CreatedAt, Direction::Ascending) => statement.order(tasks::id.asc()),
-        (SortKey::CreatedAt, Direction::Descending) => statement.order(tasks::id.desc()),
-        (SortKey::UpdatedAt, direction) => ordered!(statement, tasks::updated_at, direction),
-        (SortKey::Title, direction) => ordered!(statement, tasks::title, direction),
-        (SortKey::Status, direction) => ordered!(statement, tasks::status, direction),
-    };
-    statement.limit(i64::from(query.limit().get()) + 1)
-}
-
-/// The statement for the list that nearly everybody asks for: all tasks, the newest first.
-fn plain_list<'a>(owner: &'a Owner, query: &TaskQuery) -> Option<NewestTasks<'a>> {
-    let is_plain = query.filter().is_empty() && query.sort() == Sort::default();
-    is_plain.then(|| NewestTasks {
-        user_id: owner.as_str(),
-        // Above every id that there is.
-        older_than: query.after().map_or(Uuid::max(), |cursor| cursor.id.as_uuid()),
-        limit: i64::from(query.limit().get()) + 1,
-    })
-}
-
-/// Only what the primary key bounds may travel on the shared connection.
-fn lane_of(query: &TaskQuery) -> Lane {
-    if query.sort().key == SortKey::CreatedAt && query.filter().is_empty() {
-        Lane::Read
-    } else {
-        Lane::Work
-    }
-}
-
-fn names_of(statuses: &StatusSet) -> Vec<&'static str> {
-    statuses.iter().map(Status::as_str).collect()
-}
-
-pub(crate) fn row_count(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or_default()
-}
+use row::TaskRow;
+use statements::{FindTask, InsertTask, UpdateTask};
 
 /// Keeps tasks in PostgreSQL, over the connections of one worker.
 #[derive(Clone)]
@@ -187,58 +79,15 @@ impl TaskRepository for PostgresTaskRepository {
     }
 
     async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
-        let call = self.executor.begin()?;
-        let rows = match plain_list(owner, query) {
-            Some(newest) => {
-                let rows = call.run(Lane::Read, Repeat::Read, |attempt| async move {
-                    newest.load::<TaskRow>(&mut attempt.connection()).await
-                });
-                rows.await?
-            }
-            None => {
-                let rows = call.run(lane_of(query), Repeat::Read, |attempt| {
-                    let statement = page_of(owner, query, self.letters);
-                    async move { statement.load::<TaskRow>(&mut attempt.connection()).await }
-                });
-                rows.await?
-            }
-        };
-        let items = rows
-            .into_iter()
-            .map(|row| row.into_task(owner))
-            .collect::<Result<_, _>>()?;
-        Ok(Page::of_one_more_than_asked(query, items))
+        lists::list(&self.executor.begin()?, owner, query, self.letters).await
     }
 
     async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError> {
-        let call = self.executor.begin()?;
-        let counts = call.run(Lane::Work, Repeat::Read, |attempt| {
-            let count = tasks::table.select(diesel::dsl::count_star());
-            let statement = matching!(count, owner, filter, self.letters);
-            async move { statement.load::<i64>(&mut attempt.connection()).await }
-        });
-        Ok(counts
-            .await?
-            .into_iter()
-            .next()
-            .map(row_count)
-            .unwrap_or_default())
+        lists::count(&self.executor.begin()?, owner, filter, self.letters).await
     }
 
     async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError> {
-        let call = self.executor.begin()?;
-        let rows = call.run(Lane::Work, Repeat::Read, |attempt| {
-            let statement = tasks::table
-                .filter(tasks::user_id.eq(owner.as_str()))
-                .group_by(tasks::status)
-                .select((tasks::status, diesel::dsl::count_star()));
-            async move { statement.load::<(String, i64)>(&mut attempt.connection()).await }
-        });
-        let mut summary = Summary::default();
-        for (status, count) in rows.await? {
-            summary.add(Status::parse(&status).map_err(corrupt)?, row_count(count));
-        }
-        Ok(summary)
+        lists::summary(&self.executor.begin()?, owner).await
     }
 
     async fn update(
@@ -311,16 +160,7 @@ impl TaskRepository for PostgresTaskRepository {
     }
 
     async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
-        let call = self.executor.begin()?;
-        let deleted = call.run(Lane::Work, Repeat::Never, |attempt| async move {
-            let statement = diesel::delete(
-                tasks::table
-                    .filter(tasks::user_id.eq(owner.as_str()))
-                    .filter(tasks::status.eq_any(names_of(statuses))),
-            );
-            statement.execute(&mut attempt.connection()).await
-        });
-        Ok(deleted.await? as u64)
+        lists::delete_with_status(&self.executor.begin()?, owner, statuses).await
     }
 }
 
@@ -340,7 +180,7 @@ async fn try_insert(
     key: Option<&IdempotencyKey>,
 ) -> Result<TriedInsert, RepositoryError> {
     let tried = call.run(Lane::Work, Repeat::Insert, |attempt| async move {
-        let stored = row_of(task.parts(), key)
+        let stored = InsertTask::of(task, key)
             .execute(&mut attempt.connection())
             .await?;
         Ok(if stored == 1 {
@@ -424,7 +264,7 @@ impl StorageHealth for PostgresTaskRepository {
 }
 
 /// The table is missing, or not as this program needs it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Error)]
 #[error("the table of tasks cannot be used (run `task-api migrate`): {0}")]
 struct NotOurTable(Cause);
 
@@ -432,73 +272,5 @@ fn version_numbers(expected: &Expected) -> Option<Vec<i32>> {
     match expected {
         Expected::Any => None,
         Expected::OneOf(versions) => Some(versions.iter().map(|version| version.get()).collect()),
-    }
-}
-
-/// A task as a row, without its owner: whoever reads a row has named the owner in the statement.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = tasks, check_for_backend(Pg))]
-pub(crate) struct TaskRow {
-    id: Uuid,
-    title: String,
-    description: Option<String>,
-    status: String,
-    version: i32,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-}
-
-impl TaskRow {
-    pub(crate) fn into_task(self, owner: &Owner) -> Result<Task, RepositoryError> {
-        let Self {
-            id,
-            title,
-            description,
-            status,
-            version,
-            created_at,
-            updated_at,
-        } = self;
-        Task::restore(TaskParts {
-            id: TaskId::from_uuid(id).map_err(corrupt)?,
-            owner: owner.clone(),
-            title: Title::parse(title).map_err(corrupt)?,
-            description: description.map(Description::parse).transpose().map_err(corrupt)?,
-            status: Status::parse(&status).map_err(corrupt)?,
-            version: Version::new(version).map_err(corrupt)?,
-            created_at,
-            updated_at,
-        })
-        .map_err(corrupt)
-    }
-}
-
-pub(crate) fn corrupt(error: impl Into<Cause>) -> RepositoryError {
-    RepositoryError::Corrupt(error.into())
-}
-
-/// A task as a row to be stored.
-fn row_of<'a>(task: &'a TaskParts, key: Option<&'a IdempotencyKey>) -> InsertTask<'a> {
-    let TaskParts {
-        id,
-        owner,
-        title,
-        description,
-        status,
-        version,
-        created_at,
-        updated_at,
-    } = task;
-    InsertTask {
-        user_id: owner.as_str(),
-        id: id.as_uuid(),
-        created_at: *created_at,
-        updated_at: *updated_at,
-        version: version.get(),
-        status: status.as_str(),
-        title: title.as_str(),
-        description: description.as_ref().map(Description::as_str),
-        idempotency_key: key.map(IdempotencyKey::as_str),
-        idempotency_fingerprint: key.map(|key| key.fingerprint().0),
     }
 }

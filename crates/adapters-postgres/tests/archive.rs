@@ -33,15 +33,31 @@ async fn what_breaks_a_rule_is_corrupt_and_never_carried_on() {
     let archive = migrated(database.url()).await.archive().await.unwrap();
     archive.import(vec![titled("title")]).await.unwrap();
     let client = database.client().await;
-    for spoil in [
-        "idempotency_key = 'k', idempotency_fingerprint = '\\x0102'",
-        "idempotency_key = 'a b', idempotency_fingerprint = sha256('')",
-        "idempotency_key = NULL, idempotency_fingerprint = NULL, updated_at = created_at - interval '1 second'",
+    for (spoil, wanted) in [
+        (
+            "idempotency_key = 'k', idempotency_fingerprint = '\\x0102'",
+            "a row of tasks has an impossible idempotency_fingerprint",
+        ),
+        (
+            "idempotency_key = 'a b', idempotency_fingerprint = sha256('')",
+            "a row of tasks has an impossible idempotency_key",
+        ),
+        (
+            "idempotency_key = NULL, idempotency_fingerprint = NULL, title = ' '",
+            "a row of tasks has an impossible title",
+        ),
+        (
+            "title = 'title', updated_at = 'infinity'",
+            "Error deserializing field 'updated_at'",
+        ),
     ] {
         let spoil = format!("UPDATE tasks SET {spoil}");
         client.batch_execute(&spoil).await.unwrap();
-        let error = archive.export(&an_owner(), None, 1).await.unwrap_err();
-        assert!(matches!(error, RepositoryError::Corrupt(_)), "{spoil}: {error:?}");
+        let answer = archive.export(&an_owner(), None, 1).await;
+        let Err(RepositoryError::Corrupt(cause)) = answer else {
+            panic!("{spoil}: {answer:?}")
+        };
+        assert!(cause.to_string().starts_with(wanted), "{spoil}: {cause}");
     }
     let spoil = "UPDATE tasks SET user_id = 'a' || chr(7)";
     client.batch_execute(spoil).await.unwrap();

@@ -171,7 +171,7 @@ async fn a_real_deadlock_is_resolved_by_running_once_more() {
     lock.batch_execute("SET deadlock_timeout = '1h'; SELECT FROM place FOR UPDATE")
         .await
         .expect("a lock");
-    let waiting = scene.renaming(&scene.task);
+    let waiting = scene.renaming(&scene.task, "new title");
     until_somebody_waits(&lock).await;
     lock.batch_execute("SELECT FROM tasks FOR UPDATE")
         .await
@@ -190,7 +190,7 @@ async fn a_change_that_cannot_be_put_in_order_is_made_on_what_is_there_then() {
         .await;
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
-    let waiting = scene.renaming(&scene.task);
+    let waiting = scene.renaming(&scene.task, "new title");
     until_somebody_waits(&lock).await;
     lock.batch_execute("UPDATE tasks SET version = version + 1")
         .await
@@ -227,7 +227,7 @@ async fn a_statement_that_the_administrator_cancels_timed_out_with_its_code() {
     let scene = Scene::new().await;
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
-    let waiting = scene.renaming(&scene.task);
+    let waiting = scene.renaming(&scene.task, "new title");
     until_somebody_waits(&lock).await;
     let cancel = format!(
         "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND {OURS}"
@@ -284,6 +284,11 @@ async fn a_table_that_is_missing_is_a_fault_of_ours() {
     assert_eq!(
         cause.to_string(),
         "SQLSTATE 42P01: relation \"tasks\" does not exist"
+    );
+    let cause = unavailable(scene.repository.check().await);
+    assert!(
+        cause.starts_with("the table of tasks cannot be used (run `task-api migrate`)"),
+        "{cause}"
     );
     assert!(!scene.repository.is_degraded(), "the database is well");
 }

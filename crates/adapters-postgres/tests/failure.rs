@@ -13,7 +13,7 @@ use domain::task::{Expected, RepositoryError, Task, TaskRepository};
 use domain::testing::{a_task, an_owner};
 use futures_util::future::{join, join_all, join3};
 use support::proxy::{Detour, Proxy, connect};
-use support::scene::{locked, until_somebody_waits};
+use support::scene::{locked, until_somebody_waits, waiting_for_locks};
 use support::{eventually, migrated, read, renamed, settings, stored, timed, timed_out, unavailable};
 use test_postgres::{Cluster, ClusterOptions, StopMode, TestDatabase};
 use tokio::io::copy_bidirectional;
@@ -28,6 +28,30 @@ async fn with_a_task() -> (TestDatabase, PostgresTaskRepository, Task) {
     let task = stored(&repository, &an_owner(), "title").await;
     read(&repository, &task).await.expect("a look-up");
     (database, repository, task)
+}
+
+/// The same behind a proxy.
+struct Proxied {
+    database: TestDatabase,
+    proxy: Proxy,
+    repository: PostgresTaskRepository,
+    task: Task,
+}
+
+impl Proxied {
+    async fn new() -> Self {
+        let database = test_postgres::fresh_database().await;
+        let proxy = Proxy::before(database.url()).await;
+        let repository = migrated(proxy.url()).await.worker();
+        let task = stored(&repository, &an_owner(), "title").await;
+        read(&repository, &task).await.expect("a look-up");
+        Self {
+            database,
+            proxy,
+            repository,
+            task,
+        }
+    }
 }
 
 /// Repeats a read and a write until both succeed, and tells how many seconds that took. Meanwhile the server may
@@ -206,11 +230,12 @@ async fn a_statement_that_the_administrator_ends_runs_once_more_or_is_an_outage_
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
 async fn a_server_that_falls_silent_is_given_up_in_time_and_asked_anew() {
-    let database = test_postgres::fresh_database().await;
-    let proxy = Proxy::before(database.url()).await;
-    let repository = migrated(proxy.url()).await.worker();
-    let task = stored(&repository, &an_owner(), "title").await;
-    read(&repository, &task).await.expect("a look-up");
+    let Proxied {
+        proxy,
+        repository,
+        task,
+        database: _database,
+    } = Proxied::new().await;
 
     proxy.fall_silent();
     let silence = join(
@@ -244,10 +269,12 @@ async fn a_server_that_falls_silent_is_given_up_in_time_and_asked_anew() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
 async fn a_silence_that_one_connection_meets_is_not_met_again_on_the_others() {
-    let database = test_postgres::fresh_database().await;
-    let proxy = Proxy::before(database.url()).await;
-    let repository = migrated(proxy.url()).await.worker();
-    let task = stored(&repository, &an_owner(), "title").await;
+    let Proxied {
+        database,
+        proxy,
+        repository,
+        task,
+    } = Proxied::new().await;
     // Several connections of the work lane.
     let mut client = database.client().await;
     let lock = locked(&mut client, &task).await;
@@ -257,15 +284,7 @@ async fn a_silence_that_one_connection_meets_is_not_met_again_on_the_others() {
             tokio::spawn(async move { renamed(&repository, &task, &format!("title {number}")).await })
         })
         .collect();
-    eventually("all of them wait", async || {
-        let waiting =
-            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        lock.execute("SELECT pg_stat_clear_snapshot()", &[])
-            .await
-            .expect("a fresh look");
-        lock.query(waiting, &[]).await.expect("sessions").len() == 4
-    })
-    .await;
+    eventually("all of them wait", async || waiting_for_locks(&lock).await == 4).await;
     lock.rollback().await.expect("an end");
     for update in waiting {
         update.await.expect("no panic").expect("an update");
@@ -285,10 +304,12 @@ async fn a_silence_that_one_connection_meets_is_not_met_again_on_the_others() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
 async fn whatever_a_pooler_says_before_it_hangs_up_is_an_outage() {
-    let database = test_postgres::fresh_database().await;
-    let proxy = Proxy::before(database.url()).await;
-    let repository = migrated(proxy.url()).await.worker();
-    let task = stored(&repository, &an_owner(), "title").await;
+    let Proxied {
+        database,
+        proxy,
+        repository,
+        task,
+    } = Proxied::new().await;
     let client = database.client().await;
     client
         .batch_execute("BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
@@ -317,11 +338,12 @@ async fn whatever_a_pooler_says_before_it_hangs_up_is_an_outage() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
 async fn a_silent_connection_is_found_out_even_if_no_caller_waits_for_it() {
-    let database = test_postgres::fresh_database().await;
-    let proxy = Proxy::before(database.url()).await;
-    let repository = migrated(proxy.url()).await.worker();
-    let task = stored(&repository, &an_owner(), "title").await;
-    read(&repository, &task).await.expect("a look-up");
+    let Proxied {
+        proxy,
+        repository,
+        task,
+        database: _database,
+    } = Proxied::new().await;
     proxy.fall_silent();
     let impatient = join(
         timeout(MOMENT, read(&repository, &task)),

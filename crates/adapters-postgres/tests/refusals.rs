@@ -11,7 +11,8 @@ use adapters_postgres::{ConnectError, PostgresDatabase};
 use domain::health::StorageHealth;
 use domain::testing::an_owner;
 use support::proxy::{Detour, connect, fatal};
-use support::{a_free_port, migrated, read, renamed, settings, stored, timed, unavailable};
+use support::scene::{locked, sessions};
+use support::{a_free_port, migrated, read, renamed, settings, stored, timed, timed_out, unavailable};
 use test_postgres::{Cluster, ClusterOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -255,4 +256,29 @@ async fn a_pooler_that_refuses_our_options_is_asked_once_and_then_used_without()
         1,
         "it is remembered for the process"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_long_wait_for_a_lock_behind_a_pooler_that_refuses_our_limits_is_no_silence_of_the_others() {
+    let database = test_postgres::fresh_database().await;
+    let (pooler, _) = a_pooler_before(database.url()).await;
+    let repository = migrated(pooler.url()).await.worker();
+    let task = stored(&repository, &an_owner(), "title").await;
+    read(&repository, &task).await.expect("a look-up");
+    let observer = database.client().await;
+    let before = sessions(&observer).await;
+    let mut client = database.client().await;
+    let lock = locked(&mut client, &task).await;
+    assert_eq!(
+        timed_out(renamed(&repository, &task, "other").await),
+        "no answer within 5.0s"
+    );
+    read(&repository, &task).await.expect("a look-up");
+    assert_eq!(
+        sessions(&observer).await,
+        before,
+        "the connection of the reads was sound"
+    );
+    lock.rollback().await.expect("an end");
 }

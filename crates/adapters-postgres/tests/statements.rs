@@ -4,13 +4,16 @@
 mod support;
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adapters_postgres::PostgresTaskRepository;
+use chrono::TimeDelta;
 use domain::health::StorageHealth;
 use domain::identity::Owner;
 use domain::task::{
-    ArchivedTask, Cursor, Description, Edit, Expected, Fingerprint, IdempotencyKey, RepositoryError, SortKey,
-    Status, Task, TaskArchive, TaskChange, TaskParts, TaskRepository, Version,
+    ArchivedTask, Cursor, Description, Direction, Edit, Expected, Fingerprint, IdempotencyKey, PageLimit,
+    RepositoryError, SearchTerm, Sort, SortKey, Status, StatusSet, Task, TaskArchive, TaskChange, TaskFilter,
+    TaskParts, TaskQuery, TaskRepository, Version,
 };
 use domain::testing::{a_task, an_owner, noon};
 use support::{a_page_of, a_title, migrated_with, settings, stored};
@@ -120,6 +123,44 @@ impl Request {
     }
 }
 
+/// Every combination of filters. The values, and how many there are, differ from round to round.
+fn every_filter(round: usize) -> Vec<TaskFilter> {
+    let statuses = StatusSet::new(Status::ALL.into_iter().take(round));
+    let search = SearchTerm::parse(&"x".repeat(round)).expect("a search term");
+    let since = noon() + TimeDelta::microseconds(i64::try_from(round).expect("a small number"));
+    let mut filters = Vec::new();
+    for statuses in [None, statuses] {
+        for search in [None, Some(&search)] {
+            for updated_since in [None, Some(since)] {
+                filters.push(TaskFilter {
+                    statuses: statuses.clone(),
+                    search: search.cloned(),
+                    updated_since,
+                });
+            }
+        }
+    }
+    filters
+}
+
+/// Lists of every shape.
+fn every_list(behind: &Task, round: usize) -> Vec<TaskQuery> {
+    let limit = PageLimit::new(i64::try_from(round).expect("a small number")).expect("a valid limit");
+    let mut lists = Vec::new();
+    for filter in every_filter(round) {
+        for key in SortKey::ALL {
+            for direction in [Direction::Ascending, Direction::Descending] {
+                for after in [None, Some(Cursor::behind(behind, key))] {
+                    let sort = Sort { key, direction };
+                    let query = TaskQuery::new(filter.clone(), sort, limit, after);
+                    lists.push(query.expect("a fitting cursor"));
+                }
+            }
+        }
+    }
+    lists
+}
+
 fn a_key(text: &str) -> IdempotencyKey {
     IdempotencyKey::new(text, Fingerprint([7; 32])).expect("a valid key")
 }
@@ -173,6 +214,49 @@ async fn repeated_reads_are_one_statement_each_and_prepare_nothing() {
             .all(|request| request.kind == "bind" || request.kind == "execute"),
         "{requests:#?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn lists_and_counts_of_every_shape_are_one_statement_each_and_prepare_nothing() {
+    let logged = Logged::new().await;
+    let task = stored(&logged.repository, &logged.owner, "title").await;
+    let round = AtomicUsize::new(0);
+    let next_round = || round.fetch_add(1, Ordering::Relaxed) % Status::ALL.len() + 1;
+    logged
+        .sends(
+            "lists",
+            &vec!["SELECT"; every_list(&task, 1).len()],
+            async |logged| {
+                for query in every_list(&task, next_round()) {
+                    let page = logged.repository.list(&logged.owner, &query).await;
+                    page.expect("a page");
+                }
+            },
+        )
+        .await;
+    logged
+        .sends("counts", &vec!["SELECT"; every_filter(1).len()], async |logged| {
+            for filter in every_filter(next_round()) {
+                let count = logged.repository.count(&logged.owner, &filter).await;
+                count.expect("a count");
+            }
+        })
+        .await;
+    logged
+        .sends("summary", &["SELECT"], async |logged| {
+            let summary = logged.repository.summary(&logged.owner).await;
+            summary.expect("a summary");
+        })
+        .await;
+    logged
+        .sends("delete with a status", &["DELETE"], async |logged| {
+            let statuses = Status::ALL.into_iter().take(next_round());
+            let statuses = StatusSet::new(statuses).expect("a status or more");
+            let deleted = logged.repository.delete_with_status(&logged.owner, &statuses);
+            deleted.await.expect("a deletion");
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use domain::Cause;
 use thiserror::Error as ThisError;
 
 use crate::error::is_lock;
-use crate::functions;
+use crate::search;
 
 /// Why a database could not be opened. The cause, if there is one, is the source of the error.
 #[derive(Debug, ThisError)]
@@ -111,7 +111,7 @@ impl DatabaseFile {
             "PRAGMA busy_timeout = {}; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
             self.busy_timeout.as_millis()
         ))?;
-        functions::register(&mut connection)?;
+        search::register(&mut connection)?;
         enter_wal(&mut connection, self.busy_timeout)?;
         Ok(connection)
     }

@@ -88,11 +88,7 @@ impl Lanes {
         let is_degraded = match outcome {
             // It did not get as far as the database, so it says nothing about it.
             Err(RepositoryError::Busy) => return,
-            Err(
-                RepositoryError::TimedOut(_)
-                | RepositoryError::Unavailable(_)
-                | RepositoryError::Unexpected(_),
-            ) => true,
+            Err(RepositoryError::TimedOut(_) | RepositoryError::Unavailable(_)) => true,
             Ok(_)
             | Err(
                 RepositoryError::AlreadyExists
@@ -100,7 +96,8 @@ impl Lanes {
                 | RepositoryError::VersionMismatch { .. }
                 | RepositoryError::IdempotencyKeyReused
                 | RepositoryError::Refused(_)
-                | RepositoryError::Corrupt(_),
+                | RepositoryError::Corrupt(_)
+                | RepositoryError::Unexpected(_),
             ) => false,
         };
         self.degraded.store(is_degraded, Ordering::Relaxed);

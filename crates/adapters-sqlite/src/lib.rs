@@ -39,7 +39,7 @@
 //! | `tasks/statements.rs`, `tasks/lists.rs` | the statements about one task, and those about many |
 //! | `tasks/archive.rs` | the port of operators and its statements |
 //! | `tasks/row.rs` | the way from rows to tasks and back |
-//! | `functions.rs` | the SQL functions that a search needs |
+//! | `search.rs` | the SQL functions that a search needs |
 //! | `schema.rs` | the tables as diesel sees them; the truth is in `migrations/sqlite` |
 //! | `error.rs` | the one way from diesel's errors to the port's |
 //! | `connection.rs`, `migrations.rs` | the file, its connections, its migrations |
@@ -54,13 +54,13 @@
 
 mod connection;
 mod error;
-mod functions;
 mod job;
 mod lanes;
 mod migrations;
 mod queue;
 mod readers;
 mod schema;
+mod search;
 mod stats;
 mod tasks;
 mod writer;
@@ -112,7 +112,7 @@ impl Default for SqliteSettings {
 
 /// An open database: the file, its connections and the threads that own them. One per process is enough.
 ///
-/// Dropping it is closing it.
+/// Dropping it lets no more calls in, finishes those that wait, and closes the file. That blocks.
 pub struct SqliteDatabase {
     file: DatabaseFile,
     version: String,
@@ -201,11 +201,6 @@ impl SqliteDatabase {
     pub fn schema(&self) -> &SchemaState {
         &self.schema
     }
-
-    /// Accepts no more calls, finishes those that wait, and closes the file. Blocks while it does.
-    pub fn close(self) {
-        drop(self);
-    }
 }
 
 impl Drop for SqliteDatabase {
@@ -217,13 +212,6 @@ impl Drop for SqliteDatabase {
                 tracing::error!("a thread of the SQLite database had panicked");
             }
         }
-    }
-}
-
-impl fmt::Display for SqliteDatabase {
-    /// For a line in the log: `SQLite 3.53.2 in /data/tasks.db`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SQLite {} in {}", self.version, self.file.path().display())
     }
 }
 

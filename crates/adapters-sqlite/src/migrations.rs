@@ -117,6 +117,13 @@ mod tests {
     }
 
     #[test]
+    fn every_migration_can_run_in_the_one_transaction() {
+        for migration in MigrationSource::<Sqlite>::migrations(&MIGRATIONS).unwrap() {
+            assert!(migration.metadata().run_in_transaction(), "{}", migration.name());
+        }
+    }
+
+    #[test]
     fn migrations_run_up_down_and_up_again() {
         let (file, _folder) = a_file();
         let applied = migrate(&file).unwrap();

@@ -5,7 +5,6 @@ mod lists;
 mod row;
 mod statements;
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -39,12 +38,6 @@ pub struct SqliteTaskRepository {
 impl SqliteTaskRepository {
     pub(crate) fn new(lanes: Arc<Lanes>) -> Self {
         Self { lanes }
-    }
-}
-
-impl fmt::Debug for SqliteTaskRepository {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteTaskRepository").finish_non_exhaustive()
     }
 }
 

@@ -132,7 +132,7 @@ async fn a_file_that_must_not_be_written_can_be_read() {
         let database = open(&path).unwrap();
         database.migrate().unwrap();
         database.tasks().insert(&big(), None).await.unwrap();
-        database.close();
+        drop(database);
         fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
         let test = "a_file_that_must_not_be_written_can_be_read";
         run_restricted(&as_anybody(), test, folder.path());

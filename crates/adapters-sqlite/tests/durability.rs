@@ -31,7 +31,7 @@ async fn acknowledged_changes_are_there_after_reopening() {
         .delete(deleted.owner(), deleted.id(), &Expected::Any)
         .await
         .unwrap();
-    fixture.database.close();
+    drop(fixture.database);
 
     let closed = tasks.find(kept.owner(), kept.id()).await.unwrap_err();
     assert!(matches!(closed, RepositoryError::Unavailable(_)), "{closed:?}");
@@ -99,7 +99,7 @@ async fn closing_finishes_what_was_accepted() {
         });
     }
     tokio::task::yield_now().await;
-    fixture.database.close();
+    drop(fixture.database);
     let answers = calls.join_all().await;
     let acknowledged = answers.iter().filter(|answer| answer.is_ok()).count();
     for refused in answers.into_iter().filter_map(Result::err) {

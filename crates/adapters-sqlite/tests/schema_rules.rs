@@ -2,7 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 use adapters_sqlite::{SqliteDatabase, SqliteSettings};
 use diesel::connection::SimpleConnection;
@@ -28,7 +32,7 @@ fn migrated() -> (SqliteConnection, TempDir) {
     let path = folder.path().join("tasks.db");
     let database = SqliteDatabase::open(&path, SqliteSettings::default()).expect("an open database");
     database.migrate().expect("a migrated database");
-    database.close();
+    drop(database);
     let path = path.to_str().expect("a path in UTF-8");
     let connection = SqliteConnection::establish(path).expect("a connection");
     (connection, folder)
@@ -78,6 +82,30 @@ fn table_macro(table: &str, columns: &[Column]) -> String {
         writeln!(text, "        {name} -> {kind},").expect("a text");
     }
     text + "    }\n}\n"
+}
+
+#[test]
+fn there_is_one_table() {
+    let (mut connection, _folder) = migrated();
+    assert_eq!(
+        tables(&mut connection),
+        ["tasks"],
+        "TaskArchive and StorageHealth::check must know a new one too"
+    );
+}
+
+/// The names of the migrations for one kind of database.
+fn migrations_for(database: &str) -> BTreeSet<OsString> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let entries = fs::read_dir(folder.join(database)).expect("the migrations");
+    entries
+        .map(|entry| entry.expect("a migration").file_name())
+        .collect()
+}
+
+#[test]
+fn both_databases_have_migrations_of_the_same_names() {
+    assert_eq!(migrations_for("sqlite"), migrations_for("postgres"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A repository with tasks, and a session beside it that can stand in its way.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-use adapters_postgres::{PostgresSettings, PostgresTaskRepository};
+use adapters_postgres::{PostgresDatabase, PostgresSettings, PostgresTaskRepository};
 use domain::task::{RepositoryError, Task};
 use domain::testing::an_owner;
 use test_postgres::TestDatabase;
@@ -14,6 +14,7 @@ use super::{eventually, migrated_with, read, renamed, settings, stored, timed};
 pub(crate) struct Scene {
     pub(crate) database: TestDatabase,
     pub(crate) client: Client,
+    pub(crate) adapter: PostgresDatabase,
     pub(crate) repository: PostgresTaskRepository,
     pub(crate) task: Task,
     pub(crate) other: Task,
@@ -28,13 +29,15 @@ impl Scene {
         let database = test_postgres::fresh_database().await;
         let mut settings = settings(database.url());
         adjust(&mut settings);
-        let repository = migrated_with(settings).await.worker();
+        let adapter = migrated_with(settings).await;
+        let repository = adapter.worker();
         let client = database.client().await;
         Self {
             task: stored(&repository, &an_owner(), "task").await,
             other: stored(&repository, &an_owner(), "other").await,
             database,
             client,
+            adapter,
             repository,
         }
     }
@@ -64,9 +67,13 @@ impl Scene {
     }
 
     /// An update of the task, under way.
-    pub(crate) fn renaming(&self, task: &Task) -> JoinHandle<(Result<Task, RepositoryError>, f64)> {
-        let (repository, task) = (self.repository.clone(), task.clone());
-        tokio::spawn(async move { timed(renamed(&repository, &task, "new title")).await })
+    pub(crate) fn renaming(
+        &self,
+        task: &Task,
+        title: &str,
+    ) -> JoinHandle<(Result<Task, RepositoryError>, f64)> {
+        let (repository, task, title) = (self.repository.clone(), task.clone(), title.to_owned());
+        tokio::spawn(async move { timed(renamed(&repository, &task, &title)).await })
     }
 }
 
@@ -84,15 +91,18 @@ pub(crate) async fn locked<'a>(client: &'a mut Client, task: &Task) -> Transacti
     transaction
 }
 
+/// How many sessions of ours wait for a lock.
+pub(crate) async fn waiting_for_locks(client: &Transaction<'_>) -> usize {
+    // A transaction sees the activity as it was at its first look.
+    let fresh_look = "SELECT pg_stat_clear_snapshot()";
+    client.execute(fresh_look, &[]).await.expect("a fresh look");
+    let waiting = format!("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND {OURS}");
+    client.query(&waiting, &[]).await.expect("sessions").len()
+}
+
 pub(crate) async fn until_somebody_waits(client: &Transaction<'_>) {
     eventually("somebody waits for the lock", async || {
-        let waiting = format!("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND {OURS}");
-        // A transaction sees the activity as it was at its first look.
-        client
-            .execute("SELECT pg_stat_clear_snapshot()", &[])
-            .await
-            .expect("a fresh look");
-        !client.query(&waiting, &[]).await.expect("sessions").is_empty()
+        waiting_for_locks(client).await > 0
     })
     .await;
 }

@@ -1,15 +1,14 @@
 //! The port of operators: statements about all tasks of an owner, batch by batch.
 
-use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use diesel::prelude::*;
 use domain::identity::Owner;
-use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskFilter, TaskId};
+use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskFilter, TaskId, corrupt};
 use uuid::Uuid;
 
-use super::row::{ArchivedRow, owner_of};
+use super::row::ArchivedRow;
 use super::{lists, statements};
 use crate::error::JobError;
 use crate::lanes::Lanes;
@@ -29,12 +28,6 @@ impl SqliteTaskArchive {
         Self {
             lanes: lanes.with_call_timeout(PATIENCE),
         }
-    }
-}
-
-impl fmt::Debug for SqliteTaskArchive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteTaskArchive").finish_non_exhaustive()
     }
 }
 
@@ -89,7 +82,8 @@ fn next_owner(connection: &mut SqliteConnection, after: Option<&Owner>) -> Resul
         .limit(1)
         .get_result(connection)
         .optional()?;
-    Ok(user_id.as_deref().map(owner_of).transpose()?)
+    let owner = user_id.as_deref().map(Owner::parse).transpose();
+    Ok(owner.map_err(corrupt("user_id"))?)
 }
 
 fn export(

@@ -13,13 +13,13 @@ use diesel::sqlite::Sqlite;
 use domain::identity::Owner;
 use domain::task::{
     Cursor, Direction, Page, Position, Sort, SortKey, Status, StatusSet, Summary, Task, TaskFilter, TaskId,
-    TaskQuery,
+    TaskQuery, corrupt,
 };
 
-use super::row::{TaskRow, status_of};
+use super::row::TaskRow;
 use crate::error::JobError;
-use crate::functions::{fold, instr};
 use crate::schema::tasks;
+use crate::search::{fold, instr};
 
 /// Some of the tasks, by conditions that are known only when it runs.
 type Tasks<'q> = tasks::BoxedQuery<'q, Sqlite>;
@@ -80,7 +80,8 @@ pub(super) fn summary(connection: &mut SqliteConnection, owner: &Owner) -> Resul
         .load(connection)?;
     let mut summary = Summary::default();
     for (status, count) in counts {
-        summary.add(status_of(&status)?, count.unsigned_abs());
+        let status = Status::parse(&status).map_err(corrupt("status"))?;
+        summary.add(status, count.unsigned_abs());
     }
     Ok(summary)
 }

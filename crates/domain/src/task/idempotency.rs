@@ -1,5 +1,7 @@
 use thiserror::Error;
 
+use super::{RepositoryError, corrupt};
+
 /// What a creation asked for, boiled down to 32 bytes: two requests with one key and different fingerprints are
 /// not repeats of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,17 @@ impl IdempotencyKey {
         Ok(Self { text, fingerprint })
     }
 
+    /// Puts a stored key together again.
+    ///
+    /// # Errors
+    /// `Corrupt`: the text is no key, or the fingerprint has not 32 bytes.
+    pub fn restore(text: String, fingerprint: Option<Vec<u8>>) -> Result<Self, RepositoryError> {
+        let fingerprint = fingerprint.unwrap_or_default();
+        let fingerprint = <[u8; 32]>::try_from(fingerprint.as_slice());
+        let fingerprint = Fingerprint(fingerprint.map_err(corrupt("idempotency_fingerprint"))?);
+        Self::new(text, fingerprint).map_err(corrupt("idempotency_key"))
+    }
+
     /// The key itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -57,6 +70,19 @@ mod tests {
 
     fn key(text: &str) -> Result<IdempotencyKey, InvalidIdempotencyKey> {
         IdempotencyKey::new(text, Fingerprint([7; 32]))
+    }
+
+    #[test]
+    fn a_stored_key_is_restored_or_corrupt() {
+        let stored = key("k").unwrap();
+        assert_eq!(
+            IdempotencyKey::restore("k".to_owned(), Some(vec![7; 32])).unwrap(),
+            stored
+        );
+        for (text, fingerprint) in [("k", None), ("k", Some(vec![7; 31])), ("a b", Some(vec![7; 32]))] {
+            let refused = IdempotencyKey::restore(text.to_owned(), fingerprint);
+            assert!(matches!(refused, Err(RepositoryError::Corrupt(_))), "{refused:?}");
+        }
     }
 
     #[test]

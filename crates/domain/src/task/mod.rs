@@ -29,7 +29,7 @@ pub use query::{
 };
 #[cfg(feature = "testing")]
 pub use repository::MockTaskRepository;
-pub use repository::{Expected, Inserted, RepositoryError, TaskRepository};
+pub use repository::{Expected, Inserted, RepositoryError, TaskRepository, corrupt};
 pub use search::{SearchTerm, SearchTermError, fold};
 pub use service::{Created, TaskService};
 pub use status::{Status, UnknownStatus};

@@ -148,3 +148,36 @@ pub enum RepositoryError {
     #[error("the storage failed in an unforeseen way")]
     Unexpected(#[source] Cause),
 }
+
+/// What an adapter makes of a stored value that breaks a rule of the domain: [`RepositoryError::Corrupt`], whose cause names
+/// the column and never the value.
+pub fn corrupt<E: Into<Cause>>(column: &'static str) -> impl FnOnce(E) -> RepositoryError {
+    move |source| {
+        let source = source.into();
+        RepositoryError::Corrupt(Box::new(ImpossibleValue { column, source }))
+    }
+}
+
+/// A value that breaks the rules of its column.
+#[derive(Debug, Error)]
+#[error("a row of tasks has an impossible {column}")]
+struct ImpossibleValue {
+    column: &'static str,
+    source: Cause,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Status;
+
+    #[test]
+    fn a_corrupt_value_is_told_by_its_column_and_never_shown() {
+        let error = Status::parse("secret").map_err(corrupt("status")).unwrap_err();
+        let RepositoryError::Corrupt(cause) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(cause.to_string(), "a row of tasks has an impossible status");
+        assert!(!format!("{cause:?}").contains("secret"));
+    }
+}

@@ -58,20 +58,6 @@ impl SearchTerm {
     pub fn folded(&self) -> &str {
         &self.folded
     }
-
-    /// A pattern for SQL's `LIKE … ESCAPE '\'` over folded text.
-    #[must_use]
-    pub fn like_pattern(&self) -> String {
-        let mut pattern = String::from("%");
-        for character in self.folded.chars() {
-            if matches!(character, '%' | '_' | '\\') {
-                pattern.push('\\');
-            }
-            pattern.push(character);
-        }
-        pattern.push('%');
-        pattern
-    }
 }
 
 /// Why a text is no search term.
@@ -136,7 +122,6 @@ mod tests {
 
     #[test]
     fn wildcards_stand_for_themselves() {
-        assert_eq!(SearchTerm::parse(r"50%_\").unwrap().like_pattern(), r"%50\%\_\\%");
         assert!(finds("50%", "50% off"));
         assert!(!finds("5_%", "50% off"));
     }

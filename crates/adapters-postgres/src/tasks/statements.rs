@@ -2,21 +2,15 @@
 //! time, and those that it would have prepared anew each time.
 
 use chrono::{DateTime, Utc};
+use diesel::QueryResult;
 use diesel::dsl::{AsSelect, SqlTypeOf};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz};
-use diesel::{IntoSql, QueryResult};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use domain::task::{Description, IdempotencyKey, Task, TaskParts};
 use uuid::Uuid;
 
-use crate::tasks::TaskRow;
-
-/// Asks the server for an answer, any answer.
-pub(crate) async fn ping(connection: &AsyncPgConnection) -> QueryResult<()> {
-    let statement = diesel::select(1.into_sql::<Integer>());
-    statement.load::<i32>(&mut &*connection).await.map(drop)
-}
+use super::row::TaskRow;
 
 /// The columns of a [`TaskRow`], in its order.
 const COLUMNS: &str = "id, title, description, status, version, created_at, updated_at";
@@ -24,9 +18,9 @@ const COLUMNS: &str = "id, title, description, status, version, created_at, upda
 type TaskColumns = SqlTypeOf<AsSelect<TaskRow, Pg>>;
 
 /// Reads a task.
-pub(crate) struct FindTask<'a> {
-    pub(crate) user_id: &'a str,
-    pub(crate) id: Uuid,
+pub(super) struct FindTask<'a> {
+    pub(super) user_id: &'a str,
+    pub(super) id: Uuid,
 }
 
 impl QueryFragment<Pg> for FindTask<'_> {
@@ -52,10 +46,10 @@ impl QueryId for FindTask<'_> {
 
 /// Reads the newest tasks of a user that are older than one, the newest first.
 #[derive(Clone, Copy)]
-pub(crate) struct NewestTasks<'a> {
-    pub(crate) user_id: &'a str,
-    pub(crate) older_than: Uuid,
-    pub(crate) limit: i64,
+pub(super) struct NewestTasks<'a> {
+    pub(super) user_id: &'a str,
+    pub(super) older_than: Uuid,
+    pub(super) limit: i64,
 }
 
 impl QueryFragment<Pg> for NewestTasks<'_> {
@@ -82,17 +76,46 @@ impl QueryId for NewestTasks<'_> {
 }
 
 /// Stores a task unless a row with its id or its idempotency key is in the way: without a conflict target, one text covers both.
-pub(crate) struct InsertTask<'a> {
-    pub(crate) user_id: &'a str,
-    pub(crate) id: Uuid,
-    pub(crate) created_at: DateTime<Utc>,
-    pub(crate) updated_at: DateTime<Utc>,
-    pub(crate) version: i32,
-    pub(crate) status: &'static str,
-    pub(crate) title: &'a str,
-    pub(crate) description: Option<&'a str>,
-    pub(crate) idempotency_key: Option<&'a str>,
-    pub(crate) idempotency_fingerprint: Option<[u8; 32]>,
+pub(super) struct InsertTask<'a> {
+    pub(super) user_id: &'a str,
+    pub(super) id: Uuid,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+    pub(super) version: i32,
+    pub(super) status: &'static str,
+    pub(super) title: &'a str,
+    pub(super) description: Option<&'a str>,
+    pub(super) idempotency_key: Option<&'a str>,
+    pub(super) idempotency_fingerprint: Option<[u8; 32]>,
+}
+
+impl<'a> InsertTask<'a> {
+    /// The row of this task, made with this key.
+    pub(super) fn of(task: &'a Task, key: Option<&'a IdempotencyKey>) -> Self {
+        // Without `..`: a new fact does not compile until it has its column.
+        let TaskParts {
+            id,
+            owner,
+            title,
+            description,
+            status,
+            version,
+            created_at,
+            updated_at,
+        } = task.parts();
+        Self {
+            user_id: owner.as_str(),
+            id: id.as_uuid(),
+            created_at: *created_at,
+            updated_at: *updated_at,
+            version: version.get(),
+            status: status.as_str(),
+            title: title.as_str(),
+            description: description.as_ref().map(Description::as_str),
+            idempotency_key: key.map(IdempotencyKey::as_str),
+            idempotency_fingerprint: key.map(|key| key.fingerprint().0),
+        }
+    }
 }
 
 impl QueryFragment<Pg> for InsertTask<'_> {
@@ -149,19 +172,19 @@ impl QueryId for InsertTask<'_> {
 ///
 /// A column that is kept takes the value that the row holds at that moment. Version and time move only if a value
 /// really differs: the rule of `Task::changed`.
-pub(crate) struct UpdateTask<'a> {
-    pub(crate) user_id: &'a str,
-    pub(crate) id: Uuid,
+pub(super) struct UpdateTask<'a> {
+    pub(super) user_id: &'a str,
+    pub(super) id: Uuid,
     /// `None` keeps it.
-    pub(crate) title: Option<&'a str>,
+    pub(super) title: Option<&'a str>,
     /// Whether `description` counts: `None` clears it then.
-    pub(crate) sets_description: bool,
-    pub(crate) description: Option<&'a str>,
+    pub(super) sets_description: bool,
+    pub(super) description: Option<&'a str>,
     /// `None` keeps it.
-    pub(crate) status: Option<&'a str>,
-    pub(crate) now: DateTime<Utc>,
+    pub(super) status: Option<&'a str>,
+    pub(super) now: DateTime<Utc>,
     /// `None` for any version.
-    pub(crate) expected_versions: Option<&'a [i32]>,
+    pub(super) expected_versions: Option<&'a [i32]>,
 }
 
 /// The parameters are numbered as they are bound below; the later mentions repeat the number.

@@ -10,6 +10,7 @@ mod support;
 use std::fmt::Write as _;
 
 use adapters_postgres::PostgresTaskRepository;
+use domain::health::StorageHealth;
 use domain::task::{RepositoryError, Task, TaskRepository};
 use domain::testing::{a_task, an_owner, an_owner_named};
 use support::{a_page_of, migrated, stored};
@@ -32,6 +33,19 @@ const COLUMNS: &str = "SELECT attname::text, format_type(atttypid, NULL), attnot
 
 const KEY_COLUMNS: &str = "SELECT attname::text FROM pg_index, unnest(indkey) WITH ORDINALITY AS key (attnum, position)
     JOIN pg_attribute USING (attnum) WHERE indrelid = $1 AND attrelid = $1 AND indisprimary ORDER BY position";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn there_is_one_table() {
+    let (_database, client, _) = fresh().await;
+    let tables = client.query(OUR_TABLES, &[]).await.expect("tables");
+    let names: Vec<String> = tables.iter().map(|table| table.get(1)).collect();
+    assert_eq!(
+        names,
+        ["tasks"],
+        "TaskArchive and StorageHealth::check must know a new one too"
+    );
+}
 
 /// The database as diesel's `table!` macros.
 async fn as_diesel_sees_it(client: &Client) -> String {
@@ -207,13 +221,16 @@ async fn the_table_takes_what_a_task_may_be_at_its_limits() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_row_that_breaks_a_rule_of_the_domain_alone_is_corrupt() {
+async fn a_row_that_breaks_a_rule_of_the_domain_alone_is_corrupt_and_no_outage() {
     let (_database, client, repository) = fresh().await;
-    let wrong_rows: [(&str, &str); 5] = [
+    let wrong_rows: [(&str, &str); 7] = [
         ("title", "'   '"),
         ("title", "E'two\\nlines'"),
         ("created_at", "'2026-01-15T12:00:00.001Z'"),
         ("updated_at", "'2026-01-15T11:59:59.999999Z'"),
+        // Times of PostgreSQL that are none of ours: the driver cannot even read them.
+        ("updated_at", "'infinity'"),
+        ("created_at", "'-infinity'"),
         ("id", "'3f2a6f3e-8d2c-4b7e-9a51-0c9d1f6b2e47'"),
     ];
     for (number, change) in wrong_rows.into_iter().enumerate() {
@@ -235,5 +252,6 @@ async fn a_row_that_breaks_a_rule_of_the_domain_alone_is_corrupt() {
         }
         let sound = repository.find(&owner, task.id()).await.expect("a look-up");
         assert_eq!(sound, Some(task), "its neighbours are not");
+        assert!(!repository.is_degraded(), "{change:?}: the database is well");
     }
 }

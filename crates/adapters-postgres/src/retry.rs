@@ -1,8 +1,44 @@
-//! How many statements may run a second time.
+//! What may run a second time, and how often that may happen.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::error::{Failure, Meaning};
 use crate::stats::RepeatStats;
+
+/// What a second run of a statement would do, should nobody know whether the first one happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Nothing: it only reads.
+    Read,
+    /// Nothing: the row of the first run, whose id was made before it, is in the way. Whoever inserts looks whose row
+    /// that is.
+    Insert,
+    /// Nothing: it writes the same values once more.
+    SameValues,
+    /// It would contradict the first one: the version would no longer be the expected one, the row would be gone.
+    Never,
+}
+
+/// What is known of a first run when a statement runs for the second time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FirstRun {
+    /// It had no effect.
+    Undone,
+    /// It may have happened.
+    Unknown,
+}
+
+impl Failure {
+    /// Whether the statement may run once more, with what is known of its first run.
+    pub(crate) fn allows(&self, repeat: Repeat) -> Option<FirstRun> {
+        let Self::Statement(error) = self else { return None };
+        match error.meaning() {
+            Meaning::Undone | Meaning::Stale => Some(FirstRun::Undone),
+            Meaning::Lost if repeat != Repeat::Never => Some(FirstRun::Unknown),
+            _ => None,
+        }
+    }
+}
 
 /// So many calls earn one repeat: repeats never add more than a tenth to a load that goes on.
 const CALLS_PER_REPEAT: u32 = 10;
@@ -57,10 +93,37 @@ impl RetryBudget {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::error::tests::{SAID, of_text};
 
     fn spent(budget: &RetryBudget) -> usize {
         (0..1_000).filter(|_| budget.spend()).count()
+    }
+
+    #[test]
+    fn a_statement_runs_once_more_only_if_a_second_run_changes_nothing_or_the_first_did_not_happen() {
+        let harmless = [Repeat::Read, Repeat::Insert, Repeat::SameValues];
+        for (text, code, ..) in SAID {
+            let failure = Failure::Statement(of_text(text));
+            let (first_run, even_if_harmful) = match *code {
+                "57P01" | "57P02" | "57P03" => (Some(FirstRun::Unknown), None),
+                "40P01" | "57P05" | "0A000" => (Some(FirstRun::Undone), Some(FirstRun::Undone)),
+                _ => (None, None),
+            };
+            for repeat in harmless {
+                assert_eq!(failure.allows(repeat), first_run, "{text}");
+            }
+            assert_eq!(failure.allows(Repeat::Never), even_if_harmful, "{text}");
+        }
+        for failure in [
+            Failure::Busy,
+            Failure::NotConnected("refused".to_owned()),
+            Failure::GaveUp(Duration::from_secs(5)),
+        ] {
+            assert_eq!(failure.allows(Repeat::Read), None, "{failure}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The archive of operators, over a connection of its own: no lane, no place in the line of requests, none of their
 //! time limits. Nothing here needs a transaction or a setting of the session, so it works through a transaction pooler.
 
-use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,17 +12,16 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{self, Array, BigInt, Binary, Integer, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::identity::Owner;
-use domain::task::{
-    ArchivedTask, Description, Fingerprint, IdempotencyKey, RepositoryError, TaskArchive, TaskId, TaskParts,
-};
+use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskId, corrupt};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::row::ArchivedRow;
+use super::statements::InsertTask;
 use crate::call::cause_of;
-use crate::connect::Handle;
 use crate::error::Failure;
+use crate::handle::Handle;
 use crate::schema::tasks;
-use crate::tasks::{TaskRow, corrupt, row_count};
 
 /// How long a statement may take before we give up on it: a batch of the longest tasks over a slow line.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -55,12 +53,6 @@ impl PostgresTaskArchive {
     }
 }
 
-impl fmt::Debug for PostgresTaskArchive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresTaskArchive").finish_non_exhaustive()
-    }
-}
-
 #[async_trait]
 impl TaskArchive for PostgresTaskArchive {
     /// The one statement without an owner: one step of a walk over the primary key, in each shard if there are some.
@@ -74,7 +66,7 @@ impl TaskArchive for PostgresTaskArchive {
         let user_ids = statement.load::<String>(&mut self.connection());
         let user_id = self.answer_to(user_ids).await?.into_iter().next();
         let owner = user_id.as_deref().map(Owner::parse).transpose();
-        owner.map_err(corrupt)
+        owner.map_err(corrupt("user_id"))
     }
 
     async fn count(&self, owner: &Owner) -> Result<u64, RepositoryError> {
@@ -82,7 +74,7 @@ impl TaskArchive for PostgresTaskArchive {
             .select(diesel::dsl::count_star())
             .filter(tasks::user_id.eq(owner.as_str()));
         let counts = self.answer_to(statement.load::<i64>(&mut self.connection()));
-        Ok(counts.await?.into_iter().map(row_count).sum())
+        Ok(counts.await?.into_iter().map(i64::unsigned_abs).sum())
     }
 
     async fn export(
@@ -119,37 +111,6 @@ impl TaskArchive for PostgresTaskArchive {
     }
 }
 
-/// A task as a row, with the key of its creation.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = tasks, check_for_backend(Pg))]
-struct ArchivedRow {
-    #[diesel(embed)]
-    task: TaskRow,
-    idempotency_key: Option<String>,
-    idempotency_fingerprint: Option<Vec<u8>>,
-}
-
-impl ArchivedRow {
-    fn into_archived(self, owner: &Owner) -> Result<ArchivedTask, RepositoryError> {
-        let Self {
-            task,
-            idempotency_key,
-            idempotency_fingerprint,
-        } = self;
-        let key = idempotency_key.map(|text| key_of(text, idempotency_fingerprint));
-        Ok(ArchivedTask {
-            task: task.into_task(owner)?,
-            key: key.transpose()?,
-        })
-    }
-}
-
-fn key_of(text: String, fingerprint: Option<Vec<u8>>) -> Result<IdempotencyKey, RepositoryError> {
-    let fingerprint = fingerprint.unwrap_or_default();
-    let fingerprint = Fingerprint(fingerprint.as_slice().try_into().map_err(corrupt)?);
-    IdempotencyKey::new(text, fingerprint).map_err(corrupt)
-}
-
 /// Stores rows in one statement, column by column, so that its text does not depend on how many there are.
 #[derive(Default)]
 struct Import<'a> {
@@ -162,38 +123,35 @@ struct Import<'a> {
     titles: Vec<&'a str>,
     descriptions: Vec<Option<&'a str>>,
     keys: Vec<Option<&'a str>>,
-    fingerprints: Vec<Option<Vec<u8>>>,
+    fingerprints: Vec<Option<[u8; 32]>>,
 }
 
 impl<'a> Import<'a> {
     fn of(tasks: &'a [ArchivedTask]) -> Self {
         let mut import = Self::default();
         for ArchivedTask { task, key } in tasks {
-            // Without `..`: a new fact does not compile until it has its column.
-            let TaskParts {
+            let InsertTask {
+                user_id,
                 id,
-                owner,
-                title,
-                description,
-                status,
-                version,
                 created_at,
                 updated_at,
-            } = task.parts();
-            import.user_ids.push(owner.as_str());
-            import.ids.push(id.as_uuid());
-            import.created_at.push(*created_at);
-            import.updated_at.push(*updated_at);
-            import.versions.push(version.get());
-            import.statuses.push(status.as_str());
-            import.titles.push(title.as_str());
-            import
-                .descriptions
-                .push(description.as_ref().map(Description::as_str));
-            import.keys.push(key.as_ref().map(IdempotencyKey::as_str));
-            import
-                .fingerprints
-                .push(key.as_ref().map(|key| key.fingerprint().0.to_vec()));
+                version,
+                status,
+                title,
+                description,
+                idempotency_key,
+                idempotency_fingerprint,
+            } = InsertTask::of(task, key.as_ref());
+            import.user_ids.push(user_id);
+            import.ids.push(id);
+            import.created_at.push(created_at);
+            import.updated_at.push(updated_at);
+            import.versions.push(version);
+            import.statuses.push(status);
+            import.titles.push(title);
+            import.descriptions.push(description);
+            import.keys.push(idempotency_key);
+            import.fingerprints.push(idempotency_fingerprint);
         }
         import
     }

@@ -1,0 +1,72 @@
+//! Who answers at the other end, and whether it can do what we need.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+
+use crate::connect::{ConnectError, Connector};
+use crate::migrations::{self, SchemaState};
+
+/// What answered at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// The hosts of the URL.
+    pub hosts: String,
+    /// The database of the URL.
+    pub database: String,
+    /// The server's version, as it says.
+    pub version: String,
+    /// How the database encodes texts. Only `UTF8` holds every text.
+    pub encoding: String,
+    /// Whether the server knows the letters of every script. If not, searches miss capital letters that the locale of
+    /// the database does not know.
+    pub has_icu: bool,
+    /// Whether the connection is encrypted and the server's certificate was verified.
+    pub tls: bool,
+    /// How the tables stand to this program.
+    pub schema: SchemaState,
+}
+
+const WHO_ARE_YOU: &str = "SELECT current_setting('server_version'), current_setting('server_encoding'),
+    EXISTS (SELECT FROM pg_collation WHERE collname = 'und-x-icu')";
+
+/// Connects, asks the server who it is and how it is, and hangs up.
+pub(crate) async fn probe(connector: &Connector) -> Result<ServerInfo, ConnectError> {
+    let inquiry = connector.inquire().await?;
+    let rows = inquiry.ask(WHO_ARE_YOU).await?;
+    let column = |index| rows.first().and_then(|row| row.get(index)).unwrap_or("unknown");
+    Ok(ServerInfo {
+        hosts: connector.url.hosts(),
+        database: connector.url.database().to_owned(),
+        version: column(0).to_owned(),
+        encoding: column(1).to_owned(),
+        has_icu: column(2) == "t",
+        tls: connector.url.uses_tls(),
+        schema: migrations::state(&inquiry).await?,
+    })
+}
+
+/// A connection for a few questions, asked as simply as can be: nothing is prepared.
+pub(crate) struct Inquiry {
+    client: Client,
+    limit: Duration,
+}
+
+impl Inquiry {
+    /// Each question over this connection may take so long.
+    pub(crate) fn over(client: Client, limit: Duration) -> Self {
+        Self { client, limit }
+    }
+
+    /// The rows of the answer.
+    pub(crate) async fn ask(&self, question: &str) -> Result<Vec<SimpleQueryRow>, ConnectError> {
+        let answer = timeout(self.limit, self.client.simple_query(question)).await;
+        let messages = answer.map_err(|_| ConnectError::TimedOut(self.limit))??;
+        let rows = messages.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        Ok(rows.collect())
+    }
+}

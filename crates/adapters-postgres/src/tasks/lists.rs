@@ -1,0 +1,194 @@
+//! What the calls about many tasks ask for: which of an owner's tasks, in which order, from where on.
+//!
+//! The list that nearly everybody asks for, newest first and unfiltered, is as fixed a statement as any other. The rest
+//! are put together when they are asked for, and diesel prepares each text once per connection. So the texts must be
+//! few: one per *shape* (sort key, direction, which filters, with a cursor or without), which makes 128. Never may a
+//! text depend on a value, or on how many values there are.
+
+use diesel::dsl::count_star;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use domain::identity::Owner;
+use domain::task::{
+    Cursor, Direction, Page, Position, RepositoryError, Sort, SortKey, Status, StatusSet, Summary, Task,
+    TaskFilter, TaskQuery, corrupt,
+};
+use uuid::Uuid;
+
+use super::row::TaskRow;
+use super::statements::NewestTasks;
+use crate::call::Call;
+use crate::lanes::Lane;
+use crate::retry::Repeat;
+use crate::schema::tasks;
+use crate::search::{Letters, pattern_of};
+
+/// Some of the tasks, by conditions that are known only when it runs.
+type Tasks<'q> = tasks::BoxedQuery<'q, Pg>;
+
+pub(super) async fn list(
+    call: &Call<'_>,
+    owner: &Owner,
+    query: &TaskQuery,
+    letters: Letters,
+) -> Result<Page<Task>, RepositoryError> {
+    let rows = if let Some(newest) = newest_first(owner, query) {
+        let rows = call.run(Lane::Read, Repeat::Read, |attempt| async move {
+            newest.load::<TaskRow>(&mut attempt.connection()).await
+        });
+        rows.await?
+    } else {
+        let rows = call.run(lane_of(query), Repeat::Read, |attempt| {
+            let tasks = page_of(owner, query, letters).select(TaskRow::as_select());
+            async move { tasks.load::<TaskRow>(&mut attempt.connection()).await }
+        });
+        rows.await?
+    };
+    let items: Result<_, _> = rows.into_iter().map(|row| row.into_task(owner)).collect();
+    Ok(Page::of_one_more_than_asked(query, items?))
+}
+
+pub(super) async fn count(
+    call: &Call<'_>,
+    owner: &Owner,
+    filter: &TaskFilter,
+    letters: Letters,
+) -> Result<u64, RepositoryError> {
+    let counts = call.run(Lane::Work, Repeat::Read, |attempt| {
+        let statement = matching(owner, filter, letters).count();
+        async move { statement.load::<i64>(&mut attempt.connection()).await }
+    });
+    Ok(counts.await?.into_iter().map(i64::unsigned_abs).sum())
+}
+
+pub(super) async fn summary(call: &Call<'_>, owner: &Owner) -> Result<Summary, RepositoryError> {
+    let counts = call.run(Lane::Work, Repeat::Read, |attempt| {
+        let statement = tasks::table
+            .filter(tasks::user_id.eq(owner.as_str()))
+            .group_by(tasks::status)
+            .select((tasks::status, count_star()));
+        async move { statement.load::<(String, i64)>(&mut attempt.connection()).await }
+    });
+    let mut summary = Summary::default();
+    for (status, count) in counts.await? {
+        let status = Status::parse(&status).map_err(corrupt("status"))?;
+        summary.add(status, count.unsigned_abs());
+    }
+    Ok(summary)
+}
+
+pub(super) async fn delete_with_status(
+    call: &Call<'_>,
+    owner: &Owner,
+    statuses: &StatusSet,
+) -> Result<u64, RepositoryError> {
+    let deleted = call.run(Lane::Work, Repeat::Never, |attempt| async move {
+        let doomed = tasks::table
+            .filter(tasks::user_id.eq(owner.as_str()))
+            .filter(tasks::status.eq_any(names_of(statuses)));
+        diesel::delete(doomed).execute(&mut attempt.connection()).await
+    });
+    Ok(deleted.await? as u64)
+}
+
+/// The statement for the list that nearly everybody asks for: all tasks, the newest first.
+fn newest_first<'a>(owner: &'a Owner, query: &TaskQuery) -> Option<NewestTasks<'a>> {
+    let is_plain = query.filter().is_empty() && query.sort() == Sort::default();
+    is_plain.then(|| NewestTasks {
+        user_id: owner.as_str(),
+        // Above every id that there is.
+        older_than: query.after().map_or(Uuid::max(), |cursor| cursor.id.as_uuid()),
+        limit: i64::from(query.limit().get()) + 1,
+    })
+}
+
+/// Only what the primary key bounds may travel on the shared connection.
+fn lane_of(query: &TaskQuery) -> Lane {
+    if query.sort().key == SortKey::CreatedAt && query.filter().is_empty() {
+        Lane::Read
+    } else {
+        Lane::Work
+    }
+}
+
+/// The tasks of a page, and one more.
+fn page_of<'q>(owner: &'q Owner, query: &'q TaskQuery, letters: Letters) -> Tasks<'q> {
+    let mut tasks = in_order(matching(owner, query.filter(), letters), query.sort());
+    if let Some(cursor) = query.after() {
+        tasks = after(tasks, cursor, query.sort().direction);
+    }
+    tasks.limit(i64::from(query.limit().get()) + 1)
+}
+
+/// The owner's tasks that belong to the list.
+fn matching<'q>(owner: &'q Owner, filter: &'q TaskFilter, letters: Letters) -> Tasks<'q> {
+    // Without `..`: a new filter does not compile until it has its condition.
+    let TaskFilter {
+        statuses,
+        search,
+        updated_since,
+    } = filter;
+    let mut tasks = tasks::table
+        .filter(tasks::user_id.eq(owner.as_str()))
+        .into_boxed();
+    if let Some(statuses) = statuses {
+        tasks = tasks.filter(tasks::status.eq_any(names_of(statuses)));
+    }
+    if let Some(term) = search {
+        let pattern = pattern_of(term);
+        // Without a description the second half is NULL, and the first decides alone.
+        let in_title = letters.folded(tasks::title).like(pattern.clone());
+        let in_description = letters.folded(tasks::description).like(pattern);
+        tasks = tasks.filter(in_title.nullable().or(in_description));
+    }
+    if let Some(since) = updated_since {
+        tasks = tasks.filter(tasks::updated_at.ge(*since));
+    }
+    tasks
+}
+
+fn names_of(statuses: &StatusSet) -> Vec<&'static str> {
+    statuses.iter().map(Status::as_str).collect()
+}
+
+fn in_order(tasks: Tasks<'_>, sort: Sort) -> Tasks<'_> {
+    use Direction::{Ascending, Descending};
+    match (sort.key, sort.direction) {
+        (SortKey::CreatedAt, Ascending) => tasks.order(tasks::id.asc()),
+        (SortKey::CreatedAt, Descending) => tasks.order(tasks::id.desc()),
+        (SortKey::UpdatedAt, Ascending) => tasks.order((tasks::updated_at.asc(), tasks::id.asc())),
+        (SortKey::UpdatedAt, Descending) => tasks.order((tasks::updated_at.desc(), tasks::id.desc())),
+        (SortKey::Title, Ascending) => tasks.order((tasks::title.asc(), tasks::id.asc())),
+        (SortKey::Title, Descending) => tasks.order((tasks::title.desc(), tasks::id.desc())),
+        (SortKey::Status, Ascending) => tasks.order((tasks::status.asc(), tasks::id.asc())),
+        (SortKey::Status, Descending) => tasks.order((tasks::status.desc(), tasks::id.desc())),
+    }
+}
+
+/// What comes after a position: `(column, id)` beyond `(value, id)`.
+macro_rules! beyond {
+    ($tasks:ident, $column:expr, $value:expr, $id:expr, $direction:expr) => {
+        match $direction {
+            Direction::Ascending => {
+                $tasks.filter($column.gt($value).or($column.eq($value).and(tasks::id.gt($id))))
+            }
+            Direction::Descending => {
+                $tasks.filter($column.lt($value).or($column.eq($value).and(tasks::id.lt($id))))
+            }
+        }
+    };
+}
+
+fn after<'q>(tasks: Tasks<'q>, cursor: &'q Cursor, direction: Direction) -> Tasks<'q> {
+    let id = cursor.id.as_uuid();
+    match &cursor.position {
+        Position::CreatedAt => match direction {
+            Direction::Ascending => tasks.filter(tasks::id.gt(id)),
+            Direction::Descending => tasks.filter(tasks::id.lt(id)),
+        },
+        Position::UpdatedAt(time) => beyond!(tasks, tasks::updated_at, *time, id, direction),
+        Position::Title(title) => beyond!(tasks, tasks::title, title.as_str(), id, direction),
+        Position::Status(status) => beyond!(tasks, tasks::status, status.as_str(), id, direction),
+    }
+}
