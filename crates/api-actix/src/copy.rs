@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use domain::identity::Owner;
-use domain::task::{ArchivedTask, Description, IdempotencyKey, TaskParts};
+use domain::task::ArchivedTask;
 use futures_util::future::try_join;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -16,6 +16,7 @@ use crate::archive::{Archive, BATCH};
 use crate::commands::print;
 use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation, LogConfig, LogFormat, Source};
 use crate::failure::Failure;
+use crate::routes::tasks::body::TaskBody;
 use crate::telemetry;
 
 const FROM: &str = "COPY_FROM";
@@ -180,32 +181,13 @@ impl Holdings {
     }
 }
 
-/// Every stored fact of a task, so that no two tasks look alike: each text comes behind its length.
+/// All that is stored of a task, so that no two tasks look alike: what clients see, which leaves nothing out, and the key.
+/// Each text comes behind its length.
 fn feed(hash: &mut Sha256, ArchivedTask { task, key }: &ArchivedTask) {
-    // Without `..`: a new fact does not compile until it is compared.
-    let TaskParts {
-        id,
-        owner,
-        title,
-        description,
-        status,
-        version,
-        created_at,
-        updated_at,
-    } = task.parts();
-    hash.update(id.as_uuid());
-    hash.update(created_at.timestamp_micros().to_be_bytes());
-    hash.update(updated_at.timestamp_micros().to_be_bytes());
-    hash.update(version.get().to_be_bytes());
-    for text in [
-        Some(owner.as_str()),
-        Some(title.as_str()),
-        Some(status.as_str()),
-        description.as_ref().map(Description::as_str),
-        key.as_ref().map(IdempotencyKey::as_str),
-    ] {
-        let length = text.map_or(u64::MAX, |text| text.len() as u64);
-        hash.update(length.to_be_bytes());
+    let mut json = Vec::new();
+    TaskBody::from(task).write_to(&mut json);
+    for text in [Some(&*json), key.as_ref().map(|key| key.as_str().as_bytes())] {
+        hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
         hash.update(text.unwrap_or_default());
     }
     if let Some(key) = key {
@@ -275,7 +257,8 @@ fn note(line: &str) {
 mod tests {
     use chrono::TimeDelta;
     use domain::task::{
-        Edit, Expected, Fingerprint, Status, Task, TaskArchive, TaskChange, TaskRepository, Title, Version,
+        Description, Edit, Expected, Fingerprint, IdempotencyKey, Status, Task, TaskArchive, TaskChange,
+        TaskParts, TaskRepository, Title, Version,
     };
     use domain::testing::{InMemoryTaskRepository, a_task, an_owner, an_owner_named, noon};
 

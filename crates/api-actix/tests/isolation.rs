@@ -150,7 +150,7 @@ async fn a_task_seen_in_a_list_or_a_cursor_opens_nothing_for_others(api: &Api) {
 }
 
 /// What a good request of each operation that needs a token brings along. An operation that is not listed fails the walks.
-const WALK: [(&str, &str, Option<&str>); 9] = [
+const WALK: &[(&str, &str, Option<&str>)] = &[
     ("listTasks", "?limit=1", None),
     ("createTask", "", Some(r#"{"title":"Written by a stranger"}"#)),
     ("deleteTasks", "?status=pending", None),
@@ -172,7 +172,9 @@ fn walk(id: &str) -> Vec<(Method, String, Option<&'static str>)> {
             let name = operation["operationId"].as_str().expect("a name");
             let entry = WALK.iter().find(|(listed, ..)| *listed == name);
             let (_, query, body) = entry.unwrap_or_else(|| panic!("{name} is not part of the walk"));
-            (method, format!("{}{query}", path.replace("{task_id}", id)), *body)
+            let path = path.replace("{task_id}", id);
+            assert!(!path.contains('{'), "{path} has a parameter without a value");
+            (method, format!("{path}{query}"), *body)
         })
         .collect()
 }
@@ -219,7 +221,6 @@ async fn every_operation_on_a_task_answers_a_stranger_as_if_there_were_none() {
     let steps = walk(task["id"].as_str().expect("an id"))
         .into_iter()
         .zip(walk(UNKNOWN));
-    let mut count = 0;
     for ((method, foreign, body), (_, unknown, _)) in
         steps.filter(|((_, path, _), (_, other, _))| path != other)
     {
@@ -227,9 +228,7 @@ async fn every_operation_on_a_task_answers_a_stranger_as_if_there_were_none() {
         assert_eq!(answer.problem(), "task_not_found", "{method}");
         let wanted = walks(&mallory, method.clone(), &unknown, body).await;
         assert_eq!(essence(&answer), essence(&wanted), "{method}");
-        count += 1;
     }
-    assert_eq!(count, 4);
     assert_eq!(
         alice.get("/api/tasks").await.json(),
         json!([task]),

@@ -211,9 +211,10 @@ impl QueryFragment<Pg> for UpdateTask<'_> {
         out.push_bind_param::<Text, _>(self.user_id)?;
         out.push_sql(" AND id = ");
         out.push_bind_param::<diesel::sql_types::Uuid, _>(&self.id)?;
-        out.push_sql(" AND (");
+        // Equal to none is unknown: without expected versions every one will do.
+        out.push_sql(" AND COALESCE(version = ANY(");
         out.push_bind_param::<Nullable<Array<Integer>>, _>(&self.expected_versions)?;
-        out.push_sql(" IS NULL OR version = ANY($8)) RETURNING ");
+        out.push_sql("), true) RETURNING ");
         out.push_sql(COLUMNS);
         Ok(())
     }

@@ -123,6 +123,18 @@ fn every_body_has_examples_and_all_of_them_are_true_to_its_schema() {
 }
 
 #[test]
+fn a_task_may_be_sent_back_with_every_member_that_it_came_with() {
+    let schemas = &description().document()["components"]["schemas"];
+    let members = |name: &str| {
+        let members = schemas[name]["properties"].as_object().expect("members");
+        members.keys().collect::<BTreeSet<_>>()
+    };
+    for request in ["NewTask", "TaskUpdate", "TaskPatch"] {
+        assert_eq!(members(request), members("Task"), "{request}");
+    }
+}
+
+#[test]
 fn every_header_and_every_schema_has_examples_that_are_true_to_it() {
     let components = &description().document()["components"];
     for (name, header) in components["headers"].as_object().expect("headers") {

@@ -2,6 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
@@ -78,34 +79,43 @@ async fn what_a_parameter_is_by_default_is_what_happens_without_it() {
     }
 }
 
-/// A member that the server reads, with a value that is good more often than chance would give.
-fn any_member() -> impl Strategy<Value = (String, Value)> {
+/// Each member that the server reads, with values that the document calls good.
+fn members() -> Vec<(String, Vec<Value>)> {
+    let properties = &description().document()["components"]["schemas"]["NewTask"]["properties"];
+    let members = properties.as_object().expect("members").iter();
+    members
+        .filter(|(_, schema)| schema["readOnly"] != true)
+        .map(|(name, schema)| {
+            let schema = description().resolve(schema);
+            let good = ["examples", "enum"].map(|list| schema[list].as_array());
+            (
+                name.clone(),
+                good.into_iter().flatten().flatten().cloned().collect(),
+            )
+        })
+        .collect()
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         "\\PC{0,12}".prop_map(Value::from),
         any::<String>().prop_map(Value::from),
         prop_oneof![Just(254_usize), Just(255), Just(256), Just(10_000), Just(10_001)]
             .prop_map(|length| Value::from("\u{1F95B}".repeat(length))),
-        prop_oneof![
-            Just("pending"),
-            Just("in_progress"),
-            Just("completed"),
-            Just("done")
-        ]
-        .prop_map(Value::from),
     ];
-    let value = prop_oneof![
+    prop_oneof![
         8 => text,
         1 => Just(Value::Null),
         1 => any::<i64>().prop_map(Value::from),
         1 => Just(json!([])),
-    ];
-    let name = prop_oneof![
-        6 => Just("title".to_owned()),
-        6 => Just("description".to_owned()),
-        6 => Just("status".to_owned()),
-        1 => "[a-z]{1,8}",
-    ];
-    (name, value)
+    ]
+}
+
+/// Members, with values that are good more often than chance would give.
+fn any_member() -> impl Strategy<Value = (String, Value)> {
+    let member =
+        select(members()).prop_flat_map(|(name, good)| (Just(name), prop_oneof![select(good), any_value()]));
+    prop_oneof![18 => member, 1 => ("[a-z]{1,8}", any_value())]
 }
 
 #[test]

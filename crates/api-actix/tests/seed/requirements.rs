@@ -29,8 +29,7 @@ const LATER: i64 = 4_000_000_000;
 
 async fn fr_004_a_task_has_the_members_of_the_specification(api: &Api) {
     let task = api.user("alice").has_task("Buy milk").await;
-    let names: Vec<_> = task.as_object().expect("members").keys().collect();
-    let wanted = [
+    for name in [
         "id",
         "title",
         "description",
@@ -39,8 +38,9 @@ async fn fr_004_a_task_has_the_members_of_the_specification(api: &Api) {
         "version",
         "created_at",
         "updated_at",
-    ];
-    assert_eq!(names, wanted);
+    ] {
+        assert!(task.get(name).is_some(), "{name}: {task}");
+    }
     for name in ["id", "title", "status", "user_id"] {
         assert!(task[name].is_string(), "{name}: {task}");
     }

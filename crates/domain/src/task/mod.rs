@@ -182,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{a_task, an_owner, noon};
+    use crate::testing::{a_new_task, a_task, an_owner, noon};
 
     fn set_title(text: &str) -> TaskChange {
         TaskChange {
@@ -194,17 +194,12 @@ mod tests {
     #[test]
     fn a_new_task_has_version_1_and_the_time_inside_its_id() {
         let id = crate::testing::an_id_at(noon());
-        let new = NewTask {
-            title: Title::parse("Buy milk").unwrap(),
-            description: None,
-            status: Status::default(),
-        };
         let TaskParts {
             version,
             created_at,
             updated_at,
             ..
-        } = Task::create(id, an_owner(), new).into_parts();
+        } = Task::create(id, an_owner(), a_new_task("Buy milk")).into_parts();
         assert_eq!(version, Version::FIRST);
         assert_eq!(created_at, noon());
         assert_eq!(updated_at, created_at);

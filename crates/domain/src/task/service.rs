@@ -133,9 +133,9 @@ impl TaskService {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Edit, MockTaskRepository, RepositoryError, Status, Title, Version};
+    use crate::task::{Edit, MockTaskRepository, RepositoryError, Status, Version};
     use crate::testing::{
-        CountingTaskIds, FixedClock, InMemoryTaskRepository, a_caller, a_caller_named, noon,
+        CountingTaskIds, FixedClock, InMemoryTaskRepository, a_caller, a_caller_named, a_new_task, noon,
     };
 
     fn service() -> TaskService {
@@ -151,11 +151,7 @@ mod tests {
     }
 
     fn milk() -> NewTask {
-        NewTask {
-            title: Title::parse("Buy milk").unwrap(),
-            description: None,
-            status: Status::Pending,
-        }
+        a_new_task("Buy milk")
     }
 
     fn complete() -> TaskChange {

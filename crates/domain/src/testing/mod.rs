@@ -26,7 +26,7 @@ pub use memory::InMemoryTaskRepository;
 use crate::clock::Clock;
 use crate::identity::{Caller, Owner};
 use crate::ids::TaskIds;
-use crate::task::{Description, Status, Task, TaskId, TaskParts, Title, Version};
+use crate::task::{Description, NewTask, Status, Task, TaskId, TaskParts, Title, Version};
 
 /// Noon of a Thursday, in UTC.
 #[must_use]
@@ -78,6 +78,22 @@ pub fn a_task(owner: &Owner, title: &str) -> Task {
         updated_at: created_at + TimeDelta::microseconds(61_234_567),
     };
     Task::restore(parts).expect("consistent facts")
+}
+
+/// A creation with that title.
+#[must_use]
+pub fn a_new_task(title: &str) -> NewTask {
+    let TaskParts {
+        title,
+        description,
+        status,
+        ..
+    } = a_task(&an_owner(), title).into_parts();
+    NewTask {
+        title,
+        description,
+        status,
+    }
 }
 
 /// A new id that carries this time. Ids of one time sort in the order in which they were made.

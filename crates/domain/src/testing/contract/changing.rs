@@ -10,15 +10,20 @@ use crate::task::{
 };
 use crate::testing::{an_id_at, an_owner, noon};
 
+/// Other values than those of [`a_task`](crate::testing::a_task).
+fn a_change_of_everything() -> TaskChange {
+    TaskChange {
+        title: Edit::Set(Title::parse("after").expect("a valid title")),
+        description: Edit::Set(Some(Description::parse("new").expect("a valid description"))),
+        status: Edit::Set(Status::Completed),
+    }
+}
+
 /// The answer of an update and what is stored are both what [`Task::changed`] says.
 pub async fn an_update_stores_what_the_domain_says(repo: &dyn TaskRepository) {
     let task = stored(repo, &an_owner(), "before").await;
     let now = noon() + TimeDelta::hours(1) + TimeDelta::microseconds(7);
-    let change = TaskChange {
-        title: Edit::Set(Title::parse("after").expect("a valid title")),
-        description: Edit::Set(Some(Description::parse("new").expect("a valid description"))),
-        status: Edit::Set(Status::Completed),
-    };
+    let change = a_change_of_everything();
     let expected = task.changed(&change, now);
     let answer = repo
         .update(task.owner(), task.id(), &change, &Expected::Any, now)
@@ -26,6 +31,40 @@ pub async fn an_update_stores_what_the_domain_says(repo: &dyn TaskRepository) {
         .expect("an update");
     assert_eq!(answer, expected);
     assert_eq!(found(repo, &task).await, Some(expected));
+}
+
+/// Each field counts as a change when no other one changes, and whatever may be cleared can be cleared.
+pub async fn each_field_can_be_changed_alone(repo: &dyn TaskRepository) {
+    // Without `..`: a new field does not compile until it is tried.
+    let TaskChange {
+        title,
+        description,
+        status,
+    } = a_change_of_everything();
+    let kept = TaskChange::default;
+    let now = noon() + TimeDelta::hours(1);
+    for change in [
+        TaskChange { title, ..kept() },
+        TaskChange {
+            description,
+            ..kept()
+        },
+        TaskChange {
+            description: Edit::Set(None),
+            ..kept()
+        },
+        TaskChange { status, ..kept() },
+    ] {
+        let task = stored(repo, &an_owner(), "before").await;
+        let wanted = task.changed(&change, now);
+        assert_ne!(wanted, task, "{change:?}");
+        let answer = repo
+            .update(task.owner(), task.id(), &change, &Expected::Any, now)
+            .await
+            .expect("an update");
+        assert_eq!(answer, wanted);
+        assert_eq!(found(repo, &task).await, Some(wanted));
+    }
 }
 
 /// Equal values, or no values at all, are no change, conditional or not.

@@ -4,10 +4,10 @@ use chrono::TimeDelta;
 
 use super::steps::{MOST_PAGES, newest_first, stored, walk, walk_through};
 use crate::task::{
-    Direction, Expected, Inserted, NewTask, PageLimit, SearchTerm, Sort, SortKey, Status, StatusSet, Summary,
-    Task, TaskFilter, TaskQuery, TaskRepository, Title,
+    Direction, Expected, Inserted, PageLimit, SearchTerm, Sort, SortKey, Status, StatusSet, Summary, Task,
+    TaskFilter, TaskQuery, TaskRepository,
 };
-use crate::testing::{a_task, an_id_at, an_owner, an_owner_named, noon};
+use crate::testing::{a_new_task, a_task, an_id_at, an_owner, an_owner_named, noon};
 
 /// No tasks is an answer, not an error.
 pub async fn an_owner_without_tasks_has_an_empty_last_page(repo: &dyn TaskRepository) {
@@ -26,12 +26,7 @@ pub async fn a_list_is_newest_first(repo: &dyn TaskRepository) {
         .map(|milliseconds| an_id_at(noon() + TimeDelta::milliseconds(milliseconds)))
         .to_vec();
     for id in &ids {
-        let new = NewTask {
-            title: Title::parse("task").expect("a valid title"),
-            description: None,
-            status: Status::Pending,
-        };
-        let task = Task::create(*id, an_owner(), new);
+        let task = Task::create(*id, an_owner(), a_new_task("task"));
         assert_eq!(
             repo.insert(&task, None).await.expect("an insertion"),
             Inserted::New

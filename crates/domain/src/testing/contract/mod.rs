@@ -37,8 +37,8 @@ pub use changing::{
     a_stale_expectation_is_refused_and_reveals_the_current_version,
     an_unknown_task_is_not_found_whatever_is_expected, an_update_stores_what_the_domain_says,
     an_update_under_a_clock_that_runs_backwards_still_moves_the_time,
-    any_of_several_expected_versions_will_do, of_many_writers_expecting_one_version_exactly_one_wins,
-    unconditional_writers_all_succeed_and_count_up,
+    any_of_several_expected_versions_will_do, each_field_can_be_changed_alone,
+    of_many_writers_expecting_one_version_exactly_one_wins, unconditional_writers_all_succeed_and_count_up,
 };
 pub use deleting::{
     a_deleted_task_is_gone_and_its_id_stays_unknown, deleting_by_status_takes_exactly_those_tasks,
@@ -78,6 +78,7 @@ macro_rules! task_repository_contract {
             owners_are_told_apart_byte_for_byte
             each_owner_sees_exactly_what_their_own_history_left
             an_update_stores_what_the_domain_says
+            each_field_can_be_changed_alone
             a_change_to_equal_values_keeps_version_and_time
             an_update_under_a_clock_that_runs_backwards_still_moves_the_time
             a_description_can_be_set_cleared_and_kept
