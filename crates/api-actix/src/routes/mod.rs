@@ -16,11 +16,15 @@ use crate::problem::{Code, Problem};
 
 /// Puts every path in its place.
 pub fn configure(services: &mut ServiceConfig) {
-    // Before the scope: monitoring has no token.
-    for path in ["/health", "/healthz", "/api/health"] {
-        services.service(web::resource(path).get(health::health).head(health::health));
-    }
     services
+        // Before the scope: monitoring has no token.
+        .service(web::resource("/health").get(health::health).head(health::health))
+        .service(web::resource("/healthz").get(health::health).head(health::health))
+        .service(
+            web::resource("/api/health")
+                .get(health::health)
+                .head(health::health),
+        )
         // Before the rest: each path is compared in this order.
         .service(
             web::scope("/api")
