@@ -153,7 +153,7 @@ pub fn serve(
                 ));
             fn_service(move |stream: TcpStream| async move {
                 let peer = stream.peer_addr().ok();
-                Ok::<_, DispatchError>((PatientStream::new(stream, limits), Protocol::Http1, peer))
+                Ok::<_, DispatchError>((PatientStream::accepted(stream, limits), Protocol::Http1, peer))
             })
             .and_then(http)
         })?;
