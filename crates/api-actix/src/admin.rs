@@ -1,13 +1,14 @@
 //! What operators ask, on an address of its own (`ADMIN_ADDR`): figures, health, and what is logged. Nobody is
 //! authenticated here, so the address must not be reachable from outside.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{NormalizePath, from_fn};
-use actix_web::{Error, HttpResponse, HttpServer, web};
+use actix_web::{Error, HttpResponse, web};
 use tokio::task::JoinHandle;
 
 use crate::app::App;
@@ -19,6 +20,7 @@ use crate::observe::Observers;
 use crate::observe::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::health::{self, Readiness};
+use crate::server::{listeners, serve, url_of};
 use crate::telemetry::LogLevel;
 use crate::wiring::Wiring;
 
@@ -38,31 +40,37 @@ pub struct Desk {
 
 /// The listener for operators. It stops with the process.
 pub struct Admin {
+    url: String,
     handle: ServerHandle,
     tidying: JoinHandle<()>,
 }
 
 impl Admin {
-    /// Listens, beside the server.
+    /// Listens, beside the server and with the same limits.
     ///
     /// # Errors
     /// The address cannot be listened on.
     pub fn listen(address: &str, desk: Desk) -> Result<Self, Failure> {
+        let cannot_listen = |error: io::Error| {
+            let reason = format!("cannot be listened on: {error}");
+            Failure::of_config(&ConfigError::new("ADMIN_ADDR", reason))
+        };
+        let listeners = listeners(address).map_err(cannot_listen)?;
+        let url = url_of(&listeners).map_err(cannot_listen)?;
+        let limits = desk.wiring.time_limits();
         let metrics = Arc::clone(&desk.metrics);
-        let server = HttpServer::new(move || admin_app(desk.clone()))
-            .workers(1)
-            .disable_signals()
-            .bind(address)
-            .map_err(|error| {
-                let reason = format!("cannot be listened on: {error}");
-                Failure::of_config(&ConfigError::new("ADMIN_ADDR", reason))
-            })?;
-        let url = server.addrs().first().map(|address| format!("http://{address}"));
-        tracing::info!(url, "listening for operators");
-        let running = server.run();
+        let wiring = desk.wiring.clone();
+        let app = move || App {
+            // Who looks at the figures does not change them.
+            observers: Observers::default(),
+            ..wiring.app()
+        };
+        let service = move |app| admin_app(app, desk.clone());
+        let running = serve(listeners, 1, limits, app, service).map_err(cannot_listen)?;
         let handle = running.handle();
         tokio::spawn(running);
         Ok(Self {
+            url,
             handle,
             tidying: tokio::spawn(async move {
                 loop {
@@ -73,6 +81,12 @@ impl Admin {
         })
     }
 
+    /// Where it listens, as the start of a URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Stops at once.
     pub async fn stop(self) {
         self.tidying.abort();
@@ -81,6 +95,7 @@ impl Admin {
 }
 
 fn admin_app(
+    app: web::Data<App>,
     desk: Desk,
 ) -> actix_web::App<
     impl ServiceFactory<
@@ -91,13 +106,8 @@ fn admin_app(
         InitError = (),
     >,
 > {
-    let app = App {
-        // Who looks at the figures does not change them.
-        observers: Observers::default(),
-        ..desk.wiring.app()
-    };
     actix_web::App::new()
-        .app_data(web::Data::new(app))
+        .app_data(app)
         .app_data(web::Data::new(Readiness::default()))
         .app_data(web::Data::new(desk))
         .service(web::resource("/metrics").get(metrics).head(metrics))
@@ -138,4 +148,78 @@ async fn set_log_level(desk: web::Data<Desk>, body: String) -> Result<HttpRespon
 
 async fn nothing_here() -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::RouteNotFound))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::time::Instant;
+
+    use adapters_sqlite::{SqliteDatabase, SqliteSettings};
+
+    use super::*;
+    use crate::config::{LogConfig, LogFormat, Source, TokenConfig};
+    use crate::policy::Policy;
+    use crate::telemetry;
+    use crate::time_limits::TimeLimits;
+    use crate::wiring::Backend;
+
+    fn desk(folder: &tempfile::TempDir, time_limits: TimeLimits) -> Desk {
+        let secret = "0123456789-0123456789-0123456789".to_owned();
+        let source = Source::of_layers(
+            HashMap::new(),
+            HashMap::from([("BETTER_AUTH_SECRET".to_owned(), secret)]),
+        );
+        let database = SqliteDatabase::open(&folder.path().join("tasks.db"), SqliteSettings::default());
+        let policy = Policy {
+            time_limits,
+            ..Policy::default()
+        };
+        let wiring = Wiring::new(
+            Backend::Sqlite(Arc::new(database.unwrap())),
+            TokenConfig::from_source(&source).unwrap(),
+            policy,
+            Arc::default(),
+        );
+        let log = LogConfig {
+            filter: "off".to_owned(),
+            format: LogFormat::Text,
+        };
+        Desk {
+            metrics: Arc::default(),
+            log_level: telemetry::start(&log),
+            wiring: wiring.unwrap(),
+        }
+    }
+
+    /// actix itself limits only the first head of a connection.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_later_head_that_never_ends_ends_the_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = TimeLimits {
+            exchange: Duration::from_millis(300),
+            ..TimeLimits::default()
+        };
+        let admin = Admin::listen("127.0.0.1:0", desk(&folder, limits)).unwrap();
+        let mut stream = TcpStream::connect(admin.url().strip_prefix("http://").unwrap()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+            .write_all(b"GET /livez HTTP/1.1\r\nHost: admin\r\n\r\n")
+            .unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            let mut part = [0; 1024];
+            let count = stream.read(&mut part).unwrap();
+            answer.extend_from_slice(&part[..count]);
+        }
+        let started = Instant::now();
+        stream
+            .write_all(b"GET /livez HTTP/1.1\r\nHost: admin\r\nX: ")
+            .unwrap();
+        let end = stream.read(&mut [0; 1024]);
+        assert!(matches!(end, Ok(0)), "{end:?} after {:?}", started.elapsed());
+        admin.stop().await;
+    }
 }

@@ -53,7 +53,7 @@ impl Lifecycle {
 
 /// The whole HTTP application over these parts: tests build it over memory, the server over a database.
 pub fn http_app(
-    app: App,
+    app: web::Data<App>,
 ) -> actix_web::App<
     impl ServiceFactory<
         ServiceRequest,
@@ -68,7 +68,7 @@ pub fn http_app(
         app.policy.allowed_origins.middleware(),
     );
     actix_web::App::new()
-        .app_data(web::Data::new(app))
+        .app_data(app)
         .app_data(web::Data::new(Readiness::default()))
         .configure(routes::configure)
         // The last one is the outermost.

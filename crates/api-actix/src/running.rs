@@ -45,6 +45,9 @@ impl Running {
         let admin = admin
             .map(|(address, desk)| Admin::listen(&address, desk))
             .transpose()?;
+        if let Some(admin) = &admin {
+            tracing::info!(url = admin.url(), "listening for operators");
+        }
         Ok(Self {
             server,
             admin,
@@ -54,7 +57,7 @@ impl Running {
 
     /// Where the API listens, as the start of a URL.
     #[must_use]
-    pub fn url(&self) -> String {
+    pub fn url(&self) -> &str {
         self.server.url()
     }
 
