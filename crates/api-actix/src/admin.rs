@@ -19,7 +19,7 @@ use crate::net::net;
 use crate::observe::Observers;
 use crate::observe::metrics::Metrics;
 use crate::problem::{Code, Problem};
-use crate::routes::health::{self, Readiness};
+use crate::routes::health;
 use crate::server::{listeners, serve, url_of};
 use crate::telemetry::LogLevel;
 use crate::wiring::Wiring;
@@ -108,7 +108,6 @@ fn admin_app(
 > {
     actix_web::App::new()
         .app_data(app)
-        .app_data(web::Data::new(Readiness::default()))
         .app_data(web::Data::new(desk))
         .service(web::resource("/metrics").get(metrics).head(metrics))
         .service(web::resource("/log-level").get(log_level).put(set_log_level))

@@ -26,6 +26,8 @@ pub struct App {
     pub tokens: Arc<dyn TokenVerifier>,
     /// Who knows how the storage is.
     pub storage: Arc<dyn StorageHealth>,
+    /// What it said when it was last asked.
+    pub readiness: Readiness,
     /// Whether the process is about to stop.
     pub lifecycle: Arc<Lifecycle>,
     /// What an operator decides about requests.
@@ -69,7 +71,6 @@ pub fn http_app(
     );
     actix_web::App::new()
         .app_data(app)
-        .app_data(web::Data::new(Readiness::default()))
         .configure(routes::configure)
         // The last one is the outermost.
         .wrap(NormalizePath::trim())

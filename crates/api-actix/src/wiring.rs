@@ -23,6 +23,7 @@ use crate::observe::Observers;
 use crate::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
 use crate::observe::traced::Traced;
 use crate::policy::Policy;
+use crate::routes::health::Readiness;
 use crate::system::{RandomTaskIds, SystemClock};
 use crate::time_limits::TimeLimits;
 
@@ -258,6 +259,7 @@ impl Wiring {
             tasks: TaskService::new(repository, Arc::new(SystemClock), Arc::clone(&self.ids) as _),
             tokens,
             storage,
+            readiness: Readiness::default(),
             lifecycle: Arc::clone(&self.lifecycle),
             policy: self.policy.clone(),
             observers: self.observers.clone(),

@@ -8,6 +8,7 @@ use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
 use api_actix::app::{App, Lifecycle, http_app};
 use api_actix::observe::Observers;
 use api_actix::policy::Policy;
+use api_actix::routes::health::Readiness;
 use api_actix::server::{self, listeners};
 use api_actix::system::{RandomTaskIds, SystemClock};
 use domain::health::StorageHealth;
@@ -62,6 +63,7 @@ impl Parts {
             tasks: TaskService::new(self.repository.clone(), Arc::new(SystemClock), self.ids.clone()),
             tokens: self.tokens.clone(),
             storage: self.storage.clone(),
+            readiness: Readiness::default(),
             lifecycle: self.lifecycle.clone(),
             policy: self.policy.clone(),
             observers: self.observers.clone(),
