@@ -66,12 +66,14 @@ impl config::Source for Layer {
 
 impl Source {
     /// The environment over the nearest `.env`, if there is one.
-    #[must_use]
-    pub fn of_process() -> Self {
+    ///
+    /// # Errors
+    /// There is one that cannot be read.
+    pub fn of_process() -> Result<Self, ConfigError> {
         // Values that are no Unicode belong to somebody else.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self::of_layers(dotenv::nearest_values(), environment.collect())
+        Ok(Self::of_layers(dotenv::nearest_values()?, environment.collect()))
     }
 
     /// Values of `.env` under values of the environment.
