@@ -169,12 +169,12 @@ impl DatabaseConfig {
     /// The first one that cannot be used.
     pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
         let url = source
-            .secret("DATABASE_URL", "DATABASE_URL_FILE")?
+            .value_or_file("DATABASE_URL", "DATABASE_URL_FILE")?
             .ok_or_else(|| {
                 let hint = "is not set (set it, or run `task-api dev` for a local SQLite file)";
                 ConfigError::new("DATABASE_URL", hint)
             })?;
-        let direct_url = source.secret("DATABASE_MIGRATION_URL", "DATABASE_MIGRATION_URL_FILE")?;
+        let direct_url = source.value_or_file("DATABASE_MIGRATION_URL", "DATABASE_MIGRATION_URL_FILE")?;
         let mut location = DatabaseLocation::parse("DATABASE_URL", &url)?;
         if let (DatabaseLocation::Postgres { migration_url, .. }, Some(url)) = (&mut location, direct_url) {
             *migration_url = Some(database_url("DATABASE_MIGRATION_URL", &url)?);

@@ -17,6 +17,8 @@ pub struct Source {
     values: Map<String, Value>,
     /// The settings that were asked for so far, each with its default; clones share them.
     asked: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
+    /// Those of them whose values nobody may see; clones share them.
+    secrets: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
 /// The values of one place, which keep its name. Not `config::Environment`, which takes `PORT` and `port` for one.
@@ -87,6 +89,7 @@ impl Source {
             // Our layers never fail.
             values: layers.unwrap_or_default().cache.into_table().unwrap_or_default(),
             asked: Arc::default(),
+            secrets: Arc::default(),
         }
     }
 
@@ -129,11 +132,34 @@ impl Source {
         self.found(variable).map(|(_, value)| value.to_owned())
     }
 
-    /// A secret, from its variable or from its file. The line break at the end of a file does not count.
+    /// Whether the setting was asked for as a secret.
+    pub(crate) fn is_secret(&self, variable: &str) -> bool {
+        self.lock_secrets().contains(variable)
+    }
+
+    fn lock_secrets(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A secret, from its variable or from its file.
+    ///
+    /// # Errors
+    /// As [`Source::value_or_file`].
+    pub(crate) fn secret(
+        &self,
+        variable: &'static str,
+        file_variable: &'static str,
+    ) -> Result<Option<String>, ConfigError> {
+        self.lock_secrets().insert(variable);
+        self.value_or_file(variable, file_variable)
+    }
+
+    /// A value that is secret at most in parts, as a URL with a password is; from its variable or from its file. The line
+    /// break at the end of a file does not count.
     ///
     /// # Errors
     /// Both are set, or the file cannot be read or is blank.
-    pub(crate) fn secret(
+    pub(crate) fn value_or_file(
         &self,
         variable: &'static str,
         file_variable: &'static str,
