@@ -230,7 +230,7 @@ impl DatabaseLocation {
             (Self::Postgres { url: one, .. }, Self::Postgres { url: other, .. }) => {
                 one.is_same_database_as(other)
             }
-            _ => false,
+            (Self::Sqlite(_), Self::Postgres { .. }) | (Self::Postgres { .. }, Self::Sqlite(_)) => false,
         }
     }
 }
