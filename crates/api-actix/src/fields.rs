@@ -233,6 +233,17 @@ impl FieldErrors {
         self.listed.is_empty()
     }
 
+    /// Whether nothing is wrong with any member or parameter but these.
+    pub(crate) fn are_only_about(&self, names: &[&str]) -> bool {
+        let is_one_of_them = |error: &FieldError| {
+            error
+                .loc
+                .last()
+                .is_some_and(|name| names.contains(&name.as_str()))
+        };
+        self.beyond == 0 && self.listed.iter().all(is_one_of_them)
+    }
+
     /// Whether somebody else was named as the owner.
     pub(crate) fn has_owner_mismatch(&self) -> bool {
         self.has_owner_mismatch
