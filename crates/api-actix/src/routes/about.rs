@@ -1,6 +1,6 @@
 //! What the API says about itself and about whoever asks.
 
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::SecondsFormat;
 use domain::identity::Caller;
@@ -86,10 +86,6 @@ pub(crate) async fn problem(name: web::Path<String>, request: HttpRequest) -> Re
     if accepts_html.is_some_and(|accept| accept.contains("text/html")) {
         return Ok(answer.content_type("text/html; charset=utf-8").body(page(code)));
     }
-    answer.insert_header((
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=3600"),
-    ));
     Ok(answer.json(ExplanationBody {
         code: code.as_str(),
         status: code.status().as_u16(),
