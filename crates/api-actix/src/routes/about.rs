@@ -74,9 +74,7 @@ pub(crate) struct ExplanationBody {
 
 /// `GET /problems/{code}`: what the `type` of a problem document leads to; HTML for browsers, JSON for programs.
 pub(crate) async fn problem(name: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let code = Code::ALL
-        .iter()
-        .find(|code| code.as_str().replace('_', "-") == *name);
+    let code = Code::ALL.iter().find(|code| code.slug() == *name);
     let code = *code.ok_or_else(|| Problem::new(Code::RouteNotFound))?;
     let accepts_html = request
         .headers()
