@@ -118,17 +118,10 @@ fn without_credentials(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
 
-    fn source(values: &[(&str, &str)]) -> Source {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Source::of_layers(HashMap::new(), values.iter().map(owned).collect())
-    }
-
     fn errors(values: &[(&str, &str)]) -> Vec<&'static str> {
-        let errors = all_errors(&source(values));
+        let errors = all_errors(&Source::of_environment(values));
         errors.iter().map(ConfigError::variable).collect()
     }
 
@@ -157,7 +150,7 @@ mod tests {
 
     #[test]
     fn whatever_is_read_as_a_secret_is_hidden() {
-        let source = source(&[("KEY_OF_THE_CELLAR", "hunter2"), ("COLOUR", "red")]);
+        let source = Source::of_environment(&[("KEY_OF_THE_CELLAR", "hunter2"), ("COLOUR", "red")]);
         source
             .secret("KEY_OF_THE_CELLAR", "KEY_OF_THE_CELLAR_FILE")
             .unwrap();

@@ -289,7 +289,6 @@ fn unusable(variable: &'static str, error: impl Display) -> ConfigError {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
     use std::path::Path;
 
     use super::*;
@@ -297,16 +296,8 @@ mod tests {
     const URL: (&str, &str) = ("DATABASE_URL", "postgresql://u:hunter2@localhost/db");
     const SECRET: (&str, &str) = ("BETTER_AUTH_SECRET", "0123456789-0123456789-0123456789");
 
-    fn source(values: &[(&str, &str)]) -> Source {
-        let owned = values
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        Source::of_layers(HashMap::new(), owned)
-    }
-
     fn read(values: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::from_source(&source(values))
+        Config::from_source(&Source::of_environment(values))
     }
 
     fn message(values: &[(&str, &str)]) -> String {

@@ -284,18 +284,22 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 #[cfg(test)]
+impl Source {
+    /// These values of the environment, and no `.env`.
+    pub(crate) fn of_environment(values: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self::of_layers(HashMap::new(), values.iter().map(owned).collect())
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-
-    fn source(values: &[(&str, &str)]) -> Source {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Source::of_layers(HashMap::new(), values.iter().map(owned).collect())
-    }
 
     #[test]
     fn a_secret_of_digits_stays_the_text_that_it_is() {
         let secret = ("BETTER_AUTH_SECRET", "00123456789012345678901234567890");
-        let read = source(&[secret]).secret(secret.0, "BETTER_AUTH_SECRET_FILE");
+        let read = Source::of_environment(&[secret]).secret(secret.0, "BETTER_AUTH_SECRET_FILE");
         assert_eq!(read, Ok(Some(secret.1.to_owned())));
     }
 
@@ -319,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_name_in_other_letters_is_another_name() {
-        let source = source(&[("PORT", "1"), ("port", "2"), ("Port", "3")]);
+        let source = Source::of_environment(&[("PORT", "1"), ("port", "2"), ("Port", "3")]);
         assert_eq!(source.number("PORT", 0, 0..=9), Ok(1));
     }
 }
