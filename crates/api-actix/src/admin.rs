@@ -19,7 +19,7 @@ use crate::net::net;
 use crate::observe::Observers;
 use crate::observe::metrics::Metrics;
 use crate::problem::{Code, Problem};
-use crate::routes::health;
+use crate::routes::{health, nothing_here};
 use crate::server::{listeners, serve, url_of};
 use crate::telemetry::LogLevel;
 use crate::wiring::Wiring;
@@ -29,17 +29,17 @@ const TIDY_UP_EVERY: Duration = Duration::from_secs(5);
 
 /// What operators can ask for.
 #[derive(Clone)]
-pub struct Desk {
+pub(crate) struct Desk {
     /// The figures.
-    pub metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// What is logged.
-    pub log_level: LogLevel,
+    pub(crate) log_level: LogLevel,
     /// Who knows how the database is used.
-    pub wiring: Wiring,
+    pub(crate) wiring: Wiring,
 }
 
 /// The listener for operators. It stops with the process.
-pub struct Admin {
+pub(crate) struct Admin {
     url: String,
     handle: ServerHandle,
     tidying: JoinHandle<()>,
@@ -50,7 +50,7 @@ impl Admin {
     ///
     /// # Errors
     /// The address cannot be listened on.
-    pub fn listen(address: &str, desk: Desk) -> Result<Self, Failure> {
+    pub(crate) fn listen(address: &str, desk: Desk) -> Result<Self, Failure> {
         let cannot_listen = |error: io::Error| {
             let reason = format!("cannot be listened on: {error}");
             Failure::of_config(&ConfigError::new("ADMIN_ADDR", reason))
@@ -83,12 +83,12 @@ impl Admin {
 
     /// Where it listens, as the start of a URL.
     #[must_use]
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Stops at once.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.tidying.abort();
         self.handle.stop(false).await;
     }
@@ -145,13 +145,8 @@ async fn set_log_level(desk: web::Data<Desk>, body: String) -> Result<HttpRespon
     Ok(log_level(desk).await)
 }
 
-async fn nothing_here() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(Code::RouteNotFound))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
     use std::io::{Read, Write};
     use std::net::TcpStream;
     use std::time::Instant;
@@ -166,11 +161,7 @@ mod tests {
     use crate::wiring::Backend;
 
     fn desk(folder: &tempfile::TempDir, time_limits: TimeLimits) -> Desk {
-        let secret = "0123456789-0123456789-0123456789".to_owned();
-        let source = Source::of_layers(
-            HashMap::new(),
-            HashMap::from([("BETTER_AUTH_SECRET".to_owned(), secret)]),
-        );
+        let source = Source::of_environment(&[("BETTER_AUTH_SECRET", "0123456789-0123456789-0123456789")]);
         let database = SqliteDatabase::open(&folder.path().join("tasks.db"), SqliteSettings::default());
         let policy = Policy {
             time_limits,

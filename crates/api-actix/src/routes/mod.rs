@@ -2,10 +2,10 @@
 //!
 //! Always `web::resource`, never macro routes: those are one guarded resource each and answer 404 to a wrong method.
 
-pub mod about;
-pub mod docs;
+pub(crate) mod about;
+pub(crate) mod docs;
 pub mod health;
-pub mod tasks;
+pub(crate) mod tasks;
 
 use actix_web::HttpResponse;
 use actix_web::middleware::from_fn;
@@ -15,7 +15,7 @@ use crate::authenticated::authenticate;
 use crate::problem::{Code, Problem};
 
 /// Puts every path in its place.
-pub fn configure(services: &mut ServiceConfig) {
+pub(crate) fn configure(services: &mut ServiceConfig) {
     services
         // Before the scope: monitoring has no token.
         .service(web::resource("/health").get(health::health).head(health::health))
@@ -71,6 +71,7 @@ pub fn configure(services: &mut ServiceConfig) {
         .default_service(web::to(nothing_here));
 }
 
-async fn nothing_here() -> Result<HttpResponse, Problem> {
+/// What every other path answers.
+pub(crate) async fn nothing_here() -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::RouteNotFound))
 }
