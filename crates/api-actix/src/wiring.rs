@@ -1,4 +1,4 @@
-//! Puts the parts together: the only file that names the adapters of the database.
+//! Puts the parts together: the only file that builds adapters.
 //!
 //! A process has one [`Backend`]; each worker thread gets an [`App`] of its own from it, because the connections to
 //! PostgreSQL live on the worker that uses them.
