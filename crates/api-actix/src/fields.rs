@@ -15,7 +15,7 @@ const MAX_NAMES: usize = 5;
 
 /// What is wrong with one member of a body or one parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct FieldError {
+pub(crate) struct FieldError {
     /// Where it is in the body (RFC 6901); absent for parameters.
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -12,7 +12,7 @@ use crate::telemetry::LogLevel;
 use crate::wiring::{Backend, Wiring};
 
 /// A server that listens, with its listener for operators if there is one.
-pub struct Running {
+pub(crate) struct Running {
     server: Server,
     admin: Option<Admin>,
     observers: Observers,
@@ -57,7 +57,7 @@ impl Running {
 
     /// Where the API listens, as the start of a URL.
     #[must_use]
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         self.server.url()
     }
 
@@ -65,7 +65,7 @@ impl Running {
     ///
     /// # Errors
     /// The server broke down.
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
         let outcome = self.server.run().await;
         if let Some(admin) = self.admin {
             admin.stop().await;
