@@ -1,13 +1,14 @@
 //! What operators ask, on an address of its own (`ADMIN_ADDR`): figures, health, and what is logged. Nobody is
 //! authenticated here, so the address must not be reachable from outside.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{NormalizePath, from_fn};
-use actix_web::{Error, HttpResponse, HttpServer, web};
+use actix_web::{Error, HttpResponse, web};
 use tokio::task::JoinHandle;
 
 use crate::app::App;
@@ -18,7 +19,8 @@ use crate::net::net;
 use crate::observe::Observers;
 use crate::observe::metrics::Metrics;
 use crate::problem::{Code, Problem};
-use crate::routes::health::{self, Readiness};
+use crate::routes::{health, nothing_here};
+use crate::server::{listeners, serve, url_of};
 use crate::telemetry::LogLevel;
 use crate::wiring::Wiring;
 
@@ -27,42 +29,48 @@ const TIDY_UP_EVERY: Duration = Duration::from_secs(5);
 
 /// What operators can ask for.
 #[derive(Clone)]
-pub struct Desk {
+pub(crate) struct Desk {
     /// The figures.
-    pub metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// What is logged.
-    pub log_level: LogLevel,
+    pub(crate) log_level: LogLevel,
     /// Who knows how the database is used.
-    pub wiring: Wiring,
+    pub(crate) wiring: Wiring,
 }
 
 /// The listener for operators. It stops with the process.
-pub struct Admin {
+pub(crate) struct Admin {
+    url: String,
     handle: ServerHandle,
     tidying: JoinHandle<()>,
 }
 
 impl Admin {
-    /// Listens, beside the server.
+    /// Listens, beside the server and with the same limits.
     ///
     /// # Errors
     /// The address cannot be listened on.
-    pub fn listen(address: &str, desk: Desk) -> Result<Self, Failure> {
+    pub(crate) fn listen(address: &str, desk: Desk) -> Result<Self, Failure> {
+        let cannot_listen = |error: io::Error| {
+            let reason = format!("cannot be listened on: {error}");
+            Failure::of_config(&ConfigError::new("ADMIN_ADDR", reason))
+        };
+        let listeners = listeners(address).map_err(cannot_listen)?;
+        let url = url_of(&listeners).map_err(cannot_listen)?;
+        let limits = desk.wiring.time_limits();
         let metrics = Arc::clone(&desk.metrics);
-        let server = HttpServer::new(move || admin_app(desk.clone()))
-            .workers(1)
-            .disable_signals()
-            .bind(address)
-            .map_err(|error| {
-                let reason = format!("cannot be listened on: {error}");
-                Failure::of_config(&ConfigError::new("ADMIN_ADDR", reason))
-            })?;
-        let url = server.addrs().first().map(|address| format!("http://{address}"));
-        tracing::info!(url, "listening for operators");
-        let running = server.run();
+        let wiring = desk.wiring.clone();
+        let app = move || App {
+            // Who looks at the figures does not change them.
+            observers: Observers::default(),
+            ..wiring.app()
+        };
+        let service = move |app| admin_app(app, desk.clone());
+        let running = serve(listeners, 1, limits, app, service).map_err(cannot_listen)?;
         let handle = running.handle();
         tokio::spawn(running);
         Ok(Self {
+            url,
             handle,
             tidying: tokio::spawn(async move {
                 loop {
@@ -73,14 +81,21 @@ impl Admin {
         })
     }
 
+    /// Where it listens, as the start of a URL.
+    #[must_use]
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Stops at once.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.tidying.abort();
         self.handle.stop(false).await;
     }
 }
 
 fn admin_app(
+    app: web::Data<App>,
     desk: Desk,
 ) -> actix_web::App<
     impl ServiceFactory<
@@ -91,14 +106,8 @@ fn admin_app(
         InitError = (),
     >,
 > {
-    let app = App {
-        // Who looks at the figures does not change them.
-        observers: Observers::default(),
-        ..desk.wiring.app()
-    };
     actix_web::App::new()
-        .app_data(web::Data::new(app))
-        .app_data(web::Data::new(Readiness::default()))
+        .app_data(app)
         .app_data(web::Data::new(desk))
         .service(web::resource("/metrics").get(metrics).head(metrics))
         .service(web::resource("/log-level").get(log_level).put(set_log_level))
@@ -136,6 +145,71 @@ async fn set_log_level(desk: web::Data<Desk>, body: String) -> Result<HttpRespon
     Ok(log_level(desk).await)
 }
 
-async fn nothing_here() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(Code::RouteNotFound))
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::time::Instant;
+
+    use adapters_sqlite::{SqliteDatabase, SqliteSettings};
+
+    use super::*;
+    use crate::config::{LogConfig, LogFormat, Source, TokenConfig};
+    use crate::policy::Policy;
+    use crate::telemetry;
+    use crate::time_limits::TimeLimits;
+    use crate::wiring::Backend;
+
+    fn desk(folder: &tempfile::TempDir, time_limits: TimeLimits) -> Desk {
+        let source = Source::of_environment(&[("BETTER_AUTH_SECRET", "0123456789-0123456789-0123456789")]);
+        let database = SqliteDatabase::open(&folder.path().join("tasks.db"), SqliteSettings::default());
+        let policy = Policy {
+            time_limits,
+            ..Policy::default()
+        };
+        let wiring = Wiring::new(
+            Backend::Sqlite(Arc::new(database.unwrap())),
+            TokenConfig::from_source(&source).unwrap(),
+            policy,
+            Arc::default(),
+        );
+        let log = LogConfig {
+            filter: "off".to_owned(),
+            format: LogFormat::Text,
+        };
+        Desk {
+            metrics: Arc::default(),
+            log_level: telemetry::start(&log),
+            wiring: wiring.unwrap(),
+        }
+    }
+
+    /// actix itself limits only the first head of a connection.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_later_head_that_never_ends_ends_the_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = TimeLimits {
+            exchange: Duration::from_millis(300),
+            ..TimeLimits::default()
+        };
+        let admin = Admin::listen("127.0.0.1:0", desk(&folder, limits)).unwrap();
+        let mut stream = TcpStream::connect(admin.url().strip_prefix("http://").unwrap()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+            .write_all(b"GET /livez HTTP/1.1\r\nHost: admin\r\n\r\n")
+            .unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            let mut part = [0; 1024];
+            let count = stream.read(&mut part).unwrap();
+            answer.extend_from_slice(&part[..count]);
+        }
+        let started = Instant::now();
+        stream
+            .write_all(b"GET /livez HTTP/1.1\r\nHost: admin\r\nX: ")
+            .unwrap();
+        let end = stream.read(&mut [0; 1024]);
+        assert!(matches!(end, Ok(0)), "{end:?} after {:?}", started.elapsed());
+        admin.stop().await;
+    }
 }

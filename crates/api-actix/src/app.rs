@@ -26,6 +26,8 @@ pub struct App {
     pub tokens: Arc<dyn TokenVerifier>,
     /// Who knows how the storage is.
     pub storage: Arc<dyn StorageHealth>,
+    /// What it said when it was last asked.
+    pub readiness: Readiness,
     /// Whether the process is about to stop.
     pub lifecycle: Arc<Lifecycle>,
     /// What an operator decides about requests.
@@ -53,7 +55,7 @@ impl Lifecycle {
 
 /// The whole HTTP application over these parts: tests build it over memory, the server over a database.
 pub fn http_app(
-    app: App,
+    app: web::Data<App>,
 ) -> actix_web::App<
     impl ServiceFactory<
         ServiceRequest,
@@ -68,8 +70,7 @@ pub fn http_app(
         app.policy.allowed_origins.middleware(),
     );
     actix_web::App::new()
-        .app_data(web::Data::new(app))
-        .app_data(web::Data::new(Readiness::default()))
+        .app_data(app)
         .configure(routes::configure)
         // The last one is the outermost.
         .wrap(NormalizePath::trim())

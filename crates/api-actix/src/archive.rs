@@ -82,7 +82,14 @@ impl Archive {
             );
             match error {
                 RepositoryError::Corrupt(_) | RepositoryError::Refused(_) => Failure::of_data(message),
-                _ => Failure::unavailable(message),
+                RepositoryError::Busy
+                | RepositoryError::TimedOut(_)
+                | RepositoryError::Unavailable(_)
+                | RepositoryError::Unexpected(_)
+                | RepositoryError::NotFound
+                | RepositoryError::AlreadyExists
+                | RepositoryError::VersionMismatch { .. }
+                | RepositoryError::IdempotencyKeyReused => Failure::unavailable(message),
             }
         })
     }

@@ -21,7 +21,7 @@ use crate::request_context::RequestContext;
 ///
 /// # Errors
 /// Those of what it wraps; its own refusals are answers.
-pub async fn authenticate<B: MessageBody + 'static>(
+pub(crate) async fn authenticate<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
@@ -134,7 +134,7 @@ fn escaped(text: &str) -> String {
 
 /// The caller whom the middleware let in.
 #[derive(Debug, Clone)]
-pub struct Authenticated(pub Caller);
+pub(crate) struct Authenticated(pub(crate) Caller);
 
 impl FromRequest for Authenticated {
     type Error = Problem;

@@ -26,7 +26,7 @@ pub const MAX_BODY_BYTES: usize = 256 * 1024;
 const MAX_DEPTH: usize = 16;
 
 /// RFC 7396.
-const MERGE_PATCH: &str = "application/merge-patch+json";
+pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 /// RFC 5789, 3.1.
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 

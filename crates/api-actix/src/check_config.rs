@@ -79,17 +79,13 @@ fn settings(source: &Source, errors: &[ConfigError]) -> Vec<String> {
         };
         let value = match value {
             _ if is_wrong => "cannot be used".to_owned(),
-            Some(_) if is_secret(name) => "***".to_owned(),
+            Some(_) if source.is_secret(name) => "***".to_owned(),
             Some(value) => without_credentials(value.trim()),
             None => "-".to_owned(),
         };
         format!("{name:width$}  {origin:11}  {value}")
     };
     asked.clone().into_iter().map(line).collect()
-}
-
-fn is_secret(name: &str) -> bool {
-    matches!(name, "BETTER_AUTH_SECRET" | "BETTER_AUTH_SECRETS")
 }
 
 /// The value with `***` for the user and the password of a URL, and for what its parameters keep secret.
@@ -122,17 +118,10 @@ fn without_credentials(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
 
-    fn source(values: &[(&str, &str)]) -> Source {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Source::of_layers(HashMap::new(), values.iter().map(owned).collect())
-    }
-
     fn errors(values: &[(&str, &str)]) -> Vec<&'static str> {
-        let errors = all_errors(&source(values));
+        let errors = all_errors(&Source::of_environment(values));
         errors.iter().map(ConfigError::variable).collect()
     }
 
@@ -157,6 +146,19 @@ mod tests {
         wanted.sort_unstable();
         found.sort_unstable();
         assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn whatever_is_read_as_a_secret_is_hidden() {
+        let source = Source::of_environment(&[("KEY_OF_THE_CELLAR", "hunter2"), ("COLOUR", "red")]);
+        source
+            .secret("KEY_OF_THE_CELLAR", "KEY_OF_THE_CELLAR_FILE")
+            .unwrap();
+        source.text("COLOUR");
+        let lines = settings(&source, &[]);
+        assert!(lines.iter().all(|line| !line.contains("hunter2")), "{lines:?}");
+        assert!(lines.iter().any(|line| line.ends_with("***")), "{lines:?}");
+        assert!(lines.iter().any(|line| line.ends_with("red")), "{lines:?}");
     }
 
     #[test]

@@ -17,10 +17,11 @@ impl TrustedProxies {
     }
 
     /// The client's address: the last one in `X-Forwarded-For` that no trusted proxy is known to have, as long as the
-    /// peer is one. Each proxy appends whom it talks to, so what stands before that may be invented.
+    /// peer is one. Each proxy appends whom it talks to, so what stands before that may be invented. An IPv4 address that
+    /// an IPv6 socket has seen (`::ffff:10.0.0.1`) counts as the IPv4 address that it is.
     #[must_use]
     pub fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let mut client = peer;
+        let mut client = peer.to_canonical();
         let lines: Vec<_> = headers
             .get_all(X_FORWARDED_FOR)
             .filter_map(|line| line.to_str().ok())
@@ -29,8 +30,10 @@ impl TrustedProxies {
             if !self.contains(client) {
                 break;
             }
-            let Ok(hop) = hop.trim().parse() else { break };
-            client = hop;
+            let Ok(hop) = hop.trim().parse::<IpAddr>() else {
+                break;
+            };
+            client = hop.to_canonical();
         }
         client
     }
@@ -71,6 +74,25 @@ mod tests {
     fn a_chain_of_trusted_proxies_is_followed_to_its_end() {
         let forwarded = ["198.51.100.7, 203.0.113.9", "10.0.0.2"];
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &forwarded), "203.0.113.9");
+    }
+
+    /// A socket that listens on IPv6 and IPv4 shows its IPv4 peers like that.
+    #[test]
+    fn an_ipv4_address_in_the_clothes_of_ipv6_is_that_ipv4_address() {
+        let trusted = ["10.0.0.0/8"];
+        assert_eq!(
+            client(&trusted, "::ffff:10.0.0.1", &["203.0.113.9"]),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            client(&trusted, "10.0.0.1", &["203.0.113.9, ::ffff:10.0.0.2"]),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            client(&trusted, "::ffff:192.0.2.1", &["203.0.113.9"]),
+            "192.0.2.1"
+        );
+        assert_eq!(client(&trusted, "2001:db8::1", &["203.0.113.9"]), "2001:db8::1");
     }
 
     #[test]

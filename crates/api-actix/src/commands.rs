@@ -87,17 +87,18 @@ impl Cli {
     /// # Errors
     /// Why it could not be done.
     pub async fn run(self) -> Result<(), Failure> {
-        let source = Source::of_process();
+        // Not before a command wants settings: the others work wherever they are started.
+        let source = Source::of_process;
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve(&source).await,
-            Command::Dev => dev::run(&source).await,
-            Command::Migrate => migrate(&source).await,
-            Command::Check => check(&source).await,
-            Command::CheckConfig => check_config::run(&source),
-            Command::Healthcheck => healthcheck::run(&HttpConfig::from_source(&source)?),
-            Command::Copy(arguments) => copy::run(&source, arguments).await,
-            Command::User(command) => user_data::run(&source, command).await,
-            Command::Token { user, ttl } => token(&source, user, ttl),
+            Command::Serve => serve(&source()?).await,
+            Command::Dev => dev::run(&source()?).await,
+            Command::Migrate => migrate(&source()?).await,
+            Command::Check => check(&source()?).await,
+            Command::CheckConfig => check_config::run(&source()?),
+            Command::Healthcheck => healthcheck::run(&HttpConfig::from_source(&source()?)?),
+            Command::Copy(arguments) => copy::run(&source()?, arguments).await,
+            Command::User(command) => user_data::run(&source()?, command).await,
+            Command::Token { user, ttl } => token(&source()?, user, ttl),
             Command::Openapi => print(openapi::json()),
             Command::Completions { shell } => completions(shell),
             Command::Man => manual(),

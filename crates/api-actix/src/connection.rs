@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use crate::time_limits::TimeLimits;
@@ -25,8 +26,18 @@ pub(crate) struct PatientStream<S> {
     room: Deadline,
 }
 
+impl PatientStream<TcpStream> {
+    /// Over a connection that was just accepted.
+    pub(crate) fn accepted(stream: TcpStream, limits: TimeLimits) -> Self {
+        // The second part of an answer, a body that is compressed on the way, would else wait for the acknowledgement of
+        // the first, which clients delay by 40 ms (RFC 1122, 4.2.3.2). If this fails it does so: no reason to refuse.
+        let _ = stream.set_nodelay(true);
+        Self::new(stream, limits)
+    }
+}
+
 impl<S> PatientStream<S> {
-    pub(crate) fn new(stream: S, limits: TimeLimits) -> Self {
+    fn new(stream: S, limits: TimeLimits) -> Self {
         Self {
             stream,
             request: Deadline::of(limits.exchange),
@@ -105,5 +116,21 @@ impl Deadline {
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         let alarm = self.alarm.as_mut();
         alarm.is_some_and(|alarm| alarm.as_mut().poll(cx).is_ready())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_part_of_an_answer_waits_for_an_acknowledgement() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = PatientStream::accepted(stream, TimeLimits::default());
+        assert!(stream.stream.nodelay().unwrap());
     }
 }

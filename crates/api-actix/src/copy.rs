@@ -67,7 +67,7 @@ fn database(
 ) -> Result<DatabaseConfig, ConfigError> {
     let url = match argument {
         Some(url) => Some(url.expose_secret().to_owned()),
-        None => source.secret(variable, file_variable)?,
+        None => source.value_or_file(variable, file_variable)?,
     };
     let url = url.ok_or_else(|| {
         ConfigError::new(

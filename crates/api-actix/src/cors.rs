@@ -4,7 +4,7 @@ use actix_cors::Cors;
 use actix_web::http::Method;
 use thiserror::Error;
 
-/// Every request header that the API reads.
+/// Every request header that the HTTP contract names, those of operations to come too.
 const REQUEST_HEADERS: [&str; 10] = [
     "authorization",
     "content-type",

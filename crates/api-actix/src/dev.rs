@@ -104,7 +104,7 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     };
     unknown::log_warnings(source);
     let server = Running::start(config, log_level).await?;
-    print(&welcome(&server.url(), &token, &keys))?;
+    print(&welcome(server.url(), &token, &keys))?;
     server.run().await
 }
 

@@ -22,7 +22,7 @@ use crate::request_context::{RequestContext, X_REQUEST_ID};
 ///
 /// # Errors
 /// Errors that render themselves, passed on.
-pub async fn edge(
+pub(crate) async fn edge(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {

@@ -15,7 +15,7 @@ const MAX_NAMES: usize = 5;
 
 /// What is wrong with one member of a body or one parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct FieldError {
+pub(crate) struct FieldError {
     /// Where it is in the body (RFC 6901); absent for parameters.
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,6 +231,17 @@ impl FieldErrors {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty()
+    }
+
+    /// Whether nothing is wrong with any member or parameter but these.
+    pub(crate) fn are_only_about(&self, names: &[&str]) -> bool {
+        let is_one_of_them = |error: &FieldError| {
+            error
+                .loc
+                .last()
+                .is_some_and(|name| names.contains(&name.as_str()))
+        };
+        self.beyond == 0 && self.listed.iter().all(is_one_of_them)
     }
 
     /// Whether somebody else was named as the owner.

@@ -9,7 +9,7 @@ use actix_web::http::{ConnectionType, header};
 
 use crate::problem::{Code, Problem};
 
-/// Whether the last answer of a connection has been given.
+/// Whether the last request of a connection has come.
 #[derive(Default)]
 struct Ended(Cell<bool>);
 
@@ -18,12 +18,15 @@ pub(crate) fn prepare(connection: &mut Extensions) {
     connection.insert(Ended::default());
 }
 
-/// Refuses what must not be looked at.
+/// Refuses what must not be looked at, and remembers it if the client calls this request its last: what it has sent
+/// behind that must not be processed (RFC 9112, 9.6).
 ///
 /// # Errors
 /// `header_invalid`, and the connection ends.
 pub(crate) fn check(request: &ServiceRequest) -> Result<(), Problem> {
-    let is_late = request.conn_data::<Ended>().is_some_and(|ended| ended.0.get());
+    let is_last = request.head().connection_type() == ConnectionType::Close;
+    let ended = request.conn_data::<Ended>();
+    let is_late = ended.is_some_and(|ended| ended.0.replace(is_last || ended.0.get()));
     if is_late || !has_sound_host(request) {
         return Err(Problem::new(Code::HeaderInvalid).closing_connection());
     }
@@ -35,17 +38,11 @@ pub(crate) fn wants_upgrade(request: &HttpRequest) -> bool {
     request.head().connection_type() == ConnectionType::Upgrade
 }
 
-/// Remembers that the connection ends with this answer, because either side said so. What a client has sent behind that
-/// must not be processed (RFC 9112, 9.6).
+/// Remembers it if the connection ends with this answer although the client did not say so.
 pub(crate) fn note_end<B>(answer: &ServiceResponse<B>) {
-    let request = answer.request();
-    let closes = [
-        request.head().connection_type(),
-        answer.response().head().connection_type(),
-    ]
-    .contains(&ConnectionType::Close);
-    if let Some(ended) = request.conn_data::<Ended>() {
-        ended.0.set(closes);
+    let closes = answer.response().head().connection_type() == ConnectionType::Close;
+    if let Some(ended) = answer.request().conn_data::<Ended>().filter(|_| closes) {
+        ended.0.set(true);
     }
 }
 

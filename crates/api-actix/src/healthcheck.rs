@@ -1,6 +1,7 @@
 //! `task-api healthcheck`: asks the server that runs beside this process whether it is ready, so that a container needs
 //! no other program for it.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -33,11 +34,25 @@ fn status_line(host: &str, port: u16) -> io::Result<String> {
     let mut stream = connect(host, port)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream
-        .write_all(format!("GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream.write_all(
+        format!(
+            "GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            bracketed(host)
+        )
+        .as_bytes(),
+    )?;
     let mut line = String::new();
     BufReader::new(io::Read::take(stream, 256)).read_line(&mut line)?;
     Ok(line)
+}
+
+/// A host as it stands in URLs and in `Host`: an IPv6 address in brackets (RFC 3986, 3.2.2).
+fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') {
+        format!("[{host}]").into()
+    } else {
+        host.into()
+    }
 }
 
 fn connect(host: &str, port: u16) -> io::Result<TcpStream> {

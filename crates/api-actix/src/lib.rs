@@ -5,25 +5,39 @@
 //! | Room | What happens there |
 //! |---|---|
 //! | `connection` | clients that keep us waiting are cut off |
-//! | [`edge`], `framing` | what HTTP forbids is refused; request id, common headers; on the way back every error becomes a problem document |
-//! | [`cors`], compression, [`net`] | other origins; small answers stay plain; a time limit, and a 500 instead of a panic |
-//! | [`authenticated`] | the token, before anything else under `/api` |
+//! | `edge`, `framing`, `request_context` | what HTTP forbids is refused; request id, common headers; on the way back every error becomes a problem document |
+//! | [`cors`], `compression`, `net` | other origins; small answers stay plain; a time limit, and a 500 instead of a panic |
+//! | `authenticated`, `client_address`, [`rate_limit`] | the token, before anything else under `/api`; then how often its user may ask |
 //! | [`routes`] | the table of paths, and the handlers: read, call one use case, render |
-//! | [`body`], [`fields`] | reading a JSON object, collecting every field error |
-//! | [`problem`] | the only file with status codes for errors |
+//! | [`body`], `fields` | reading a JSON object, collecting every field error |
+//! | `preconditions`, `idempotency`, `cursor` | what the headers of a request and its position in a list say |
+//! | `etag`, `timestamp` | how versions, pages and times are written |
+//! | [`problem`] | the only folder with status codes for errors |
 //! | [`openapi`] | the description of all this, made from it |
 //!
-//! [`observe`] records what happens to requests on their way. At start [`commands`] reads [`config`], [`wiring`] puts
-//! the adapters together, [`server`] listens, and [`admin`] beside it. `copy` and `user_data`
-//! are commands of operators over what is stored.
+//! [`observe`] records what happens to requests on their way. At start [`commands`] reads [`config`] ([`policy`] and
+//! [`time_limits`] are what it says about requests), `wiring` puts the adapters together into the [`app`] of each worker,
+//! [`server`] listens, `admin` beside it, and `running` is both; `telemetry` logs, [`system`] tells the time. The other
+//! commands have files of their own: `dev`, `check_config`, `healthcheck`, and over what is stored (`archive`) `copy` and
+//! `user_data`. A command that does not succeed ends with a `failure`.
+//!
+//! # Adding an operation
+//!
+//! 1. The use case and what it needs of its ports stand in `domain`, with the promises that every adapter has to keep.
+//! 2. The path and its handler: [`routes`]. The handler reads, calls that use case and renders.
+//! 3. An error of a new kind gets a code in `problem/code.rs`; `problem/from_errors.rs` does not compile until it has one.
+//! 4. Its description: `openapi/operations` and the table of paths in [`openapi`]. Write the document again:
+//!    `cargo run -- openapi > docs/openapi.json`.
+//! 5. The tests `openapi` and `isolation` fail until it is described and walked. Its own go to `tests/`, as functions over
+//!    `&Api`, so that they run on every storage.
 
-pub mod admin;
+mod admin;
 pub mod app;
 mod archive;
-pub mod authenticated;
+mod authenticated;
 pub mod body;
 mod check_config;
-pub mod client_address;
+mod client_address;
 pub mod commands;
 mod compression;
 pub mod config;
@@ -32,27 +46,27 @@ mod copy;
 pub mod cors;
 mod cursor;
 mod dev;
-pub mod edge;
+mod edge;
 mod etag;
-pub mod failure;
-pub mod fields;
+mod failure;
+mod fields;
 mod framing;
 mod healthcheck;
 mod idempotency;
-pub mod net;
+mod net;
 pub mod observe;
 pub mod openapi;
 pub mod policy;
 mod preconditions;
 pub mod problem;
 pub mod rate_limit;
-pub mod request_context;
+mod request_context;
 pub mod routes;
-pub mod running;
+mod running;
 pub mod server;
 pub mod system;
-pub mod telemetry;
+mod telemetry;
 pub mod time_limits;
 mod timestamp;
 mod user_data;
-pub mod wiring;
+mod wiring;

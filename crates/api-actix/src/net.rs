@@ -24,7 +24,7 @@ use crate::time_limits::TimeLimits;
 ///
 /// # Errors
 /// What stands for a panic or for a request that took too long.
-pub async fn net(
+pub(crate) async fn net(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {

@@ -91,13 +91,10 @@ fn rate(source: &Source, variable: &'static str) -> Result<Option<Rate>, ConfigE
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
 
     fn read(name: &str, value: &str, purpose: Purpose) -> Result<Policy, ConfigError> {
-        let values = HashMap::from([(name.to_owned(), value.to_owned())]);
-        Policy::from_source(&Source::of_layers(HashMap::new(), values), purpose)
+        Policy::from_source(&Source::of_environment(&[(name, value)]), purpose)
     }
 
     #[test]

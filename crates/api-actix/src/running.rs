@@ -12,7 +12,7 @@ use crate::telemetry::LogLevel;
 use crate::wiring::{Backend, Wiring};
 
 /// A server that listens, with its listener for operators if there is one.
-pub struct Running {
+pub(crate) struct Running {
     server: Server,
     admin: Option<Admin>,
     observers: Observers,
@@ -45,6 +45,9 @@ impl Running {
         let admin = admin
             .map(|(address, desk)| Admin::listen(&address, desk))
             .transpose()?;
+        if let Some(admin) = &admin {
+            tracing::info!(url = admin.url(), "listening for operators");
+        }
         Ok(Self {
             server,
             admin,
@@ -54,7 +57,7 @@ impl Running {
 
     /// Where the API listens, as the start of a URL.
     #[must_use]
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> &str {
         self.server.url()
     }
 
@@ -62,7 +65,7 @@ impl Running {
     ///
     /// # Errors
     /// The server broke down.
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
         let outcome = self.server.run().await;
         if let Some(admin) = self.admin {
             admin.stop().await;

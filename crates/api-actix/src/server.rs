@@ -1,15 +1,18 @@
 //! Listening, serving and stopping.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol};
 use actix_server::{Server as RunningServer, ServerBuilder};
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::dev::AppConfig;
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
+use actix_web::{Error, web};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
 
@@ -33,7 +36,7 @@ const SHUTDOWN_TIMEOUT_SECS: u64 = 9;
 /// A server that listens.
 pub struct Server {
     running: RunningServer,
-    addresses: Vec<SocketAddr>,
+    url: String,
     lifecycle: Arc<Lifecycle>,
     shutdown_delay: Duration,
     signals: StopSignals,
@@ -51,14 +54,11 @@ impl Server {
         allow_many_connections();
         let cannot_listen = |error| cannot_listen(config, &error);
         let listeners = listeners((config.host.as_str(), config.port)).map_err(cannot_listen)?;
-        let addresses = listeners
-            .iter()
-            .map(TcpListener::local_addr)
-            .collect::<io::Result<_>>();
         let limits = wiring.time_limits();
         Ok(Self {
-            addresses: addresses.map_err(cannot_listen)?,
-            running: serve(listeners, config.workers, limits, move || wiring.app()).map_err(cannot_listen)?,
+            url: url_of(&listeners).map_err(cannot_listen)?,
+            running: serve(listeners, config.workers, limits, move || wiring.app(), http_app)
+                .map_err(cannot_listen)?,
             lifecycle,
             shutdown_delay: config.shutdown_delay,
             signals,
@@ -67,13 +67,8 @@ impl Server {
 
     /// Where it listens, as the start of a URL.
     #[must_use]
-    pub fn url(&self) -> String {
-        let address = self
-            .addresses
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        format!("http://{address}")
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Serves until the process is told to stop (SIGTERM or SIGINT): then it says that it is not ready, serves on for as
@@ -115,23 +110,33 @@ async fn finish(running: &mut RunningServer, signal: &str, delay: Duration) -> i
     running.await
 }
 
-/// Serves an application of its own from each worker. Not `actix_web::HttpServer`, which leaves no room for a
-/// `PatientStream` between the socket and HTTP.
+/// Serves from each worker what `service` makes of an `app` of its own. Not `actix_web::HttpServer`, which leaves no room
+/// for a `PatientStream` between the socket and HTTP.
 ///
 /// # Errors
 /// A listener cannot be used.
-pub fn serve(
+pub fn serve<T>(
     listeners: Vec<TcpListener>,
     workers: usize,
     limits: TimeLimits,
     app: impl Fn() -> App + Clone + Send + 'static,
-) -> io::Result<RunningServer> {
+    service: impl Fn(web::Data<App>) -> actix_web::App<T> + Clone + Send + 'static,
+) -> io::Result<RunningServer>
+where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<BoxBody>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
+{
     let mut server = ServerBuilder::new()
         .workers(workers)
         .shutdown_timeout(SHUTDOWN_TIMEOUT_SECS)
         .disable_signals();
     for listener in listeners {
-        let app = app.clone();
+        let (app, service) = (app.clone(), service.clone());
         let stopping = server.graceful_shutdown_signal();
         server = server.listen("http", listener, move || {
             let stopping = stopping.clone();
@@ -146,19 +151,34 @@ pub fn serve(
                     async move { stopping.notified().await }
                 })
                 .finish(map_config(
-                    http_app(app())
+                    service(once_per_worker(&app))
                         .into_factory()
-                        .map_err(|error: actix_web::Error| error.error_response()),
+                        .map_err(|error: Error| error.error_response()),
                     |()| AppConfig::default(),
                 ));
             fn_service(move |stream: TcpStream| async move {
                 let peer = stream.peer_addr().ok();
-                Ok::<_, DispatchError>((PatientStream::new(stream, limits), Protocol::Http1, peer))
+                Ok::<_, DispatchError>((PatientStream::accepted(stream, limits), Protocol::Http1, peer))
             })
             .and_then(http)
         })?;
     }
     Ok(server.run())
+}
+
+/// The application of the worker that calls this. actix asks each worker for one per listener, and a second one would
+/// have connections to the database beyond those that the settings allow.
+fn once_per_worker(app: impl Fn() -> App) -> web::Data<App> {
+    thread_local! {
+        // A worker is a thread. Its services keep the application, so that it ends with them.
+        static OF_WORKER: RefCell<Weak<App>> = const { RefCell::new(Weak::new()) };
+    }
+    let app = OF_WORKER.with_borrow(Weak::upgrade).unwrap_or_else(|| {
+        let app = Arc::new(app());
+        OF_WORKER.set(Arc::downgrade(&app));
+        app
+    });
+    app.into()
 }
 
 /// Listens on every address of a name; one that can be listened on is enough.
@@ -179,6 +199,12 @@ pub fn listeners(addresses: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> 
     } else {
         Ok(listeners)
     }
+}
+
+/// Where the first of them listens, as the start of a URL.
+pub(crate) fn url_of(listeners: &[TcpListener]) -> io::Result<String> {
+    let listener = listeners.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    Ok(format!("http://{}", listener.local_addr()?))
 }
 
 /// Each connection is an open file, and many systems allow 1,024 of them to a process that does not ask for more.

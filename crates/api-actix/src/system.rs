@@ -1,4 +1,4 @@
-//! The real clock and the real ids: the only file that looks at the machine's time and randomness.
+//! The real clock and the real ids behind the ports of the domain: where every time and every id of a task comes from.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -19,24 +19,24 @@ use crate::request_context::RequestContext;
 
 /// Says what is logged, while the process runs.
 #[derive(Clone)]
-pub struct LogLevel(reload::Handle<EnvFilter, Registry>);
+pub(crate) struct LogLevel(reload::Handle<EnvFilter, Registry>);
 
 /// A text that is no level and no list of directives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be error, warn, info, debug, trace, or directives such as info,adapters_postgres=debug")]
-pub struct InvalidLogLevel;
+pub(crate) struct InvalidLogLevel;
 
 impl LogLevel {
     /// Reads what to log.
     ///
     /// # Errors
     /// The text says nothing of the kind.
-    pub fn parse(text: &str) -> Result<EnvFilter, InvalidLogLevel> {
+    pub(crate) fn parse(text: &str) -> Result<EnvFilter, InvalidLogLevel> {
         EnvFilter::try_new(text).map_err(|_| InvalidLogLevel)
     }
 
     /// From now on logs this, until it is changed again or the process ends.
-    pub fn set(&self, filter: EnvFilter) {
+    pub(crate) fn set(&self, filter: EnvFilter) {
         // It fails only when logging itself is gone.
         let _ = self.0.reload(filter);
     }
@@ -53,7 +53,7 @@ impl fmt::Display for LogLevel {
 }
 
 /// Starts logging. Call it once; later calls change nothing.
-pub fn start(config: &LogConfig) -> LogLevel {
+pub(crate) fn start(config: &LogConfig) -> LogLevel {
     let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let (filter, handle) = reload::Layer::new(filter);
     let lines = lines(config.format, std::io::stderr, std::io::stderr().is_terminal());

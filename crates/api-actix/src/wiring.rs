@@ -1,4 +1,4 @@
-//! Puts the parts together: the only file that names the adapters of the database.
+//! Puts the parts together: the only file that builds adapters.
 //!
 //! A process has one [`Backend`]; each worker thread gets an [`App`] of its own from it, because the connections to
 //! PostgreSQL live on the worker that uses them.
@@ -23,6 +23,7 @@ use crate::observe::Observers;
 use crate::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
 use crate::observe::traced::Traced;
 use crate::policy::Policy;
+use crate::routes::health::Readiness;
 use crate::system::{RandomTaskIds, SystemClock};
 use crate::time_limits::TimeLimits;
 
@@ -258,6 +259,7 @@ impl Wiring {
             tasks: TaskService::new(repository, Arc::new(SystemClock), Arc::clone(&self.ids) as _),
             tokens,
             storage,
+            readiness: Readiness::default(),
             lifecycle: Arc::clone(&self.lifecycle),
             policy: self.policy.clone(),
             observers: self.observers.clone(),

@@ -207,6 +207,38 @@ async fn values_may_be_quoted_exported_and_mention_each_other() {
     assert!(trusts(&binary, SECRET).await);
 }
 
+/// Not even the administrator can read this one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_dotenv_that_cannot_be_read_is_an_error_of_every_command_that_wants_settings_and_of_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/proc/self/mem", folder.path().join(".env")).unwrap();
+    let ended = |arguments: &[&str]| {
+        let task_api = TaskApi::with(arguments).env("BETTER_AUTH_SECRET", SECRET);
+        let (output, _) = task_api.in_folder(folder.path()).output();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).expect("text"),
+        )
+    };
+    for arguments in [
+        &["serve"][..],
+        &["check-config"],
+        &["token", "--user", "alice"],
+        &["healthcheck"],
+    ] {
+        let (code, complaint) = ended(arguments);
+        assert_eq!(code, Some(78), "{arguments:?}: {complaint}");
+        assert!(
+            complaint.starts_with("task-api: .env cannot be read: "),
+            "{complaint}"
+        );
+    }
+    for arguments in [&["openapi"][..], &["completions", "bash"], &["man"], &["version"]] {
+        assert_eq!(ended(arguments), (Some(0), String::new()), "{arguments:?}");
+    }
+}
+
 #[test]
 fn a_folder_without_dotenv_is_no_error_by_itself() {
     let folder = tempfile::tempdir().unwrap();

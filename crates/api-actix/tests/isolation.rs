@@ -162,6 +162,17 @@ const WALK: &[(&str, &str, Option<&str>)] = &[
     ("getMe", "", None),
 ];
 
+/// A path with this id in the place of every parameter.
+fn filled(path: &str, id: &str) -> String {
+    let segments = path.split('/').map(|segment| {
+        let is_parameter = segment.starts_with('{') && segment.ends_with('}');
+        if is_parameter { id } else { segment }
+    });
+    let filled = segments.collect::<Vec<_>>().join("/");
+    assert!(!filled.contains(['{', '}']), "{filled} is no path yet");
+    filled
+}
+
 /// Every operation that needs a token: its method, its path with this id, a good body.
 fn walk(id: &str) -> Vec<(Method, String, Option<&'static str>)> {
     let operations = description().operations();
@@ -172,9 +183,7 @@ fn walk(id: &str) -> Vec<(Method, String, Option<&'static str>)> {
             let name = operation["operationId"].as_str().expect("a name");
             let entry = WALK.iter().find(|(listed, ..)| *listed == name);
             let (_, query, body) = entry.unwrap_or_else(|| panic!("{name} is not part of the walk"));
-            let path = path.replace("{task_id}", id);
-            assert!(!path.contains('{'), "{path} has a parameter without a value");
-            (method, format!("{path}{query}"), *body)
+            (method, format!("{}{query}", filled(path, id)), *body)
         })
         .collect()
 }

@@ -169,12 +169,12 @@ impl DatabaseConfig {
     /// The first one that cannot be used.
     pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
         let url = source
-            .secret("DATABASE_URL", "DATABASE_URL_FILE")?
+            .value_or_file("DATABASE_URL", "DATABASE_URL_FILE")?
             .ok_or_else(|| {
                 let hint = "is not set (set it, or run `task-api dev` for a local SQLite file)";
                 ConfigError::new("DATABASE_URL", hint)
             })?;
-        let direct_url = source.secret("DATABASE_MIGRATION_URL", "DATABASE_MIGRATION_URL_FILE")?;
+        let direct_url = source.value_or_file("DATABASE_MIGRATION_URL", "DATABASE_MIGRATION_URL_FILE")?;
         let mut location = DatabaseLocation::parse("DATABASE_URL", &url)?;
         if let (DatabaseLocation::Postgres { migration_url, .. }, Some(url)) = (&mut location, direct_url) {
             *migration_url = Some(database_url("DATABASE_MIGRATION_URL", &url)?);
@@ -230,7 +230,7 @@ impl DatabaseLocation {
             (Self::Postgres { url: one, .. }, Self::Postgres { url: other, .. }) => {
                 one.is_same_database_as(other)
             }
-            _ => false,
+            (Self::Sqlite(_), Self::Postgres { .. }) | (Self::Postgres { .. }, Self::Sqlite(_)) => false,
         }
     }
 }
@@ -289,7 +289,6 @@ fn unusable(variable: &'static str, error: impl Display) -> ConfigError {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
     use std::path::Path;
 
     use super::*;
@@ -297,16 +296,8 @@ mod tests {
     const URL: (&str, &str) = ("DATABASE_URL", "postgresql://u:hunter2@localhost/db");
     const SECRET: (&str, &str) = ("BETTER_AUTH_SECRET", "0123456789-0123456789-0123456789");
 
-    fn source(values: &[(&str, &str)]) -> Source {
-        let owned = values
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        Source::of_layers(HashMap::new(), owned)
-    }
-
     fn read(values: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::from_source(&source(values))
+        Config::from_source(&Source::of_environment(values))
     }
 
     fn message(values: &[(&str, &str)]) -> String {

@@ -17,6 +17,8 @@ pub struct Source {
     values: Map<String, Value>,
     /// The settings that were asked for so far, each with its default; clones share them.
     asked: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
+    /// Those of them whose values nobody may see; clones share them.
+    secrets: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
 /// The values of one place, which keep its name. Not `config::Environment`, which takes `PORT` and `port` for one.
@@ -66,12 +68,14 @@ impl config::Source for Layer {
 
 impl Source {
     /// The environment over the nearest `.env`, if there is one.
-    #[must_use]
-    pub fn of_process() -> Self {
+    ///
+    /// # Errors
+    /// There is one that cannot be read.
+    pub fn of_process() -> Result<Self, ConfigError> {
         // Values that are no Unicode belong to somebody else.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self::of_layers(dotenv::nearest_values(), environment.collect())
+        Ok(Self::of_layers(dotenv::nearest_values()?, environment.collect()))
     }
 
     /// Values of `.env` under values of the environment.
@@ -85,6 +89,7 @@ impl Source {
             // Our layers never fail.
             values: layers.unwrap_or_default().cache.into_table().unwrap_or_default(),
             asked: Arc::default(),
+            secrets: Arc::default(),
         }
     }
 
@@ -127,11 +132,34 @@ impl Source {
         self.found(variable).map(|(_, value)| value.to_owned())
     }
 
-    /// A secret, from its variable or from its file. The line break at the end of a file does not count.
+    /// Whether the setting was asked for as a secret.
+    pub(crate) fn is_secret(&self, variable: &str) -> bool {
+        self.lock_secrets().contains(variable)
+    }
+
+    fn lock_secrets(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A secret, from its variable or from its file.
+    ///
+    /// # Errors
+    /// As [`Source::value_or_file`].
+    pub(crate) fn secret(
+        &self,
+        variable: &'static str,
+        file_variable: &'static str,
+    ) -> Result<Option<String>, ConfigError> {
+        self.lock_secrets().insert(variable);
+        self.value_or_file(variable, file_variable)
+    }
+
+    /// A value that is secret at most in parts, as a URL with a password is; from its variable or from its file. The line
+    /// break at the end of a file does not count.
     ///
     /// # Errors
     /// Both are set, or the file cannot be read or is blank.
-    pub(crate) fn secret(
+    pub(crate) fn value_or_file(
         &self,
         variable: &'static str,
         file_variable: &'static str,
@@ -256,18 +284,22 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 #[cfg(test)]
+impl Source {
+    /// These values of the environment, and no `.env`.
+    pub(crate) fn of_environment(values: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self::of_layers(HashMap::new(), values.iter().map(owned).collect())
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-
-    fn source(values: &[(&str, &str)]) -> Source {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Source::of_layers(HashMap::new(), values.iter().map(owned).collect())
-    }
 
     #[test]
     fn a_secret_of_digits_stays_the_text_that_it_is() {
         let secret = ("BETTER_AUTH_SECRET", "00123456789012345678901234567890");
-        let read = source(&[secret]).secret(secret.0, "BETTER_AUTH_SECRET_FILE");
+        let read = Source::of_environment(&[secret]).secret(secret.0, "BETTER_AUTH_SECRET_FILE");
         assert_eq!(read, Ok(Some(secret.1.to_owned())));
     }
 
@@ -291,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_name_in_other_letters_is_another_name() {
-        let source = source(&[("PORT", "1"), ("port", "2"), ("Port", "3")]);
+        let source = Source::of_environment(&[("PORT", "1"), ("port", "2"), ("Port", "3")]);
         assert_eq!(source.number("PORT", 0, 0..=9), Ok(1));
     }
 }

@@ -166,19 +166,13 @@ fn leeway(source: &Source) -> Result<Leeway, ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
 
     const SECRET: (&str, &str) = ("BETTER_AUTH_SECRET", "0123456789-0123456789-0123456789");
     const FRONT_END: (&str, &str) = ("BETTER_AUTH_URL", "https://app.example/api/auth");
 
     fn read(values: &[(&str, &str)]) -> Result<TokenConfig, ConfigError> {
-        let owned = values
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        TokenConfig::from_source(&Source::of_layers(HashMap::new(), owned))
+        TokenConfig::from_source(&Source::of_environment(values))
     }
 
     fn key_set_of(values: &[(&str, &str)]) -> Option<KeySetSettings> {

@@ -65,18 +65,11 @@ fn distance(one: &str, other: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
-
-    fn source(values: &[(&str, &str)]) -> Source {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Source::of_layers(HashMap::new(), values.iter().map(owned).collect())
-    }
 
     #[test]
     fn a_name_with_our_prefix_that_is_none_of_ours_is_noticed_with_the_nearest_one() {
-        let source = source(&[
+        let source = Source::of_environment(&[
             ("BETTER_AUTH_SECERT", "x"),
             ("DB_POOLSIZE", "1"),
             ("DB_HOST", "h"),

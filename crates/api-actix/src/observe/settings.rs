@@ -85,13 +85,10 @@ fn endpoint(source: &Source) -> Result<Option<String>, ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
 
     fn read(name: &str, value: &str) -> Result<ObserveConfig, ConfigError> {
-        let values = HashMap::from([(name.to_owned(), value.to_owned())]);
-        ObserveConfig::from_source(&Source::of_layers(HashMap::new(), values))
+        ObserveConfig::from_source(&Source::of_environment(&[(name, value)]))
     }
 
     #[test]

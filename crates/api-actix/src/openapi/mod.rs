@@ -46,7 +46,8 @@ fn document() -> OpenApi {
         ));
     OpenApiBuilder::new()
         .info(info.build())
-        .servers(Some([Server::new("/")]))
+        // Relative to where the document comes from, which may be below a path of a proxy.
+        .servers(Some([Server::new(".")]))
         .tags(Some([
             tag(TASKS, "The tasks of the user whose token is sent."),
             tag(USER, "Whose token it is."),

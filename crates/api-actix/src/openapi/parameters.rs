@@ -74,7 +74,7 @@ fn headers() -> [ParameterBuilder; 4] {
 
 fn path_segments() -> [ParameterBuilder; 2] {
     let segment = |name, description, schema| parameter(ParameterIn::Path, name, description, schema);
-    let codes = Code::ALL.iter().map(|code| code.as_str().replace('_', "-"));
+    let codes = Code::ALL.iter().map(|code| code.slug());
     [
         segment(
             "task_id",

@@ -1,6 +1,6 @@
 //! What the API says about itself and about whoever asks.
 
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::SecondsFormat;
 use domain::identity::Caller;
@@ -74,9 +74,7 @@ pub(crate) struct ExplanationBody {
 
 /// `GET /problems/{code}`: what the `type` of a problem document leads to; HTML for browsers, JSON for programs.
 pub(crate) async fn problem(name: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let code = Code::ALL
-        .iter()
-        .find(|code| code.as_str().replace('_', "-") == *name);
+    let code = Code::ALL.iter().find(|code| code.slug() == *name);
     let code = *code.ok_or_else(|| Problem::new(Code::RouteNotFound))?;
     let accepts_html = request
         .headers()
@@ -86,10 +84,6 @@ pub(crate) async fn problem(name: web::Path<String>, request: HttpRequest) -> Re
     if accepts_html.is_some_and(|accept| accept.contains("text/html")) {
         return Ok(answer.content_type("text/html; charset=utf-8").body(page(code)));
     }
-    answer.insert_header((
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=3600"),
-    ));
     Ok(answer.json(ExplanationBody {
         code: code.as_str(),
         status: code.status().as_u16(),

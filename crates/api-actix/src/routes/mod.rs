@@ -2,10 +2,10 @@
 //!
 //! Always `web::resource`, never macro routes: those are one guarded resource each and answer 404 to a wrong method.
 
-pub mod about;
-pub mod docs;
+pub(crate) mod about;
+pub(crate) mod docs;
 pub mod health;
-pub mod tasks;
+pub(crate) mod tasks;
 
 use actix_web::HttpResponse;
 use actix_web::middleware::from_fn;
@@ -15,12 +15,16 @@ use crate::authenticated::authenticate;
 use crate::problem::{Code, Problem};
 
 /// Puts every path in its place.
-pub fn configure(services: &mut ServiceConfig) {
-    // Before the scope: monitoring has no token.
-    for path in ["/health", "/healthz", "/api/health"] {
-        services.service(web::resource(path).get(health::health).head(health::health));
-    }
+pub(crate) fn configure(services: &mut ServiceConfig) {
     services
+        // Before the scope: monitoring has no token.
+        .service(web::resource("/health").get(health::health).head(health::health))
+        .service(web::resource("/healthz").get(health::health).head(health::health))
+        .service(
+            web::resource("/api/health")
+                .get(health::health)
+                .head(health::health),
+        )
         // Before the rest: each path is compared in this order.
         .service(
             web::scope("/api")
@@ -67,6 +71,7 @@ pub fn configure(services: &mut ServiceConfig) {
         .default_service(web::to(nothing_here));
 }
 
-async fn nothing_here() -> Result<HttpResponse, Problem> {
+/// What every other path answers.
+pub(crate) async fn nothing_here() -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::RouteNotFound))
 }

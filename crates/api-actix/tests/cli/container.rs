@@ -30,6 +30,24 @@ async fn a_ready_server_is_healthy_wherever_it_listens() {
 }
 
 #[tokio::test]
+async fn a_ready_server_on_ipv6_is_healthy() {
+    // Not every machine has it.
+    if TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
+    let server = TaskApi::serve_on(&url).env("HOST", "::").start().await;
+    for host in ["::", "::1"] {
+        assert_eq!(
+            printed(&healthcheck(server.url()).env("HOST", host)),
+            "",
+            "{host}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_stopping_or_gone_is_not_healthy() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(&folder).await;

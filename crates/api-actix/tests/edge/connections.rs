@@ -1,6 +1,13 @@
 //! Many connections, and more of them than there can be.
 
-use crate::support::{Answer, Api, Binary, Storage, TaskApi, Wire};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use api_actix::app::http_app;
+use api_actix::server::{listeners, serve};
+use api_actix::time_limits::TimeLimits;
+
+use crate::support::{Answer, Api, Binary, Parts, Storage, TaskApi, Wire};
 
 /// A server on a new SQLite file that may have so many files open.
 async fn server(open_files: &str) -> (tempfile::TempDir, Binary) {
@@ -50,4 +57,22 @@ async fn connections_beyond_the_limit_wait_until_silent_ones_are_cut_off() {
     assert!(binary.log().contains("Too many open files"), "{}", binary.log());
     drop(silent);
     api.user("alice").has_task("after the rush").await;
+}
+
+/// A name such as `localhost` may have two addresses. An application for each would have twice the connections to the
+/// database that the settings allow.
+#[tokio::test]
+async fn a_worker_that_listens_on_two_addresses_has_one_application() {
+    let mut addresses = listeners(("127.0.0.1", 0)).expect("a free port");
+    addresses.extend(listeners(("127.0.0.1", 0)).expect("another free port"));
+    let built = Arc::new(AtomicUsize::new(0));
+    let (parts, count) = (Parts::default(), Arc::clone(&built));
+    let app = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        parts.app()
+    };
+    let running = serve(addresses, 1, TimeLimits::default(), app, http_app).expect("a server");
+    drop(running.handle().stop(false));
+    running.await.expect("a server that stops when told");
+    assert_eq!(built.load(Ordering::Relaxed), 1);
 }

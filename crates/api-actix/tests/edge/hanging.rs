@@ -139,6 +139,18 @@ async fn the_connection_of_a_request_that_hung_serves_the_next_one() {
     }
 }
 
+/// RFC 9112, 9.6: also if that request ended in the net and not in an answer of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_the_last_request_of_a_connection_nothing_is_processed_though_it_hung() {
+    let api = without_repository();
+    let mut wire = Wire::to(&api);
+    wire.send_head(&format!("GET {TASK}"), &["Connection: close"]);
+    wire.send_head("GET /livez", &[]);
+    let answers = wire.raw_answers_until_closed();
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    assert_eq!(statuses, [503, 400]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_requests_that_hang_keep_nobody_else_waiting() {
     let api = without_repository();

@@ -2,9 +2,9 @@
 
 use api_actix::openapi;
 use api_actix::policy::Policy;
-use reqwest::Method;
+use reqwest::{Method, Url};
 
-use crate::support::{Answer, Api, Parts, Storage};
+use crate::support::{Answer, Api, Parts, Storage, description};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_says_where_it_is_described() {
@@ -33,10 +33,24 @@ async fn the_document_is_served_without_a_token_and_may_be_kept_until_it_changes
     assert_eq!(again.header("etag"), answer.header("etag"));
 }
 
+/// Where a browser looks for what a page names, as a path of this server, if a proxy in front of it takes away a prefix.
+fn target(prefix: &str, page: &str, link: &str) -> String {
+    let page = Url::parse(&format!("https://proxy.example{prefix}{page}")).expect("an address");
+    let target = page.join(link).expect("a link");
+    let path = target.path().strip_prefix(prefix);
+    path.unwrap_or_else(|| panic!("{link} on {page} leads to {target}"))
+        .to_owned()
+}
+
+const PREFIXES: [&str; 2] = ["", "/some/tasks"];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_loads_everything_from_this_server() {
+async fn the_page_loads_everything_from_this_server_also_behind_a_prefix() {
     let api = Api::over(Storage::Memory).await;
-    for path in ["/docs", "/docs/"] {
+    for (prefix, path) in PREFIXES
+        .map(|prefix| ["/docs", "/docs/"].map(|path| (prefix, path)))
+        .concat()
+    {
         let page = api.anonymous().get(path).await;
         assert_eq!(page.status, 200, "{path}");
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
@@ -49,13 +63,32 @@ async fn the_page_loads_everything_from_this_server() {
             .collect();
         assert_eq!(links.len(), 4, "{links:?}");
         for link in links {
-            // From the root, so that it leads to the same from both addresses.
-            assert!(link.starts_with("/docs/"), "{link}");
-            let file = api.anonymous().get(link).await;
-            assert_eq!(file.status, 200, "{link}");
-            assert!(!file.header("content-type").is_empty(), "{link}");
-            assert_eq!(file.header("x-content-type-options"), "nosniff", "{link}");
+            let file = target(prefix, path, link);
+            let answer = api.anonymous().get(&file).await;
+            assert_eq!(answer.status, 200, "{link} on {prefix}{path}");
+            assert!(!answer.header("content-type").is_empty(), "{link}");
+            assert_eq!(answer.header("x-content-type-options"), "nosniff", "{link}");
+            if file.ends_with("/start.js") {
+                let document = quoted_behind("new URL(", &answer.body);
+                assert_eq!(target(prefix, &file, document), "/openapi.json");
+            }
         }
+    }
+}
+
+fn quoted_behind<'a>(words: &str, text: &'a str) -> &'a str {
+    let rest = text.split_once(words).expect("these words").1;
+    rest.split('"').nth(1).expect("a quoted text")
+}
+
+/// Its operations are looked for beside the document itself (OpenAPI 3.1, 4.8.5).
+#[test]
+fn the_operations_are_on_the_server_that_the_document_comes_from_also_behind_a_prefix() {
+    let server = description().document()["servers"][0]["url"]
+        .as_str()
+        .expect("an address");
+    for prefix in PREFIXES {
+        assert_eq!(target(prefix, "/openapi.json", server), "/");
     }
 }
 
@@ -119,14 +152,18 @@ async fn the_page_brings_a_token_only_if_it_was_given_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redoc_leads_to_the_page() {
+async fn redoc_leads_to_the_page_also_behind_a_prefix() {
     let api = Api::over(Storage::Memory).await;
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .build();
-    let request = client.expect("a client").get(format!("{}/redoc", api.url()));
-    let answer = Answer::to(request).await;
-    assert_eq!(answer.status, 307);
-    assert_eq!(answer.header("location"), "/docs");
-    assert_ne!(answer.header("x-request-id"), "");
+    let client = client.expect("a client");
+    for path in ["/redoc", "/redoc/"] {
+        let answer = Answer::to(client.get(format!("{}{path}", api.url()))).await;
+        assert_eq!(answer.status, 307);
+        for prefix in PREFIXES {
+            assert_eq!(target(prefix, path, answer.header("location")), "/docs");
+        }
+        assert_ne!(answer.header("x-request-id"), "");
+    }
 }

@@ -1,6 +1,7 @@
 //! What the API answers when its own parts fail.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use domain::Cause;
@@ -12,7 +13,7 @@ use serde_json::json;
 use Operation::{Change, Create, Delete, List, Read};
 
 use crate::UNKNOWN;
-use crate::support::{Answer, Api, Parts};
+use crate::support::{Answer, Api, Parts, Wire};
 
 const SECRET: &str = "connection to postgresql://app:hunter2@10.0.0.5/tasks refused";
 
@@ -217,6 +218,33 @@ async fn health_says_degraded_and_readiness_says_no_when_the_storage_is_away() {
     assert_eq!(ready.problem(), "database_unavailable");
     assert_eq!(ready.header("retry-after"), "1");
     assert!(!ready.body.contains("hunter2"));
+}
+
+/// Probes need no token, so in an outage everybody could keep the database busy with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_asks_a_storage_that_is_away_no_more_often_than_one_that_is_there() {
+    let mut storage = MockStorageHealth::new();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    storage.expect_check().returning(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        Err(RepositoryError::Unavailable(cause()))
+    });
+    let api = Api::serving(Parts {
+        storage: Arc::new(storage),
+        ..Parts::default()
+    });
+    // One connection, one worker.
+    let mut wire = Wire::to(&api);
+    for _ in 0..20 {
+        wire.send_head("GET /readyz", &[]);
+        let ready = wire.answer();
+        assert_eq!(ready.problem(), "database_unavailable");
+        assert_eq!(ready.header("retry-after"), "1");
+    }
+    // Once, unless this takes longer than a verdict stands.
+    let asked = asked.load(Ordering::Relaxed);
+    assert!(asked < 10, "{asked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,3 +142,18 @@ async fn every_request_without_an_id_gets_another_one() {
     }
     assert_eq!(ids.len(), 100);
 }
+
+/// One address, two forms: a cache that keeps one of them would give it to those who want the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_cache_in_between_keeps_an_explanation() {
+    let api = Api::over(Storage::Memory).await;
+    for (accept, media_type) in [
+        ("*/*", "application/json"),
+        ("text/html", "text/html; charset=utf-8"),
+    ] {
+        let request = api.anonymous().request(Method::GET, "/problems/timeout");
+        let answer = Answer::to(request.header("accept", accept)).await;
+        assert_eq!(answer.header("content-type"), media_type);
+        assert_eq!(answer.header("cache-control"), "private, no-cache");
+    }
+}

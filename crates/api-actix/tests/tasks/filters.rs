@@ -12,6 +12,7 @@ on_every_storage! {
     a_total_is_counted_on_request_only
     parameters_that_make_no_sense_are_422
     a_cursor_of_another_list_is_422
+    a_cursor_is_judged_beside_other_errors_as_soon_as_its_list_is_known
 }
 
 async fn has(alice: &User, title: &str, status: &str) {
@@ -176,6 +177,48 @@ async fn parameters_that_make_no_sense_are_422(api: &Api) {
             [(place.to_owned(), rule.to_owned())],
             "{query}"
         );
+    }
+}
+
+async fn a_cursor_is_judged_beside_other_errors_as_soon_as_its_list_is_known(api: &Api) {
+    let alice = api.user("alice");
+    for title in ["milk", "more milk"] {
+        has(&alice, title, "pending").await;
+    }
+    let page = alice.get("/api/tasks?limit=1&sort=title").await;
+    let good = page.header("x-next-cursor");
+    let limit = ("limit", "greater_than_equal");
+    let count = ("count", "enum");
+    let cursor = ("cursor", "cursor_invalid");
+    for (query, wanted) in [
+        ("cursor=AAAA&limit=0".to_owned(), &[limit, cursor][..]),
+        (
+            "limit=0&cursor=AAAA&count=all".to_owned(),
+            &[limit, count, cursor],
+        ),
+        (format!("limit=0&sort=title&cursor={good}"), &[limit]),
+        (format!("limit=0&sort=-title&cursor={good}"), &[limit, cursor]),
+        // Nobody knows which list is meant.
+        ("status=done&cursor=AAAA".to_owned(), &[("status", "enum")]),
+        (
+            "sort=size&limit=0&cursor=AAAA".to_owned(),
+            &[("sort", "enum"), limit],
+        ),
+        (
+            "statsu=done&cursor=AAAA".to_owned(),
+            &[("statsu", "extra_forbidden")],
+        ),
+        (
+            "cursor=AAAA&cursor=AAAA".to_owned(),
+            &[("cursor", "extra_forbidden")],
+        ),
+    ] {
+        let answer = alice.get(&format!("/api/tasks?{query}")).await;
+        let wanted: Vec<_> = wanted
+            .iter()
+            .map(|(place, rule)| ((*place).to_owned(), (*rule).to_owned()))
+            .collect();
+        assert_eq!(answer.field_errors(), wanted, "{query}");
     }
 }
 

@@ -243,7 +243,7 @@ export interface paths {
         };
         /**
          * Whether it should get work
-         * @description Asks the database, at most once a second. 503 while it is out of reach or the server is stopping.
+         * @description Asks the database, at most once a second per worker. 503 while it is out of reach or the server is stopping.
          */
         get: operations["getReadiness"];
         put?: never;

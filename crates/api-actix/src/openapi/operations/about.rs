@@ -72,7 +72,7 @@ pub(in crate::openapi) fn ready() -> OperationBuilder {
         SERVICE,
         "getReadiness",
         "Whether it should get work",
-        "Asks the database, at most once a second. 503 while it is out of reach or the server is stopping.",
+        "Asks the database, at most once a second per worker. 503 while it is out of reach or the server is stopping.",
     )
     .response("200", well())
     .fails_with(&[NOT_READY])

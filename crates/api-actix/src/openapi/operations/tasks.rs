@@ -7,6 +7,7 @@ use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::ArrayBuilder;
 
 use super::{Example, JSON, JsonBody, Referring, answer_to_user, content, of_user};
+use crate::body::MERGE_PATCH;
 use crate::openapi::failures::{
     BAD_REQUEST, BODY_TOO_LARGE, Failure, INVALID_FILTER, INVALID_NEW_TASK, INVALID_QUERY, INVALID_TASK,
     PRECONDITION_FAILED, PRECONDITION_REQUIRED, REQUEST_TIMEOUT, TASK_NOT_FOUND, UNAVAILABLE,
@@ -16,7 +17,6 @@ use crate::openapi::parameters::STATUS_TO_DELETE;
 use crate::openapi::schemas::{TASK_ID, reference};
 
 pub(in crate::openapi) const TASKS: &str = "tasks";
-const MERGE_PATCH: &str = "application/merge-patch+json";
 const PAGE_HEADERS: &[&str] = &["ETag", "Link", "X-Next-Cursor", "X-Page-Limit", "X-Total-Count"];
 
 pub(in crate::openapi) fn list() -> OperationBuilder {

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use secrecy::ExposeSecret;
 use utoipa_swagger_ui::Config;
 
 use crate::app::App;
 use crate::preconditions::if_none_match_names;
 use crate::problem::{Code, Problem};
+use crate::request_context::RequestContext;
 use crate::{etag, openapi};
 
 /// Those files of Swagger UI that the page needs.
@@ -43,8 +44,10 @@ pub(crate) async fn document(request: HttpRequest) -> HttpResponse {
     }
 }
 
-/// `GET /docs`: the page. Its links start at the root, so that a slash at the end of the address does no harm.
-pub(crate) async fn page(app: web::Data<App>) -> HttpResponse {
+/// `GET /docs`: the page. Its links are relative, so that they lead to us also where a proxy serves us below a path of its
+/// own.
+pub(crate) async fn page(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
+    let here = if ends_with_slash(&request) { "" } else { "docs/" };
     let token = app
         .policy
         .docs_token
@@ -55,7 +58,19 @@ pub(crate) async fn page(app: web::Data<App>) -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .content_type("text/html; charset=utf-8")
         // A token consists of letters, digits, dots, hyphens and underscores.
-        .body(include_str!("index.html").replace("{token}", token))
+        .body(
+            include_str!("index.html")
+                .replace("{here}", here)
+                .replace("{token}", token),
+        )
+}
+
+/// Whether the address that was asked for ends with a slash, which decides what it means to be relative to it. The
+/// router does not know any more.
+fn ends_with_slash(request: &HttpRequest) -> bool {
+    let extensions = request.extensions();
+    let context = extensions.get::<RequestContext>();
+    context.is_some_and(|context| context.path().ends_with('/'))
 }
 
 /// `GET /docs/{file}`: what the page loads.
@@ -87,8 +102,13 @@ pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, Proble
 }
 
 /// `GET /redoc`: where FastAPI has its other documentation.
-pub(crate) async fn redoc() -> HttpResponse {
+pub(crate) async fn redoc(request: HttpRequest) -> HttpResponse {
+    let docs = if ends_with_slash(&request) {
+        "../docs"
+    } else {
+        "docs"
+    };
     HttpResponse::TemporaryRedirect()
-        .insert_header((header::LOCATION, HeaderValue::from_static("/docs")))
+        .insert_header((header::LOCATION, HeaderValue::from_static(docs)))
         .finish()
 }

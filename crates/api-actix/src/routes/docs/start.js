@@ -2,7 +2,7 @@
 const place = document.getElementById("docs");
 const ui = SwaggerUIBundle({
   domNode: place,
-  url: "/openapi.json",
+  url: new URL("../openapi.json", document.currentScript.src).href,
   deepLinking: true,
   displayRequestDuration: true,
   onComplete: () => {

@@ -268,7 +268,8 @@ fn json_array(tasks: &[Task]) -> Vec<u8> {
     json
 }
 
-/// References relative to the server, so that a proxy in front of it cannot make them wrong.
+/// Paths without a host, so that they hold under every name of the server. Below a path of a proxy's own they hold only if
+/// that puts it in front of them.
 fn links(parameters: &ListParameters, next: Option<&str>) -> String {
     let mut links = Vec::new();
     if let Some(next) = next {

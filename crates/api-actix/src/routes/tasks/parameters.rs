@@ -57,17 +57,24 @@ impl ListParameters {
             }
         });
         filter.statuses = StatusSet::new(statuses);
-        // A cursor makes sense only for a list that does.
-        let list = errors.or(List {
-            owner,
-            filter: &filter,
-            sort,
-        })?;
-        let invalid_cursor = || FieldErrors::of_parameter("cursor", &Rule::InvalidCursor);
-        let after = cursor
-            .map(|text| list.decode(&text).ok_or_else(invalid_cursor))
-            .transpose()?;
-        let query = TaskQuery::new(filter, sort, limit, after).map_err(|_| invalid_cursor())?;
+        let mut after = None;
+        // A cursor belongs to a list, so it can be judged only if that is known.
+        if errors.are_only_about(&["limit", "count"])
+            && let Some(text) = cursor
+        {
+            let list = List {
+                owner,
+                filter: &filter,
+                sort,
+            };
+            after = list.decode(&text);
+            if after.is_none() {
+                errors.add_parameter("cursor", &Rule::InvalidCursor);
+            }
+        }
+        errors.or(())?;
+        let query = TaskQuery::new(filter, sort, limit, after)
+            .map_err(|_| FieldErrors::of_parameter("cursor", &Rule::InvalidCursor))?;
         Ok(Self {
             query,
             count_exactly,

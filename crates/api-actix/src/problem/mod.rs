@@ -1,0 +1,243 @@
+//! Every error as a problem document (RFC 9457): the one place that gives errors their status.
+//!
+//! | Room | What stands there |
+//! |---|---|
+//! | here | the problem, its document and what of it goes to the log |
+//! | `code` | every code with its status |
+//! | `from_errors` | which error has which code |
+
+mod code;
+mod from_errors;
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::fields::FieldError;
+use crate::openapi::schemas;
+use crate::request_context::RequestContext;
+
+pub use code::Code;
+use from_errors::DB_ERROR;
+pub(crate) use from_errors::{FAILURE_CLASSES, class_of_failure, unauthorized};
+
+/// An error on its way to the client. Whatever the client must not see stays in the incident, which goes to the log.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    detail: Option<String>,
+    errors: Vec<FieldError>,
+    violated_policy: Option<&'static str>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    closes_connection: bool,
+    // Boxed: it is rare, and problems travel through many results.
+    incident: Option<Box<Incident>>,
+}
+
+/// What the audit log says about it.
+#[derive(Debug)]
+enum Incident {
+    /// A failure on our side.
+    Failure {
+        event: &'static str,
+        class: &'static str,
+        cause: String,
+    },
+    /// A body that named another user as the owner of a task.
+    OwnerMismatch,
+}
+
+impl Problem {
+    /// A problem with the words of its code.
+    #[must_use]
+    pub fn new(code: Code) -> Self {
+        let mut headers = Vec::new();
+        if code.status() == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds = if code == Code::KeysUnavailable { "5" } else { "1" };
+            headers.push((header::RETRY_AFTER, HeaderValue::from_static(seconds)));
+        }
+        Self {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            violated_policy: None,
+            headers,
+            closes_connection: false,
+            incident: None,
+        }
+    }
+
+    /// Says it more exactly than the code does. For the client: no values, no internals.
+    #[must_use]
+    pub fn with_detail(self, detail: &'static str) -> Self {
+        Self {
+            detail: Some(detail.to_owned()),
+            ..self
+        }
+    }
+
+    /// Names the rate limit that was exceeded.
+    #[must_use]
+    pub fn with_violated_policy(self, name: &'static str) -> Self {
+        Self {
+            violated_policy: Some(name),
+            ..self
+        }
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Ends the connection after the answer: the rest of the request is not worth reading.
+    #[must_use]
+    pub fn closing_connection(mut self) -> Self {
+        self.closes_connection = true;
+        self
+    }
+
+    /// The answer to a request whose handling panicked.
+    #[must_use]
+    pub fn of_panic(message: String) -> Self {
+        Self::new(Code::InternalError).caused_by("panic", "panic", message)
+    }
+
+    fn caused_by(self, event: &'static str, class: &'static str, cause: String) -> Self {
+        Self {
+            incident: Some(Box::new(Incident::Failure { event, class, cause })),
+            ..self
+        }
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The whole answer; the cause of a failure on our side goes to the log under the same request id.
+    #[must_use]
+    pub fn render(&self, request: &RequestContext) -> HttpResponse {
+        self.log(request);
+        let mut answer = HttpResponse::build(self.code.status());
+        answer.extensions_mut().insert(self.code);
+        for header in &self.headers {
+            answer.append_header(header.clone());
+        }
+        if self.closes_connection {
+            answer.force_close();
+        }
+        // A document of strings and numbers cannot fail to become JSON.
+        let body = serde_json::to_vec(&self.document(request.path(), request.id())).unwrap_or_default();
+        answer.content_type("application/problem+json").body(body)
+    }
+
+    /// What the client reads.
+    pub(crate) fn document<'a>(&'a self, instance: &'a str, request_id: &'a str) -> Document<'a> {
+        Document {
+            r#type: format!("/problems/{}", self.code.slug()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: self.detail.as_deref().unwrap_or_else(|| self.code.detail()),
+            instance,
+            code: self.code.as_str(),
+            request_id,
+            errors: &self.errors,
+            violated_policies: self.violated_policy.as_slice(),
+        }
+    }
+
+    fn log(&self, request: &RequestContext) {
+        let (request_id, trace_id) = (request.id(), request.trace_id());
+        let (method, path) = (request.method(), request.path());
+        match self.incident.as_deref() {
+            None => {}
+            Some(Incident::Failure { event, class, cause }) => {
+                tracing::error!(target: "audit", event, class, cause, request_id, trace_id, %method, path);
+                let metrics = request
+                    .observers()
+                    .and_then(|observers| observers.metrics.as_ref());
+                if *event == DB_ERROR
+                    && let Some(metrics) = metrics
+                {
+                    metrics.database_failed(class);
+                }
+            }
+            Some(Incident::OwnerMismatch) => {
+                tracing::warn!(target: "audit", event = "owner_mismatch", request_id, trace_id, %method, path);
+            }
+        }
+    }
+}
+
+/// An error (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document<'a> {
+    #[schema(schema_with = schemas::problem_type)]
+    r#type: String,
+    /// What the code means, in a few words.
+    title: &'static str,
+    #[schema(schema_with = schemas::problem_status)]
+    status: u16,
+    /// What went wrong, for people.
+    detail: &'a str,
+    /// The path of the request as it was sent, without its query.
+    instance: &'a str,
+    #[schema(schema_with = schemas::problem_code)]
+    code: &'static str,
+    #[schema(schema_with = schemas::request_id)]
+    request_id: &'a str,
+    /// With the code `validation_error`: what is wrong with each member or parameter, in the order of the request.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    /// With the code `rate_limited`: which limits were exceeded.
+    #[serde(rename = "violated-policies", skip_serializing_if = "<[_]>::is_empty")]
+    violated_policies: &'a [&'static str],
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.as_str())
+    }
+}
+
+/// The bare status: the edge renders the document, because only it knows the request.
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.code.status())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_503_says_when_to_come_back() {
+        for code in Code::ALL
+            .iter()
+            .filter(|code| code.status() == StatusCode::SERVICE_UNAVAILABLE)
+        {
+            let problem = Problem::new(*code);
+            assert!(
+                problem
+                    .headers
+                    .iter()
+                    .any(|(name, _)| name == header::RETRY_AFTER),
+                "{code:?}"
+            );
+        }
+    }
+}
