@@ -42,11 +42,15 @@ pub(crate) struct ServerLimits {
 }
 
 impl ServerLimits {
+    /// A search through everything that a user has takes one core of the server, not all of them: others are there too.
+    const ONE_CORE: &str = "-c max_parallel_workers_per_gather=0";
+
     fn as_options(self) -> String {
-        let statement_timeout = format!("-c statement_timeout={}", self.statement_timeout.as_millis());
+        let statement_timeout = self.statement_timeout.as_millis();
+        let options = format!("{} -c statement_timeout={statement_timeout}", Self::ONE_CORE);
         match self.lock_timeout {
-            Some(limit) => format!("{statement_timeout} -c lock_timeout={}", limit.as_millis()),
-            None => statement_timeout,
+            Some(limit) => format!("{options} -c lock_timeout={}", limit.as_millis()),
+            None => options,
         }
     }
 }
@@ -138,7 +142,7 @@ impl Connector {
         if !self.options_are_refused.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "the database does not take start-up options, as poolers do not: set the limits on the role instead \
-                 (ALTER ROLE ... SET statement_timeout = '4500ms', lock_timeout = '2s')"
+                 (ALTER ROLE ... SET, as docs/operations/scaling.md has it)"
             );
         }
     }

@@ -12,11 +12,12 @@ use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::test::{TestRequest, init_service, read_body};
-use actix_web::{Error, rt};
+use actix_web::{Error, rt, web};
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
 use api_actix::app::{App, http_app};
 use api_actix::observe::Observers;
 use api_actix::policy::Policy;
+use api_actix::routes::health::Readiness;
 use api_actix::system::{RandomTaskIds, SystemClock};
 use bench::data::{Tokens, user};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -46,6 +47,7 @@ async fn app() -> App {
         tasks: TaskService::new(repository.clone(), Arc::new(SystemClock), ids),
         tokens: Arc::new(JwtVerifier::new(settings, Arc::new(SystemClock))),
         storage: repository,
+        readiness: Readiness::default(),
         lifecycle: Arc::default(),
         policy: Policy::default(),
         observers: Observers::default(),
@@ -78,7 +80,7 @@ fn requests(criterion: &mut Criterion) {
     let runtime = rt::System::new();
     let bearer = Tokens::new(SECRET).bearer(&user(0)).expect("a signature");
     let (app, id, next) = runtime.block_on(async {
-        let app = init_service(http_app(app().await)).await;
+        let app = init_service(http_app(web::Data::new(app().await))).await;
         let page = app.call(request("GET", "/api/tasks?limit=100", &bearer).to_request());
         let page = page.await.expect("a page");
         let next = page.headers().get("x-next-cursor").expect("a further page");

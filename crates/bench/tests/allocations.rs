@@ -14,6 +14,7 @@ use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings};
 use api_actix::app::App;
 use api_actix::observe::Observers;
 use api_actix::policy::Policy;
+use api_actix::routes::health::Readiness;
 use api_actix::server::{listeners, serve};
 use api_actix::system::{RandomTaskIds, SystemClock};
 use bench::data::{Storage, Tokens, user};
@@ -124,6 +125,7 @@ fn app(database: &PostgresDatabase) -> App {
         ),
         tokens: Arc::new(JwtVerifier::new(settings, Arc::new(SystemClock))),
         storage: repository,
+        readiness: Readiness::default(),
         lifecycle: Arc::default(),
         policy: Policy::default(),
         observers: Observers::default(),
