@@ -4,13 +4,17 @@ mod archive;
 mod change;
 mod description;
 mod error;
+mod filter;
 mod id;
 mod idempotency;
+mod page;
 mod query;
 mod repository;
 mod search;
 mod service;
+mod sort;
 mod status;
+mod summary;
 mod title;
 mod version;
 
@@ -21,18 +25,19 @@ pub use archive::{ArchivedTask, TaskArchive};
 pub use change::{Edit, TaskChange};
 pub use description::{Description, DescriptionError};
 pub use error::TaskError;
+pub use filter::{StatusSet, TaskFilter};
 pub use id::{NotATaskId, TaskId};
 pub use idempotency::{Fingerprint, IdempotencyKey, InvalidIdempotencyKey};
-pub use query::{
-    Cursor, CursorOfAnotherList, Direction, InvalidPageLimit, Page, PageLimit, Position, Sort, SortKey,
-    StatusSet, Summary, TaskFilter, TaskQuery,
-};
+pub use page::{Cursor, InvalidPageLimit, Page, PageLimit, Position};
+pub use query::{CursorOfAnotherList, TaskQuery};
 #[cfg(feature = "testing")]
 pub use repository::MockTaskRepository;
 pub use repository::{Expected, Inserted, RepositoryError, TaskRepository};
 pub use search::{SearchTerm, SearchTermError, fold};
 pub use service::{Created, TaskService};
+pub use sort::{Direction, Sort, SortKey};
 pub use status::{Status, UnknownStatus};
+pub use summary::Summary;
 pub use title::{Title, TitleError};
 pub use version::{InvalidVersion, Version};
 
