@@ -67,7 +67,9 @@ impl Sort {
             (Position::Title(one), Position::Title(other)) => one.as_str().cmp(other.as_str()),
             (Position::Status(one), Position::Status(other)) => one.as_str().cmp(other.as_str()),
             // Ids sort by the time of creation; positions of different keys are never compared.
-            _ => Ordering::Equal,
+            (Position::CreatedAt | Position::UpdatedAt(_) | Position::Title(_) | Position::Status(_), _) => {
+                Ordering::Equal
+            }
         };
         let ascending = by_value.then(one.id.cmp(&other.id));
         match self.direction {
