@@ -1,6 +1,7 @@
 //! Who is asking.
 
 mod owner;
+mod refusal;
 mod token_verifier;
 
 use chrono::{DateTime, Utc};
@@ -8,7 +9,8 @@ use chrono::{DateTime, Utc};
 pub use owner::{InvalidOwner, Owner};
 #[cfg(feature = "testing")]
 pub use token_verifier::MockTokenVerifier;
-pub use token_verifier::{AuthError, Refusal, RefusalReason, TokenVerifier};
+pub use refusal::{Refusal, RefusalReason};
+pub use token_verifier::{AuthError, TokenVerifier};
 
 /// A user whose token was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
