@@ -5,7 +5,6 @@ use chrono::{DateTime, Utc};
 use crate::task::TaskId;
 
 /// Makes the ids of new tasks.
-#[cfg_attr(feature = "testing", mockall::automock)]
 pub trait TaskIds: Send + Sync {
     /// A new id that carries the millisecond of `now` and MUST differ from every other id ever made.
     fn next(&self, now: DateTime<Utc>) -> TaskId;

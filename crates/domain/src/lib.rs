@@ -14,8 +14,9 @@
 //! # Adding a port
 //!
 //! 1. Write the trait in the folder of its noun. Each promise is a sentence with MUST in its documentation.
-//! 2. Give it `#[cfg_attr(feature = "testing", mockall::automock)]`; if it has behaviour worth faking, add the fake
-//!    to `testing` and write the contract as plain functions over `&dyn Port`.
+//! 2. Add a fake to `testing`, and if several adapters will keep its promises, write the contract as plain functions
+//!    over `&dyn Port`. For failures that no fake can have, give the trait
+//!    `#[cfg_attr(feature = "testing", mockall::automock)]`.
 //! 3. Implement it in an adapter crate and name that adapter in the wiring of the binary, nowhere else.
 
 pub mod clock;

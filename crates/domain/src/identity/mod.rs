@@ -7,8 +7,6 @@ mod token_verifier;
 use chrono::{DateTime, Utc};
 
 pub use owner::{InvalidOwner, Owner};
-#[cfg(feature = "testing")]
-pub use token_verifier::MockTokenVerifier;
 pub use refusal::{Refusal, RefusalReason};
 pub use token_verifier::{AuthError, TokenVerifier};
 

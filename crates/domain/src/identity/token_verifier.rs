@@ -5,7 +5,6 @@ use super::{Caller, Refusal, RefusalReason};
 use crate::Cause;
 
 /// Decides whether a token proves who is asking.
-#[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait TokenVerifier: Send + Sync {
     /// Verifies the token of an `Authorization: Bearer` header (the part after the scheme).
