@@ -7,8 +7,8 @@
 //! | Room | What lives there |
 //! |---|---|
 //! | [`identity`] | who is asking: [`identity::Owner`], [`identity::Caller`], the port [`identity::TokenVerifier`] |
-//! | [`task`] | the task, one file per value object, the ports [`task::TaskRepository`] and [`task::TaskArchive`], the use cases in [`task::TaskService`] |
-//! | [`clock`], [`ids`], [`health`] | the small ports: time, fresh ids, whether the storage answers |
+//! | [`task`] | the task, one file per value object, the ports [`task::TaskRepository`], [`task::TaskArchive`] and [`task::TaskIds`], the use cases in [`task::TaskService`] |
+//! | [`clock`], [`health`] | the small ports: the time, whether the storage answers |
 //! | `testing` (feature `testing`) | builders, a fixed clock, the in-memory repository, mocks, and the contracts that every storage passes |
 //!
 //! # Adding a port
@@ -22,7 +22,6 @@
 pub mod clock;
 pub mod health;
 pub mod identity;
-pub mod ids;
 pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;

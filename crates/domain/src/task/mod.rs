@@ -26,7 +26,7 @@ pub use change::{Edit, TaskChange};
 pub use description::{Description, DescriptionError};
 pub use error::TaskError;
 pub use filter::{StatusSet, TaskFilter};
-pub use id::{NotATaskId, TaskId};
+pub use id::{NotATaskId, TaskId, TaskIds};
 pub use idempotency::{Fingerprint, IdempotencyKey, InvalidIdempotencyKey};
 pub use page::{Cursor, InvalidPageLimit, Page, PageLimit, Position};
 pub use query::{CursorOfAnotherList, TaskQuery};

@@ -25,8 +25,7 @@ pub use memory::InMemoryTaskRepository;
 
 use crate::clock::Clock;
 use crate::identity::{Caller, Owner};
-use crate::ids::TaskIds;
-use crate::task::{Description, Status, Task, TaskId, TaskParts, Title, Version};
+use crate::task::{Description, Status, Task, TaskId, TaskIds, TaskParts, Title, Version};
 
 /// Noon of a Thursday, in UTC.
 #[must_use]
