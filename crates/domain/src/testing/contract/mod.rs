@@ -20,6 +20,7 @@ mod deleting;
 mod idempotency;
 mod isolation;
 mod listing;
+mod searching;
 mod steps;
 mod storing;
 
@@ -29,6 +30,7 @@ pub use deleting::*;
 pub use idempotency::*;
 pub use isolation::*;
 pub use listing::*;
+pub use searching::*;
 pub use storing::*;
 
 /// Expands to one named test per case of the contract of [`TaskRepository`](crate::task::TaskRepository), each over its
@@ -139,6 +141,7 @@ mod tests {
             include_str!("changing.rs"),
             include_str!("deleting.rs"),
             include_str!("listing.rs"),
+            include_str!("searching.rs"),
             include_str!("idempotency.rs"),
         ];
         let cases = sources
