@@ -1,4 +1,4 @@
-//! The folding rule of searches (`domain::task::fold`) in SQL.
+//! The folding rule of searches (`domain::task::fold_case`) in SQL.
 
 use diesel::QueryResult;
 use diesel::expression::{AppearsOnTable, Expression, ValidGrouping};

@@ -33,7 +33,7 @@ pub use query::{CursorOfAnotherList, TaskQuery};
 #[cfg(feature = "testing")]
 pub use repository::MockTaskRepository;
 pub use repository::{Expected, Inserted, RepositoryError, TaskRepository};
-pub use search::{SearchTerm, SearchTermError, fold};
+pub use search::{SearchTerm, SearchTermError, fold_case};
 pub use service::{Created, TaskService};
 pub use sort::{Direction, Sort, SortKey};
 pub use status::{Status, UnknownStatus};
