@@ -11,6 +11,37 @@
 //! | [`clock`], [`health`] | the small ports: the time, whether the storage answers |
 //! | `testing` (feature `testing`) | builders, a fixed clock, the in-memory repository, mocks, and the contracts that every storage passes |
 //!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use domain::task::{NewTask, Status, TaskError, TaskService, Title};
+//! use domain::testing::{CountingTaskIds, FixedClock, InMemoryTaskRepository, a_caller_named, noon};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let service = TaskService::new(
+//!     Arc::new(InMemoryTaskRepository::default()),
+//!     Arc::new(FixedClock::at(noon())),
+//!     Arc::new(CountingTaskIds::default()),
+//! );
+//! let alice = a_caller_named("alice");
+//! let milk = NewTask {
+//!     title: Title::parse("Buy milk")?,
+//!     description: None,
+//!     status: Status::Pending,
+//! };
+//! let task = service.create(&alice, milk, None).await?.task;
+//! assert_eq!(service.get(&alice, task.id()).await?, task);
+//!
+//! let stranger = a_caller_named("bob");
+//! let answer = service.get(&stranger, task.id()).await;
+//! assert!(matches!(answer, Err(TaskError::NotFound)));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Adding a port
 //!
 //! 1. Write the trait in the folder of its noun. Each promise is a sentence with MUST in its documentation.

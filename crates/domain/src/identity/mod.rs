@@ -15,7 +15,7 @@ pub use token_verifier::{AuthError, TokenVerifier};
 pub struct Caller {
     /// Whose tasks this caller may see and change: their own and no others.
     pub owner: Owner,
-    /// When the token stops being valid.
+    /// `exp` of the token. A verifier with a leeway accepts the token for as much longer, so this may have passed.
     pub expires_at: DateTime<Utc>,
     /// The `iss` claim of the token, if it has one.
     pub issuer: Option<String>,

@@ -121,7 +121,24 @@ impl Task {
     ///
     /// A change to equal values is no change: the task stays as it is, version and times included. A real change
     /// raises the version by one and moves `updated_at` to `now`, or to one microsecond after its old value if
-    /// the clock has not passed that yet, so that it always grows.
+    /// the clock has not passed that yet, so that it always grows. `now` is in whole microseconds.
+    ///
+    /// At the last version ([`Version::next`]) the number stays, while a storage that counts for itself, as PostgreSQL
+    /// does, refuses the change.
+    ///
+    /// ```
+    /// use domain::task::{Edit, Status, TaskChange};
+    /// use domain::testing::{a_task, an_owner, noon};
+    ///
+    /// let task = a_task(&an_owner(), "Buy milk");
+    /// assert_eq!(task.changed(&TaskChange::default(), noon()), task);
+    ///
+    /// let done = TaskChange {
+    ///     status: Edit::Set(Status::Completed),
+    ///     ..TaskChange::default()
+    /// };
+    /// assert_eq!(task.changed(&done, noon()).version(), task.version().next());
+    /// ```
     #[must_use]
     pub fn changed(&self, change: &TaskChange, now: DateTime<Utc>) -> Self {
         let mut next = self.0.clone();

@@ -35,6 +35,29 @@ impl TaskQuery {
 
     /// The same list from another position.
     ///
+    /// ```
+    /// # use domain::task::{PageLimit, Sort, TaskFilter, TaskQuery, TaskRepository};
+    /// # use domain::testing::{InMemoryTaskRepository, a_task, an_owner};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (repository, owner) = (InMemoryTaskRepository::default(), an_owner());
+    /// # for title in ["one", "two", "three"] {
+    /// #     repository.insert(&a_task(&owner, title), None).await?;
+    /// # }
+    /// let two = PageLimit::new(2)?;
+    /// let mut page = TaskQuery::new(TaskFilter::default(), Sort::default(), two, None)?;
+    /// let mut titles = Vec::new();
+    /// loop {
+    ///     let listed = repository.list(&owner, &page).await?;
+    ///     titles.extend(listed.items.into_iter().map(|task| task.into_parts().title.into_string()));
+    ///     let Some(cursor) = listed.next else { break };
+    ///     page = page.continued(cursor)?;
+    /// }
+    /// assert_eq!(titles, ["three", "two", "one"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`TaskQuery::new`].
     pub fn continued(&self, after: Cursor) -> Result<Self, CursorOfAnotherList> {
