@@ -27,7 +27,8 @@ mod cluster;
 mod pooler;
 mod programs;
 
-use std::sync::OnceLock;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{LazyLock, OnceLock};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -64,12 +65,7 @@ pub struct TestDatabase {
 
 impl TestDatabase {
     async fn create_on(server: &str, drop_after: bool) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(1);
-        let name = format!(
-            "test_{}_{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = a_new_name();
         let admin = connect_patiently(server).await;
         admin
             .batch_execute(&format!("CREATE DATABASE {name}"))
@@ -126,6 +122,14 @@ impl Drop for TestDatabase {
             self.name
         );
     }
+}
+
+/// A name that no database has. What killed runs left behind on somebody else's server may have the id and the counts
+/// of this process: the part that differs is random.
+fn a_new_name() -> String {
+    static RUN: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("test_{:016x}_{}", *RUN, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Connects, waiting for a server that is still starting.
