@@ -28,8 +28,9 @@ mod pooler;
 mod programs;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::{LazyLock, OnceLock};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use cluster::{Cluster, ClusterOptions, StopMode};
@@ -52,6 +53,17 @@ pub async fn fresh_database() -> TestDatabase {
 fn shared_cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| Cluster::start(&ClusterOptions::default()))
+}
+
+/// A TCP port of the loopback address that nobody listens on, for a server that comes later. Somebody else may take it
+/// before that.
+///
+/// # Panics
+/// There is no port left.
+#[must_use]
+pub fn a_free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
 }
 
 /// An empty database of one test.

@@ -1,13 +1,12 @@
 //! PgBouncer in front of a throwaway cluster.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::Cluster;
 use crate::programs::Runner;
+use crate::{Cluster, a_free_port};
 
 /// A running PgBouncer in transaction mode, of four connections to the server. It stops with this value or the process.
 #[derive(Debug)]
@@ -39,10 +38,7 @@ impl PgBouncer {
         let runner = Runner::new();
         let folder = tempfile::tempdir().expect("a temporary folder");
         runner.hand_over(folder.path());
-        // Somebody else may take the port before PgBouncer does, which then says so.
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
+        let port = a_free_port();
         let socket = cluster.socket();
         let settings = format!(
             "[databases]\n* = host={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
