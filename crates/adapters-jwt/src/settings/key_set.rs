@@ -18,14 +18,23 @@ pub struct KeySetSettings {
     pub timing: KeySetTiming,
 }
 
-/// When to fetch a key set.
+/// When to fetch a key set. Taken as it is, unlike the other settings: whoever fills it in keeps to the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeySetTiming {
     /// How long after a good fetch the next one follows by itself, give or take a tenth. 10 minutes by default.
+    ///
+    /// From 10 seconds to a day: with nothing in between, fetches follow each other without a pause, and for as long a
+    /// key that is gone still counts.
     pub refresh_every: Duration,
     /// How long the keys of the last good fetch are used while fetching fails. 24 hours by default.
+    ///
+    /// From twice `refresh_every` to a week: with less, a single failure leaves no keys. A key that was taken away because
+    /// it leaked counts for as long as somebody keeps us from fetching.
     pub max_stale: Duration,
     /// How long one fetch may take. 3 seconds by default.
+    ///
+    /// From 100 milliseconds to the 5 seconds that a request waits: with less no fetch comes to its end, with more no
+    /// request sees it.
     pub timeout: Duration,
 }
 

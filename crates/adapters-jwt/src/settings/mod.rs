@@ -1,4 +1,5 @@
-//! What an operator decides about tokens, in types that cannot hold a dangerous choice.
+//! What an operator decides about tokens, in types that cannot hold a dangerous choice. Only the
+//! times of [`KeySetTiming`] are taken as they are.
 
 mod key_set;
 mod party;
