@@ -85,7 +85,9 @@ impl<'n> Claims<'n> {
             .into_iter()
             .chain(user_id_claims.iter())
             .collect();
-        Members::read(json, &names).map(Self)
+        Members::read(json, &names)
+            .map(Self)
+            .ok_or(Refusal::new(RefusalReason::Malformed))
     }
 
     fn expiry(&self) -> Result<DateTime<Utc>, Refusal> {
