@@ -69,12 +69,7 @@ impl JwtVerifier {
         Some(self.key_pairs.as_ref()?.keys.stats())
     }
 
-    async fn judge(
-        &self,
-        text: &str,
-        token: &CompactToken<'_>,
-        header: &Header,
-    ) -> Result<Caller, AuthError> {
+    async fn judge(&self, token: &CompactToken<'_>, header: &Header) -> Result<Caller, AuthError> {
         match (header.check(&self.settings.algorithms)?, &self.key_pairs) {
             (Algorithm::Hs256, _) => {
                 self.check_secret(token)?;
@@ -86,7 +81,7 @@ impl JwtVerifier {
                 .with_hint(NO_KEY_SET_HINT)
                 .into()),
             (algorithm, Some(key_pairs)) => {
-                self.judge_key_pair(text, token, header, algorithm, key_pairs)
+                self.judge_key_pair(token, header, algorithm, key_pairs)
                     .await
             }
         }
@@ -107,7 +102,6 @@ impl JwtVerifier {
 
     async fn judge_key_pair(
         &self,
-        text: &str,
         token: &CompactToken<'_>,
         header: &Header,
         algorithm: Algorithm,
@@ -118,7 +112,7 @@ impl JwtVerifier {
             origin,
             verified,
         } = key_pairs;
-        let digest = TokenDigest::of(text);
+        let digest = TokenDigest::of(token.text);
         let known = keys
             .generation()
             .and_then(|generation| verified.get(&digest, generation, self.clock.now(), self.settings.leeway));
@@ -149,9 +143,9 @@ impl JwtVerifier {
 #[async_trait]
 impl TokenVerifier for JwtVerifier {
     async fn verify(&self, token: &str) -> Result<Caller, AuthError> {
-        let parts = CompactToken::split(token)?;
-        let header = Header::read(&parts.header)?;
-        let verdict = self.judge(token, &parts, &header).await;
+        let token = CompactToken::split(token)?;
+        let header = Header::read(&token.header)?;
+        let verdict = self.judge(&token, &header).await;
         verdict.map_err(|error| match error {
             AuthError::Invalid(refusal) => AuthError::Invalid(header.describe(refusal)),
             AuthError::Expired(refusal) => AuthError::Expired(header.describe(refusal)),
