@@ -15,7 +15,7 @@ use crate::jwks::{KeySetSource, PublishedKeys};
 use crate::settings::{KeySetSettings, Party, VerifierSettings};
 use crate::stats::KeySetStats;
 use crate::token::CompactToken;
-use crate::verified::{TokenDigest, VerifiedTokens};
+use crate::token_cache::{TokenCache, TokenDigest};
 
 const NO_KEY_SET_HINT: &str = "the token is signed with a key pair; set BETTER_AUTH_URL or JWKS_URL";
 const NO_SECRET_HINT: &str = "the token is signed with a shared secret; set BETTER_AUTH_SECRET";
@@ -31,7 +31,7 @@ pub struct JwtVerifier {
 struct KeyPairs {
     keys: PublishedKeys,
     origin: Option<Party>,
-    verified: VerifiedTokens,
+    cache: TokenCache,
 }
 
 impl JwtVerifier {
@@ -55,7 +55,7 @@ impl JwtVerifier {
         let key_pairs = KeyPairs {
             origin: settings.origin.clone(),
             keys: PublishedKeys::fetched_from(source, settings),
-            verified: VerifiedTokens::default(),
+            cache: TokenCache::default(),
         };
         Self {
             key_pairs: Some(key_pairs),
@@ -74,7 +74,7 @@ impl JwtVerifier {
             (Algorithm::Hs256, _) => {
                 self.check_secret(token)?;
                 let parties = self.parties(None);
-                let verified = claims::judge(&token.claims, &self.settings, parties, self.clock.now())?;
+                let verified = claims::validate(&token.claims, &self.settings, parties, self.clock.now())?;
                 Ok(verified.caller)
             }
             (_, None) => Err(Refusal::new(RefusalReason::NoKeySource)
@@ -110,20 +110,20 @@ impl JwtVerifier {
         let KeyPairs {
             keys,
             origin,
-            verified,
+            cache,
         } = key_pairs;
         let digest = TokenDigest::of(token.text);
         let known = keys
             .generation()
-            .and_then(|generation| verified.get(&digest, generation, self.clock.now(), self.settings.leeway));
+            .and_then(|generation| cache.get(&digest, generation, self.clock.now(), self.settings.leeway));
         if let Some(caller) = known {
             return Ok(caller);
         }
         let generation = keys.check(algorithm, header.key_id(), token).await?;
         // The clock is asked after the waiting.
         let now = self.clock.now();
-        let accepted = claims::judge(&token.claims, &self.settings, self.parties(origin.as_ref()), now)?;
-        verified.insert(digest, generation, accepted.clone());
+        let accepted = claims::validate(&token.claims, &self.settings, self.parties(origin.as_ref()), now)?;
+        cache.insert(digest, generation, accepted.clone());
         Ok(accepted.caller)
     }
 
@@ -198,8 +198,8 @@ mod tests {
             caller: a_caller(),
             not_before: noon(),
         };
-        let remembered = &verifier.key_pairs.as_ref().unwrap().verified;
-        remembered.insert(TokenDigest::of(token), 0, accepted);
+        let cache = &verifier.key_pairs.as_ref().unwrap().cache;
+        cache.insert(TokenDigest::of(token), 0, accepted);
         assert_eq!(verifier.verify(token).await.unwrap(), a_caller());
     }
 }
