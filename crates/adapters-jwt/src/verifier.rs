@@ -48,6 +48,27 @@ impl JwtVerifier {
     /// Adds public keys, and fetches them in a task on the runtime that calls this. The task ends with the verifier;
     /// the runtime should live as long. Other runtimes may use the verifier too.
     ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use adapters_jwt::{
+    /// #     BetterAuthUrl, HttpKeySet, JwtVerifier, KeySetSettings, KeySetTiming, VerifierSettings,
+    /// # };
+    /// # use domain::testing::{FixedClock, noon};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let clock = Arc::new(FixedClock::at(noon()));
+    /// let front_end = BetterAuthUrl::parse("https://app.example")?;
+    /// let source = HttpKeySet::at(front_end.key_set().clone())?;
+    /// let key_set = KeySetSettings {
+    ///     url: front_end.key_set().clone(),
+    ///     origin: Some(front_end.origin().clone()),
+    ///     timing: KeySetTiming::default(),
+    /// };
+    /// let verifier = JwtVerifier::new(VerifierSettings::default(), clock).with_key_set(key_set, source);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Panics
     /// Outside of a tokio runtime.
     #[must_use]
@@ -80,10 +101,7 @@ impl JwtVerifier {
             (_, None) => Err(Refusal::new(RefusalReason::NoKeySource)
                 .with_hint(NO_KEY_SET_HINT)
                 .into()),
-            (algorithm, Some(key_pairs)) => {
-                self.judge_key_pair(token, header, algorithm, key_pairs)
-                    .await
-            }
+            (algorithm, Some(key_pairs)) => self.judge_key_pair(token, header, algorithm, key_pairs).await,
         }
     }
 
@@ -107,11 +125,7 @@ impl JwtVerifier {
         algorithm: Algorithm,
         key_pairs: &KeyPairs,
     ) -> Result<Caller, AuthError> {
-        let KeyPairs {
-            keys,
-            origin,
-            cache,
-        } = key_pairs;
+        let KeyPairs { keys, origin, cache } = key_pairs;
         let digest = TokenDigest::of(token.text);
         let known = keys
             .generation()

@@ -49,6 +49,15 @@ impl SharedSecret {
     /// ends its version number (a secret may contain more), and white space around an entry or a secret is dropped.
     /// The version must consist of digits; Better Auth would read `2x` as 2.
     ///
+    /// ```
+    /// use adapters_jwt::{InvalidSecret, SharedSecret};
+    ///
+    /// assert_eq!(SharedSecret::parse_versioned("2:the new secret,1:the old one")?.len(), 2);
+    /// let error = SharedSecret::parse_versioned("without a version").err();
+    /// assert_eq!(error, Some(InvalidSecret::NoVersion));
+    /// # Ok::<(), InvalidSecret>(())
+    /// ```
+    ///
     /// # Errors
     /// [`InvalidSecret::NoVersion`] (an empty list too), [`InvalidSecret::RepeatedVersion`] and those of
     /// [`SharedSecret::new`], for the first entry that is wrong.

@@ -90,6 +90,15 @@ impl fmt::Debug for KeySetUrl {
 }
 
 /// The base address of Better Auth, as its own setting has it. Only its origin counts, as for Better Auth itself.
+///
+/// ```
+/// use adapters_jwt::{BetterAuthUrl, InvalidSetting};
+///
+/// let front_end = BetterAuthUrl::parse("https://app.example/api/auth")?;
+/// assert_eq!(front_end.origin().as_str(), "https://app.example");
+/// assert_eq!(front_end.key_set().to_string(), "https://app.example/api/auth/jwks");
+/// # Ok::<(), InvalidSetting>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BetterAuthUrl {
     origin: Party,
