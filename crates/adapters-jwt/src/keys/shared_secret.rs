@@ -30,6 +30,10 @@ impl SharedSecret {
     ///
     /// # Errors
     /// [`InvalidSecret::Blank`] and [`InvalidSecret::PublishedDefault`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the text is wiped when it is dropped here"
+    )]
     pub fn new(secret: SecretString) -> Result<Self, InvalidSecret> {
         match secret.expose_secret().trim() {
             "" => return Err(InvalidSecret::Blank),
