@@ -20,24 +20,16 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters_jwt::{
-    DevelopmentClaims, JwtVerifier, KeySetSettings, KeySetTiming, KeySetUrl, SharedSecret, UserIdClaims,
-    VerifierSettings, sign_development_token,
-};
-use chrono::TimeDelta;
+use adapters_jwt::{JwtVerifier, KeySetTiming, VerifierSettings};
 use criterion::{Criterion, criterion_group, criterion_main};
 use domain::identity::TokenVerifier;
-use domain::testing::{FixedClock, an_owner, noon};
-use issuer::{FixedKeySet, Signer, with_members};
+use domain::testing::{FixedClock, noon};
+use issuer::{FixedKeySet, LIFETIME, Signer, hs256_token, key_set_settings, shared_secret, with_members};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
 /// More than are remembered: when the last one was verified the first one is forgotten.
 const STRANGERS: i64 = 8_200;
-
-fn secret() -> SharedSecret {
-    SharedSecret::new("a secret of at least thirty-two bytes".into()).expect("a good secret")
-}
 
 /// A token of Better Auth with its default claims.
 fn token(signer: &Signer, algorithm: &str, number: i64) -> String {
@@ -46,7 +38,7 @@ fn token(signer: &Signer, algorithm: &str, number: i64) -> String {
         "iat": noon().timestamp() - number, "name": "Alice Example", "email": "alice@app.example", "emailVerified": false,
         "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
         "id": "mWkXQ8gTn4pYb2RcVzLd5HsJf7KuEa1o", "sub": "mWkXQ8gTn4pYb2RcVzLd5HsJf7KuEa1o",
-        "exp": noon().timestamp() + 900, "iss": "http://localhost:3000", "aud": "http://localhost:3000",
+        "exp": noon().timestamp() + LIFETIME, "iss": "http://localhost:3000", "aud": "http://localhost:3000",
     });
     if algorithm == "PS256" {
         signer.ps256_token(&header, &claims.to_string())
@@ -98,14 +90,10 @@ fn verify(criterion: &mut Criterion) {
 
 fn verifier(runtime: &Runtime, key_set: &str) -> JwtVerifier {
     let rules = VerifierSettings {
-        secrets: vec![secret()],
+        secrets: vec![shared_secret()],
         ..VerifierSettings::default()
     };
-    let settings = KeySetSettings {
-        url: KeySetUrl::parse("http://localhost:3000/api/auth/jwks").expect("a good address"),
-        origin: None,
-        timing: KeySetTiming::default(),
-    };
+    let settings = key_set_settings(None, KeySetTiming::default());
     let _guard = runtime.enter();
     JwtVerifier::new(rules, Arc::new(FixedClock::at(noon())))
         .with_key_set(settings, FixedKeySet(key_set.to_owned()))
@@ -116,18 +104,6 @@ fn time_on_processor() -> Duration {
     let file = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
     let nanos = file.split(' ').next().and_then(|number| number.parse().ok());
     Duration::from_nanos(nanos.expect("a number"))
-}
-
-fn hs256_token() -> String {
-    let claims = DevelopmentClaims {
-        user_id: an_owner(),
-        user_id_claims: UserIdClaims::default(),
-        issuer: None,
-        audience: None,
-        issued_at: noon(),
-        expires_at: noon() + TimeDelta::minutes(15),
-    };
-    sign_development_token(&secret(), &claims)
 }
 
 criterion_group!(benches, verify);

@@ -20,7 +20,7 @@ pub(crate) struct Verified {
 impl Verified {
     /// Whether the times of the token are right. Everything else does not change.
     pub(crate) fn is_valid_at(&self, now: DateTime<Utc>, leeway: Leeway) -> bool {
-        self.not_before <= latest(now, leeway) && !self.has_expired(now, leeway)
+        self.not_before <= now_plus_leeway(now, leeway) && !self.has_expired(now, leeway)
     }
 
     /// A token is expired in the very moment that `exp` names (RFC 7519 4.1.4).
@@ -32,7 +32,7 @@ impl Verified {
     }
 }
 
-fn latest(now: DateTime<Utc>, leeway: Leeway) -> DateTime<Utc> {
+fn now_plus_leeway(now: DateTime<Utc>, leeway: Leeway) -> DateTime<Utc> {
     now.checked_add_signed(leeway.as_delta())
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
@@ -45,7 +45,7 @@ pub(crate) struct Parties<'s> {
 }
 
 /// Decides who is asking. [`RefusalReason::Expired`] means that everything else is right.
-pub(crate) fn judge(
+pub(crate) fn validate(
     json: &[u8],
     settings: &VerifierSettings,
     parties: Parties<'_>,
@@ -53,7 +53,7 @@ pub(crate) fn judge(
 ) -> Result<Verified, Refusal> {
     let claims = Claims::read(json, &settings.user_id_claims)?;
     let expires_at = claims.expiry()?;
-    let not_before = claims.beginning(latest(now, settings.leeway))?;
+    let not_before = claims.not_before(now_plus_leeway(now, settings.leeway))?;
     claims.check_issuer(parties.issuers)?;
     claims.check_audience(parties.audiences)?;
     claims.check_bearer()?;
@@ -85,7 +85,9 @@ impl<'n> Claims<'n> {
             .into_iter()
             .chain(user_id_claims.iter())
             .collect();
-        Members::read(json, &names).map(Self)
+        Members::read(json, &names)
+            .map(Self)
+            .ok_or(Refusal::new(RefusalReason::Malformed))
     }
 
     fn expiry(&self) -> Result<DateTime<Utc>, Refusal> {
@@ -95,7 +97,7 @@ impl<'n> Claims<'n> {
             .ok_or(Refusal::new(RefusalReason::NoExpiry))
     }
 
-    fn beginning(&self, latest: DateTime<Utc>) -> Result<DateTime<Utc>, Refusal> {
+    fn not_before(&self, latest: DateTime<Utc>) -> Result<DateTime<Utc>, Refusal> {
         let Some(value) = self.0.get("nbf") else {
             return Ok(DateTime::<Utc>::MIN_UTC);
         };
@@ -110,7 +112,7 @@ impl<'n> Claims<'n> {
         if wanted.is_empty() || self.0.get("iss").is_some_and(|iss| names_one_of(iss, wanted)) {
             return Ok(());
         }
-        Err(expected(RefusalReason::BadIssuer, wanted))
+        Err(wrong_party(RefusalReason::BadIssuer, wanted))
     }
 
     /// `aud` is a text or a list of texts; one of them must be us (RFC 7519 4.1.3).
@@ -126,7 +128,7 @@ impl<'n> Claims<'n> {
         if is_for_us {
             return Ok(());
         }
-        Err(expected(RefusalReason::BadAudience, wanted))
+        Err(wrong_party(RefusalReason::BadAudience, wanted))
     }
 
     /// `cnf` (RFC 7800) binds a token to a key that its holder must prove to have. We cannot ask for that proof, so
@@ -160,7 +162,7 @@ fn names_one_of(claim: &Value, wanted: &[Party]) -> bool {
         .is_some_and(|name| wanted.iter().any(|party| party.is_named_by(name)))
 }
 
-fn expected(reason: RefusalReason, wanted: &[Party]) -> Refusal {
+fn wrong_party(reason: RefusalReason, wanted: &[Party]) -> Refusal {
     let names: Vec<&str> = wanted.iter().map(Party::as_str).collect();
     Refusal {
         wanted: Some(names.join(", ")),

@@ -22,7 +22,9 @@ impl Header {
     const MAX_LOGGED_CHARS: usize = 64;
 
     pub(crate) fn read(json: &[u8]) -> Result<Self, Refusal> {
-        Members::read(json, &["alg", "b64", "crit", "kid", "typ"]).map(Self)
+        Members::read(json, &["alg", "b64", "crit", "kid", "typ"])
+            .map(Self)
+            .ok_or(Refusal::new(RefusalReason::Malformed))
     }
 
     /// Which algorithm the token says it is signed with. A key has to agree before it is used.

@@ -13,7 +13,7 @@
 //! | 4 | `claims` | times, issuer, audience and at last the user | the whole token |
 //!
 //! `members` reads the JSON of steps 2 and 4 and of public keys, `settings` holds what an operator decides, `verifier`
-//! walks through the steps, `verified` remembers tokens of key pairs that came through, `signing` makes tokens for
+//! walks through the steps, `token_cache` remembers tokens of key pairs that came through, `signing` makes tokens for
 //! development, and `stats` says how it is with the public keys. Our keys are shared secrets (HS256), or the public keys that the front end publishes, which `jwks` fetches
 //! and keeps fresh.
 //!
@@ -85,7 +85,7 @@ mod settings;
 mod signing;
 mod stats;
 mod token;
-mod verified;
+mod token_cache;
 mod verifier;
 
 pub use algorithm::Algorithms;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use domain::identity::{Refusal, RefusalReason};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -14,15 +13,11 @@ pub(crate) struct Members<'n>(Vec<(&'n str, Value)>);
 impl<'n> Members<'n> {
     /// Reads the named members and passes over all others.
     ///
-    /// Refuses whatever is not one JSON object in UTF-8 and nothing else, a named member that is repeated (RFC 7515 4
+    /// `None` for whatever is not one JSON object in UTF-8 and nothing else, a named member that is repeated (RFC 7515 4
     /// and RFC 7519 4: readers disagree about which one counts), and a named member that no `Value` can hold: a number
     /// beyond `f64`, nesting beyond 128 levels.
-    pub(crate) fn read(json: &[u8], names: &[&'n str]) -> Result<Self, Refusal> {
+    pub(crate) fn read(json: &[u8], names: &[&'n str]) -> Option<Self> {
         // The error of the parser quotes what it read, so it goes no further.
-        Self::parse(json, names).ok_or(Refusal::new(RefusalReason::Malformed))
-    }
-
-    fn parse(json: &[u8], names: &[&'n str]) -> Option<Self> {
         let text = str::from_utf8(json).ok()?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
         // A derived struct would also be read from an array; this is not.

@@ -12,6 +12,8 @@ const SESSION_TOKEN_HINT: &str = "send the JWT of GET /api/auth/token, not the s
 
 /// The parts of a JSON Web Signature in its compact form (RFC 7515 3.1), decoded but not believed.
 pub(crate) struct CompactToken<'a> {
+    /// All of it, as it was sent.
+    pub(crate) text: &'a str,
     pub(crate) header: Vec<u8>,
     pub(crate) claims: Vec<u8>,
     /// What the signature signs: `header.claims` as it was sent.
@@ -44,6 +46,7 @@ impl<'a> CompactToken<'a> {
         let (signed, _) = token.rsplit_once('.').ok_or_else(malformed)?;
         let signature_bytes = segment(signature)?;
         Ok(Self {
+            text: token,
             header: segment(header)?,
             claims: segment(claims)?,
             signed,

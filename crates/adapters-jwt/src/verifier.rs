@@ -15,7 +15,7 @@ use crate::jwks::{KeySetSource, PublishedKeys};
 use crate::settings::{KeySetSettings, Party, VerifierSettings};
 use crate::stats::KeySetStats;
 use crate::token::CompactToken;
-use crate::verified::{TokenDigest, VerifiedTokens};
+use crate::token_cache::{TokenCache, TokenDigest};
 
 const NO_KEY_SET_HINT: &str = "the token is signed with a key pair; set BETTER_AUTH_URL or JWKS_URL";
 const NO_SECRET_HINT: &str = "the token is signed with a shared secret; set BETTER_AUTH_SECRET";
@@ -31,7 +31,7 @@ pub struct JwtVerifier {
 struct KeyPairs {
     keys: PublishedKeys,
     origin: Option<Party>,
-    verified: VerifiedTokens,
+    cache: TokenCache,
 }
 
 impl JwtVerifier {
@@ -48,6 +48,27 @@ impl JwtVerifier {
     /// Adds public keys, and fetches them in a task on the runtime that calls this. The task ends with the verifier;
     /// the runtime should live as long. Other runtimes may use the verifier too.
     ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use adapters_jwt::{
+    /// #     BetterAuthUrl, HttpKeySet, JwtVerifier, KeySetSettings, KeySetTiming, VerifierSettings,
+    /// # };
+    /// # use domain::testing::{FixedClock, noon};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let clock = Arc::new(FixedClock::at(noon()));
+    /// let front_end = BetterAuthUrl::parse("https://app.example")?;
+    /// let source = HttpKeySet::at(front_end.key_set().clone())?;
+    /// let key_set = KeySetSettings {
+    ///     url: front_end.key_set().clone(),
+    ///     origin: Some(front_end.origin().clone()),
+    ///     timing: KeySetTiming::default(),
+    /// };
+    /// let verifier = JwtVerifier::new(VerifierSettings::default(), clock).with_key_set(key_set, source);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Panics
     /// Outside of a tokio runtime.
     #[must_use]
@@ -55,7 +76,7 @@ impl JwtVerifier {
         let key_pairs = KeyPairs {
             origin: settings.origin.clone(),
             keys: PublishedKeys::fetched_from(source, settings),
-            verified: VerifiedTokens::default(),
+            cache: TokenCache::default(),
         };
         Self {
             key_pairs: Some(key_pairs),
@@ -69,26 +90,18 @@ impl JwtVerifier {
         Some(self.key_pairs.as_ref()?.keys.stats())
     }
 
-    async fn judge(
-        &self,
-        text: &str,
-        token: &CompactToken<'_>,
-        header: &Header,
-    ) -> Result<Caller, AuthError> {
+    async fn judge(&self, token: &CompactToken<'_>, header: &Header) -> Result<Caller, AuthError> {
         match (header.check(&self.settings.algorithms)?, &self.key_pairs) {
             (Algorithm::Hs256, _) => {
                 self.check_secret(token)?;
                 let parties = self.parties(None);
-                let verified = claims::judge(&token.claims, &self.settings, parties, self.clock.now())?;
+                let verified = claims::validate(&token.claims, &self.settings, parties, self.clock.now())?;
                 Ok(verified.caller)
             }
             (_, None) => Err(Refusal::new(RefusalReason::NoKeySource)
                 .with_hint(NO_KEY_SET_HINT)
                 .into()),
-            (algorithm, Some(key_pairs)) => {
-                self.judge_key_pair(text, token, header, algorithm, key_pairs)
-                    .await
-            }
+            (algorithm, Some(key_pairs)) => self.judge_key_pair(token, header, algorithm, key_pairs).await,
         }
     }
 
@@ -107,29 +120,24 @@ impl JwtVerifier {
 
     async fn judge_key_pair(
         &self,
-        text: &str,
         token: &CompactToken<'_>,
         header: &Header,
         algorithm: Algorithm,
         key_pairs: &KeyPairs,
     ) -> Result<Caller, AuthError> {
-        let KeyPairs {
-            keys,
-            origin,
-            verified,
-        } = key_pairs;
-        let digest = TokenDigest::of(text);
+        let KeyPairs { keys, origin, cache } = key_pairs;
+        let digest = TokenDigest::of(token.text);
         let known = keys
             .generation()
-            .and_then(|generation| verified.get(&digest, generation, self.clock.now(), self.settings.leeway));
+            .and_then(|generation| cache.get(&digest, generation, self.clock.now(), self.settings.leeway));
         if let Some(caller) = known {
             return Ok(caller);
         }
         let generation = keys.check(algorithm, header.key_id(), token).await?;
         // The clock is asked after the waiting.
         let now = self.clock.now();
-        let accepted = claims::judge(&token.claims, &self.settings, self.parties(origin.as_ref()), now)?;
-        verified.insert(digest, generation, accepted.clone());
+        let accepted = claims::validate(&token.claims, &self.settings, self.parties(origin.as_ref()), now)?;
+        cache.insert(digest, generation, accepted.clone());
         Ok(accepted.caller)
     }
 
@@ -149,9 +157,9 @@ impl JwtVerifier {
 #[async_trait]
 impl TokenVerifier for JwtVerifier {
     async fn verify(&self, token: &str) -> Result<Caller, AuthError> {
-        let parts = CompactToken::split(token)?;
-        let header = Header::read(&parts.header)?;
-        let verdict = self.judge(token, &parts, &header).await;
+        let token = CompactToken::split(token)?;
+        let header = Header::read(&token.header)?;
+        let verdict = self.judge(&token, &header).await;
         verdict.map_err(|error| match error {
             AuthError::Invalid(refusal) => AuthError::Invalid(header.describe(refusal)),
             AuthError::Expired(refusal) => AuthError::Expired(header.describe(refusal)),
@@ -204,8 +212,8 @@ mod tests {
             caller: a_caller(),
             not_before: noon(),
         };
-        let remembered = &verifier.key_pairs.as_ref().unwrap().verified;
-        remembered.insert(TokenDigest::of(token), 0, accepted);
+        let cache = &verifier.key_pairs.as_ref().unwrap().cache;
+        cache.insert(TokenDigest::of(token), 0, accepted);
         assert_eq!(verifier.verify(token).await.unwrap(), a_caller());
     }
 }

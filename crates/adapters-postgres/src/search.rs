@@ -1,4 +1,4 @@
-//! The rules of searches in SQL: folding (`domain::task::fold`), and every character standing for itself.
+//! The rules of searches in SQL: folding (`domain::task::fold_case`), and every character standing for itself.
 
 use diesel::QueryResult;
 use diesel::expression::{AppearsOnTable, Expression, ValidGrouping};

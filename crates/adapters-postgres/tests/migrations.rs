@@ -243,7 +243,7 @@ async fn a_database_that_we_reach_but_cannot_work_with_is_not_there_for_us() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_out_of_reach_is_told_apart_from_a_migration_that_fails() {
-    let nobody = format!("postgresql://u@127.0.0.1:{}/d", support::a_free_port());
+    let nobody = format!("postgresql://u@127.0.0.1:{}/d", test_postgres::a_free_port());
     let error = PostgresDatabase::new(settings(&nobody))
         .migrate()
         .await

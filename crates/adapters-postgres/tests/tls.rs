@@ -16,8 +16,8 @@ use domain::health::StorageHealth;
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
-use support::{a_free_port, settings, unavailable};
-use test_postgres::{Cluster, ClusterOptions};
+use support::{settings, unavailable};
+use test_postgres::{Cluster, ClusterOptions, a_free_port};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

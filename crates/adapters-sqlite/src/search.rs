@@ -18,6 +18,6 @@ diesel::define_sql_function! {
 pub(crate) fn register(connection: &mut SqliteConnection) -> QueryResult<()> {
     // Deterministic, says `register_impl`: what folds a constant is run once per statement.
     fold_utils::register_impl(connection, |text: Option<String>| {
-        text.as_deref().map(domain::task::fold)
+        text.as_deref().map(domain::task::fold_case)
     })
 }

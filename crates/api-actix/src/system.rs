@@ -5,8 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use actix_web::http::header::HeaderValue;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use domain::clock::Clock;
-use domain::ids::TaskIds;
-use domain::task::TaskId;
+use domain::task::{TaskId, TaskIds};
 use uuid::{ContextV7, Timestamp, Uuid};
 
 /// The machine's clock, in whole microseconds.

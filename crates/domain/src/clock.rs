@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 
 /// Tells the time.
-#[cfg_attr(feature = "testing", mockall::automock)]
 pub trait Clock: Send + Sync {
     /// The current time. It MUST be in whole microseconds, because that is what every storage can give back
     /// unchanged. It MAY stand still or run backwards; nothing in the domain relies on it growing.

@@ -7,21 +7,52 @@
 //! | Room | What lives there |
 //! |---|---|
 //! | [`identity`] | who is asking: [`identity::Owner`], [`identity::Caller`], the port [`identity::TokenVerifier`] |
-//! | [`task`] | the task, one file per value object, the ports [`task::TaskRepository`] and [`task::TaskArchive`], the use cases in [`task::TaskService`] |
-//! | [`clock`], [`ids`], [`health`] | the small ports: time, fresh ids, whether the storage answers |
+//! | [`task`] | the task, one file per value object, the ports [`task::TaskRepository`], [`task::TaskArchive`] and [`task::TaskIds`], the use cases in [`task::TaskService`] |
+//! | [`clock`], [`health`] | the small ports: the time, whether the storage answers |
 //! | `testing` (feature `testing`) | builders, a fixed clock, the in-memory repository, mocks, and the contracts that every storage passes |
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use domain::task::{NewTask, Status, TaskError, TaskService, Title};
+//! use domain::testing::{CountingTaskIds, FixedClock, InMemoryTaskRepository, a_caller_named, noon};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let service = TaskService::new(
+//!     Arc::new(InMemoryTaskRepository::default()),
+//!     Arc::new(FixedClock::at(noon())),
+//!     Arc::new(CountingTaskIds::default()),
+//! );
+//! let alice = a_caller_named("alice");
+//! let milk = NewTask {
+//!     title: Title::parse("Buy milk")?,
+//!     description: None,
+//!     status: Status::Pending,
+//! };
+//! let task = service.create(&alice, milk, None).await?.task;
+//! assert_eq!(service.get(&alice, task.id()).await?, task);
+//!
+//! let stranger = a_caller_named("bob");
+//! let answer = service.get(&stranger, task.id()).await;
+//! assert!(matches!(answer, Err(TaskError::NotFound)));
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Adding a port
 //!
 //! 1. Write the trait in the folder of its noun. Each promise is a sentence with MUST in its documentation.
-//! 2. Give it `#[cfg_attr(feature = "testing", mockall::automock)]`; if it has behaviour worth faking, add the fake
-//!    to `testing` and write the contract as plain functions over `&dyn Port`.
-//! 3. Implement it in an adapter crate and build that adapter in the wiring of the binary, nowhere else.
+//! 2. Add a fake to `testing`, and if several adapters will keep its promises, write the contract as plain functions
+//!    over `&dyn Port`. For failures that no fake can have, give the trait
+//!    `#[cfg_attr(feature = "testing", mockall::automock)]`.
+//! 3. Implement it in an adapter crate and name that adapter in the wiring of the binary, nowhere else.
 
 pub mod clock;
 pub mod health;
 pub mod identity;
-pub mod ids;
 pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;

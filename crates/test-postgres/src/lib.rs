@@ -27,8 +27,10 @@ mod cluster;
 mod pooler;
 mod programs;
 
-use std::sync::OnceLock;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use cluster::{Cluster, ClusterOptions, StopMode};
@@ -53,6 +55,17 @@ fn shared_cluster() -> &'static Cluster {
     CLUSTER.get_or_init(|| Cluster::start(&ClusterOptions::default()))
 }
 
+/// A TCP port of the loopback address that nobody listens on, for a server that comes later. Somebody else may take it
+/// before that.
+///
+/// # Panics
+/// There is no port left.
+#[must_use]
+pub fn a_free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
 /// An empty database of one test.
 #[derive(Debug)]
 pub struct TestDatabase {
@@ -64,12 +77,7 @@ pub struct TestDatabase {
 
 impl TestDatabase {
     async fn create_on(server: &str, drop_after: bool) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(1);
-        let name = format!(
-            "test_{}_{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = a_new_name();
         let admin = connect_patiently(server).await;
         admin
             .batch_execute(&format!("CREATE DATABASE {name}"))
@@ -126,6 +134,14 @@ impl Drop for TestDatabase {
             self.name
         );
     }
+}
+
+/// A name that no database has. What killed runs left behind on somebody else's server may have the id and the counts
+/// of this process: the part that differs is random.
+fn a_new_name() -> String {
+    static RUN: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("test_{:016x}_{}", *RUN, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Connects, waiting for a server that is still starting.

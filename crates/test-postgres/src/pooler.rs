@@ -1,13 +1,12 @@
 //! PgBouncer in front of a throwaway cluster.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::Cluster;
 use crate::programs::Runner;
+use crate::{Cluster, a_free_port};
 
 /// A running PgBouncer in transaction mode, of four connections to the server. It stops with this value or the process.
 #[derive(Debug)]
@@ -34,15 +33,17 @@ impl PgBouncer {
     /// It does not start: the message carries what it said.
     #[must_use]
     pub fn before(cluster: &Cluster) -> Self {
-        // The shell waits for the end of its input, which comes when this process ends, for whatever reason.
-        const KEEPER: &str = r#"trap '' INT TERM HUP; "$@" & read -r _; kill -9 $!"#;
+        // The shell ends when PgBouncer does, and ends it when its own input ends, which comes when this process ends, for
+        // whatever reason.
+        const KEEPER: &str = r#"trap '' INT TERM HUP
+            exec 3<&0
+            "$@" & pooler=$!
+            { read -r _ <&3; kill -9 $pooler; } &
+            wait $pooler"#;
         let runner = Runner::new();
         let folder = tempfile::tempdir().expect("a temporary folder");
         runner.hand_over(folder.path());
-        // Somebody else may take the port before PgBouncer does, which then says so.
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
+        let port = a_free_port();
         let socket = cluster.socket();
         let settings = format!(
             "[databases]\n* = host={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
@@ -61,7 +62,7 @@ impl PgBouncer {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        let pooler = Self {
+        let mut pooler = Self {
             port,
             keeper: keeper.expect("starting a shell"),
             folder,
@@ -76,10 +77,16 @@ impl PgBouncer {
         format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    fn wait_until_it_listens(&self) {
+    /// Asks the log, not the port: somebody else may have taken that meanwhile, and would answer too.
+    fn wait_until_it_listens(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        loop {
+            let has_ended = !matches!(self.keeper.try_wait(), Ok(None));
             let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            if log.contains("process up") {
+                return;
+            }
+            assert!(!has_ended, "PgBouncer has ended: {log}");
             assert!(Instant::now() < deadline, "PgBouncer does not listen: {log}");
             std::thread::sleep(Duration::from_millis(20));
         }

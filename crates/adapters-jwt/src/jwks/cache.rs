@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::key_set::KeySet;
 use super::source::FetchFailed;
-use super::state::{CurrentKeys, KeysUnavailable, MAX_WAITING, PATIENCE, State};
+use super::state::{CurrentKeys, KeysUnavailable, MAX_WAIT, MAX_WAITING, State};
 use crate::settings::KeySetTiming;
 use crate::stats::KeySetStats;
 
@@ -88,7 +88,7 @@ impl KeyCache {
                 ended.changed().await.ok()?;
             }
         };
-        timeout(PATIENCE, wait).await.ok().flatten()
+        timeout(MAX_WAIT, wait).await.ok().flatten()
     }
 
     pub(crate) fn stats(&self) -> KeySetStats {

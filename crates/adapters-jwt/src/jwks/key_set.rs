@@ -38,7 +38,7 @@ impl KeySet {
 
     fn add(&mut self, entry: &str) -> Result<(), UnusableKey> {
         let members: Vec<_> = PublicKey::MEMBERS.into_iter().chain(["kid"]).collect();
-        let jwk = Members::read(entry.as_bytes(), &members).map_err(|_| UnusableKey::Form)?;
+        let jwk = Members::read(entry.as_bytes(), &members).ok_or(UnusableKey::Form)?;
         let key = PublicKey::from_jwk(&jwk)?;
         let Some(id) = jwk.get("kid") else {
             self.without_id.push(key);

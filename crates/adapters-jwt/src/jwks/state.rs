@@ -15,7 +15,7 @@ use crate::settings::KeySetTiming;
 use crate::stats::KeySetStats;
 
 /// How long a request waits for a fetch.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(5);
 /// How many requests may wait for a fetch, and how many ids of keys may be waited for.
 pub(crate) const MAX_WAITING: usize = 256;
 
@@ -261,7 +261,7 @@ impl State {
     }
 
     fn can_fetch_soon(&self, now: Instant) -> bool {
-        self.earliest < now + PATIENCE
+        self.earliest < now + MAX_WAIT
     }
 }
 
@@ -354,12 +354,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_as_long_as_the_patience_of_a_request_is_too_long() {
+    fn a_pause_as_long_as_a_request_waits_is_too_long() {
         let now = Instant::now();
         let mut state = State::new(KeySetTiming::default(), now);
         state.begin(now);
         let busy = FetchFailed::TooManyRequests {
-            retry_after: Some(PATIENCE),
+            retry_after: Some(MAX_WAIT),
         };
         state.fail(&busy, now);
         assert_eq!(state.want(Some("a"), now), Err(KeysUnavailable::Paused));

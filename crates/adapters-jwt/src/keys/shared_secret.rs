@@ -30,6 +30,10 @@ impl SharedSecret {
     ///
     /// # Errors
     /// [`InvalidSecret::Blank`] and [`InvalidSecret::PublishedDefault`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the text is wiped when it is dropped here"
+    )]
     pub fn new(secret: SecretString) -> Result<Self, InvalidSecret> {
         match secret.expose_secret().trim() {
             "" => return Err(InvalidSecret::Blank),
@@ -48,6 +52,15 @@ impl SharedSecret {
     /// As in Better Auth, entries are separated by commas (a secret cannot contain one), the first colon of an entry
     /// ends its version number (a secret may contain more), and white space around an entry or a secret is dropped.
     /// The version must consist of digits; Better Auth would read `2x` as 2.
+    ///
+    /// ```
+    /// use adapters_jwt::{InvalidSecret, SharedSecret};
+    ///
+    /// assert_eq!(SharedSecret::parse_versioned("2:the new secret,1:the old one")?.len(), 2);
+    /// let error = SharedSecret::parse_versioned("without a version").err();
+    /// assert_eq!(error, Some(InvalidSecret::NoVersion));
+    /// # Ok::<(), InvalidSecret>(())
+    /// ```
     ///
     /// # Errors
     /// [`InvalidSecret::NoVersion`] (an empty list too), [`InvalidSecret::RepeatedVersion`] and those of

@@ -13,7 +13,7 @@ async fn a_hundred_tokens_of_a_new_key_cause_one_fetch_and_no_refusal() {
         let (old, new) = (Key::new("old"), Key::new("new"));
         let server = KeyServer::with(&[&old]);
         let verifier = Verifier::ready(&server).await;
-        sleep(secs(60)).await;
+        sleep(A_QUIET_MINUTE).await;
         server.publish(&[&old, &new]);
         server.take(secs(delay));
         let verdicts = verifier.judge_all((0..100).map(|_| new.token())).await;
@@ -29,7 +29,7 @@ async fn tokens_that_come_one_after_the_other_cause_one_fetch_too() {
     let (old, new) = (Key::new("old"), Key::new("new"));
     let server = KeyServer::with(&[&old]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     server.publish(&[&old, &new]);
     server.take(secs(2));
     let first = verifier.judge_all((0..50).map(|_| new.token()));
@@ -48,7 +48,7 @@ async fn bogus_ids_do_not_keep_the_next_key_from_being_found() {
     let (old, new) = (Key::new("old"), Key::new("new"));
     let server = KeyServer::with(&[&old]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     for number in 0..10 {
         let bogus = Key::new(&format!("bogus-{number}"));
         assert_eq!(verifier.judge(&bogus.token()).await, Refused(UnknownKey));
@@ -64,7 +64,7 @@ async fn bogus_ids_cost_the_key_server_one_fetch_a_second_at_most() {
     let key = Key::new("a");
     let server = KeyServer::with(&[&key]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     let end = Instant::now() + secs(30);
     for number in 0..100 {
         if Instant::now() >= end {
@@ -86,7 +86,7 @@ async fn one_bogus_id_costs_the_key_server_a_fetch_or_two_in_five_seconds() {
     let (key, bogus) = (Key::new("a"), Key::new("bogus"));
     let server = KeyServer::with(&[&key]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     server.take(secs(1));
     let token = bogus.token();
     let end = Instant::now() + secs(60);
@@ -110,7 +110,7 @@ async fn more_bogus_ids_than_are_remembered_do_no_harm() {
     let (old, new) = (Key::new("old"), Key::new("new"));
     let server = KeyServer::with(&[&old]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     for round in 0..3 {
         let bogus = (0..200).map(|number| Key::new(&format!("bogus-{round}-{number}")).token());
         assert_eq!(verifier.judge_all(bogus).await, [Refused(UnknownKey); 200]);
@@ -124,7 +124,7 @@ async fn two_hundred_and_fifty_six_requests_wait_and_the_next_is_told_so_at_once
     let (old, new) = (Key::new("old"), Key::new("new"));
     let server = KeyServer::with(&[&old]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     server.publish(&[&old, &new]);
     server.take(secs(2));
     let waiting = verifier.judge_all((0..256).map(|_| new.token()));
@@ -175,7 +175,7 @@ async fn a_request_that_goes_away_gives_its_place_back() {
     let (key, bogus) = (Key::new("a"), Key::new("bogus"));
     let server = KeyServer::with(&[&key]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     server.take(secs(2));
     let crowd = verifier.judge_all((0..256).map(|_| bogus.token()));
     let gone = tokio::time::timeout(secs(1), crowd).await;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 use crate::front_end::Verdict::{Accepted, KeysUnavailable, Refused};
-use crate::front_end::{Key, Verdict, key_set_settings};
-use crate::issuer::{FixedKeySet, Signer, with_members};
+use crate::front_end::{Key, Verdict};
+use crate::issuer::{FixedKeySet, LIFETIME, Signer, key_set_settings, with_members};
 
 /// The verdict on a token by the keys of a document.
 fn judge(document: impl Into<String>, token: &str) -> Verdict {
@@ -21,7 +21,7 @@ fn judge(document: impl Into<String>, token: &str) -> Verdict {
         .build();
     runtime.expect("a runtime").block_on(async {
         let verifier = JwtVerifier::new(VerifierSettings::default(), Arc::new(FixedClock::at(noon())));
-        let settings = key_set_settings(KeySetTiming::default());
+        let settings = key_set_settings(None, KeySetTiming::default());
         let verifier = verifier.with_key_set(settings, FixedKeySet(document.into()));
         verifier.verify(token).await.into()
     })
@@ -29,7 +29,7 @@ fn judge(document: impl Into<String>, token: &str) -> Verdict {
 
 fn token(signer: &Signer, algorithm: &str) -> String {
     let header = json!({ "alg": algorithm, "kid": "k" }).to_string();
-    let claims = json!({ "sub": "usr_9f2c", "exp": noon().timestamp() + 900 }).to_string();
+    let claims = json!({ "sub": "usr_9f2c", "exp": noon().timestamp() + LIFETIME }).to_string();
     if algorithm == "PS256" {
         signer.ps256_token(&header, &claims)
     } else {
@@ -290,7 +290,7 @@ fn a_key_that_is_published_twice_counts_once() {
 #[test]
 fn a_token_without_an_id_may_use_the_only_key_that_fits_whether_it_has_an_id_or_not() {
     let (ed, p256) = (Signer::ed25519(), Signer::p256());
-    let claims = json!({ "sub": "usr_9f2c", "exp": noon().timestamp() + 900 }).to_string();
+    let claims = json!({ "sub": "usr_9f2c", "exp": noon().timestamp() + LIFETIME }).to_string();
     let token = ed.token(r#"{"alg":"EdDSA"}"#, &claims);
     let set = |keys: &[Value]| json!({ "keys": keys }).to_string();
     let with_id = with_members(ed.jwk(), &json!({ "kid": "k" }));

@@ -3,18 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adapters_jwt::{
-    FetchFailed, JwtVerifier, KeySetSettings, KeySetSource, KeySetTiming, KeySetUrl, SharedSecret,
-    VerifierSettings,
-};
+use adapters_jwt::{FetchFailed, JwtVerifier, KeySetSource, KeySetTiming, VerifierSettings};
 use async_trait::async_trait;
-use chrono::TimeDelta;
 use domain::identity::{AuthError, Caller, RefusalReason, TokenVerifier};
 use domain::testing::{FixedClock, noon};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::issuer::{Signer, with_members};
+use crate::issuer::{LIFETIME, Signer, key_set_settings, shared_secret, with_members};
 
 /// What a verification came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,14 +48,14 @@ impl Key {
         with_members(self.signer.jwk(), &json!({ "kid": self.id, "alg": "EdDSA" }))
     }
 
-    /// A token of 15 minutes.
+    /// A good token, made at noon.
     pub(crate) fn token(&self) -> String {
         self.token_saying(&json!({}))
     }
 
     /// The same with more claims, or others.
     pub(crate) fn token_saying(&self, more: &Value) -> String {
-        let claims = json!({ "sub": "usr_9f2c", "exp": (noon() + TimeDelta::minutes(15)).timestamp() });
+        let claims = json!({ "sub": "usr_9f2c", "exp": noon().timestamp() + LIFETIME });
         let header = json!({ "alg": "EdDSA", "kid": self.id });
         self.signer
             .token(&header.to_string(), &with_members(claims, more).to_string())
@@ -77,7 +73,7 @@ struct Inner {
     begun: Vec<Instant>,
 }
 
-type Failing = fn() -> FetchFailed;
+type Failing = Box<dyn Fn() -> FetchFailed + Send>;
 
 enum Answer {
     Document(String),
@@ -86,7 +82,7 @@ enum Answer {
 
 impl Default for Answer {
     fn default() -> Self {
-        Self::Failure(|| FetchFailed::Unreachable("refused".into()))
+        Self::Failure(Box::new(|| FetchFailed::Unreachable("refused".into())))
     }
 }
 
@@ -108,8 +104,8 @@ impl KeyServer {
     }
 
     /// From now on every fetch fails like this.
-    pub(crate) fn fail(&self, failure: Failing) {
-        self.0.lock().expect("the server").answer = Answer::Failure(failure);
+    pub(crate) fn fail(&self, failure: impl Fn() -> FetchFailed + Send + 'static) {
+        self.0.lock().expect("the server").answer = Answer::Failure(Box::new(failure));
     }
 
     /// From now on nobody can reach it.
@@ -155,8 +151,6 @@ impl KeySetSource for KeyServer {
     }
 }
 
-pub(crate) const SECRET: &str = "correct horse battery staple, 32+";
-
 /// A verifier with the usual times, and the clock that it looks at for `exp`.
 pub(crate) struct Verifier {
     pub(crate) verifier: Arc<JwtVerifier>,
@@ -172,11 +166,11 @@ impl Verifier {
     pub(crate) fn with_timing(server: &KeyServer, timing: KeySetTiming) -> Self {
         let clock = Arc::new(FixedClock::at(noon()));
         let rules = VerifierSettings {
-            secrets: vec![SharedSecret::new(SECRET.into()).expect("a good secret")],
+            secrets: vec![shared_secret()],
             ..VerifierSettings::default()
         };
         let verifier = JwtVerifier::new(rules, clock.clone());
-        let verifier = verifier.with_key_set(key_set_settings(timing), server.clone());
+        let verifier = verifier.with_key_set(key_set_settings(None, timing), server.clone());
         Self {
             verifier: Arc::new(verifier),
             clock,
@@ -219,13 +213,12 @@ impl Verifier {
     }
 }
 
-pub(crate) fn key_set_settings(timing: KeySetTiming) -> KeySetSettings {
-    KeySetSettings {
-        url: KeySetUrl::parse("https://app.example/api/auth/jwks").expect("a good address"),
-        origin: None,
-        timing,
-    }
-}
+/// Long enough after a fetch that nothing holds back the next one, and too short for one that nobody asks for.
+pub(crate) const A_QUIET_MINUTE: Duration = secs(60);
+/// Long enough for the next fetch that nobody asks for: ten minutes, a tenth of that, and a second.
+pub(crate) const UNTIL_THE_NEXT_FETCH: Duration = secs(661);
+/// How long keys are good while fetching fails.
+pub(crate) const A_DAY: Duration = secs(86_400);
 
 pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)

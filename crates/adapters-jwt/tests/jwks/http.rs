@@ -14,6 +14,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::front_end::Verdict::{Accepted, KeysUnavailable};
 use crate::front_end::{Key, Verdict};
+use crate::issuer::key_set_settings;
 use crate::key_server::{HttpServer, Reply};
 
 async fn fetch(url: &str) -> Result<Vec<u8>, FetchFailed> {
@@ -214,8 +215,7 @@ fn verifier(server: &HttpServer, timeout: Duration) -> JwtVerifier {
     };
     let settings = KeySetSettings {
         url: url.clone(),
-        origin: None,
-        timing,
+        ..key_set_settings(None, timing)
     };
     let rules = VerifierSettings::default();
     JwtVerifier::new(rules, Arc::new(FixedClock::at(noon())))
@@ -240,7 +240,7 @@ async fn a_server_that_stops_in_the_middle_keeps_nobody_waiting_for_long() {
         let begin = Instant::now();
         let verdict = verifier.verify(&Key::new("a").token()).await;
         assert_eq!(Verdict::from(verdict), KeysUnavailable);
-        // The time limit of a fetch is what ends it, not the patience of the request.
+        // The time limit of a fetch is what ends it, not that of the request.
         assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
     }
 }

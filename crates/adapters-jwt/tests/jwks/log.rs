@@ -81,11 +81,11 @@ async fn a_new_set_is_told_once() {
     let (a, b) = (Key::new("a"), Key::new("b"));
     let server = KeyServer::with(&[&a]);
     let _verifier = Verifier::ready(&server).await;
-    sleep(secs(661)).await;
+    sleep(UNTIL_THE_NEXT_FETCH).await;
     assert_eq!(server.count(), 2);
     assert_eq!(Log::lines(), [fetched(1)]);
     server.publish(&[&a, &b]);
-    sleep(secs(1322)).await;
+    sleep(2 * UNTIL_THE_NEXT_FETCH).await;
     assert_eq!(Log::lines(), [fetched(1), fetched(2)]);
 }
 
@@ -112,9 +112,9 @@ async fn the_end_of_failures_is_told_though_the_keys_are_the_same() {
     let server = KeyServer::with(&[&key]);
     let _verifier = Verifier::ready(&server).await;
     server.fail(|| FetchFailed::Status(503));
-    sleep(secs(661)).await;
+    sleep(UNTIL_THE_NEXT_FETCH).await;
     server.publish(&[&key]);
-    sleep(secs(1322)).await;
+    sleep(2 * UNTIL_THE_NEXT_FETCH).await;
     let lines = Log::lines();
     assert!(lines[1].contains("class=\"status\""), "{lines:?}");
     assert_eq!(lines.last(), Some(&fetched(1)));

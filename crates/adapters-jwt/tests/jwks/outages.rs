@@ -2,28 +2,13 @@
 
 use std::time::Duration;
 
-use adapters_jwt::{
-    DevelopmentClaims, FetchFailed, KeySetTiming, SharedSecret, UserIdClaims, sign_development_token,
-};
-use chrono::TimeDelta;
+use adapters_jwt::{FetchFailed, KeySetTiming};
 use domain::identity::RefusalReason::BadSignature;
-use domain::testing::{an_owner, noon};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::front_end::Verdict::{Accepted, KeysUnavailable, Refused};
 use crate::front_end::*;
-
-fn hs256_token() -> String {
-    let claims = DevelopmentClaims {
-        user_id: an_owner(),
-        user_id_claims: UserIdClaims::default(),
-        issuer: None,
-        audience: None,
-        issued_at: noon(),
-        expires_at: noon() + TimeDelta::minutes(15),
-    };
-    sign_development_token(&SharedSecret::new(SECRET.into()).expect("a good secret"), &claims)
-}
+use crate::issuer::hs256_token;
 
 /// When fetches began, in whole seconds after the first one.
 fn seconds(server: &KeyServer) -> Vec<u64> {
@@ -58,7 +43,7 @@ async fn the_pauses_begin_again_after_a_success() {
     sleep(secs(20)).await;
     server.go_away();
     let before = server.count();
-    sleep(secs(661)).await;
+    sleep(UNTIL_THE_NEXT_FETCH).await;
     let later = server.begun();
     assert_eq!((later[before + 1] - later[before]).as_secs(), 1);
     assert_eq!((later[before + 2] - later[before + 1]).as_secs(), 2);
@@ -132,7 +117,7 @@ async fn an_unknown_id_is_not_refused_while_fetching_fails_and_not_held_absent_a
     let (old, new) = (Key::new("old"), Key::new("new"));
     let server = KeyServer::with(&[&old]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     server.go_away();
     assert_eq!(verifier.judge(&new.token()).await, KeysUnavailable);
     server.publish(&[&old, &new]);
@@ -144,7 +129,7 @@ async fn a_server_that_hangs_costs_a_request_five_seconds_at_most() {
     let (key, new) = (Key::new("a"), Key::new("new"));
     let server = KeyServer::with(&[&key]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     server.take(secs(3600));
     for _ in 0..5 {
         let (verdict, took) = verifier.judge_timed(&new.token()).await;
@@ -168,7 +153,7 @@ async fn a_bad_signature_is_refused_at_once_while_fetching_fails() {
     let (key, forger) = (Key::new("a"), Key::new("a"));
     let server = KeyServer::with(&[&key]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     server.go_away();
     assert_eq!(verifier.judge(&forger.token()).await, Refused(BadSignature));
     assert_eq!(
@@ -227,9 +212,9 @@ async fn after_a_day_without_a_good_fetch_the_keys_are_too_old() {
     let token = key.token();
     assert_eq!(verifier.judge(&token).await, Accepted);
     server.go_away();
-    sleep_until(begin + secs(86_399)).await;
+    sleep_until(begin + A_DAY - secs(1)).await;
     assert_eq!(verifier.judge(&token).await, Accepted);
-    sleep_until(begin + secs(86_400)).await;
+    sleep_until(begin + A_DAY).await;
     assert_eq!(
         verifier.judge(&token).await,
         KeysUnavailable,
@@ -259,24 +244,15 @@ async fn the_times_can_be_set() {
     assert_eq!(verifier.judge(&key.token()).await, KeysUnavailable);
 }
 
-fn busy_for(server: &KeyServer, retry_after: Option<u64>) {
-    match retry_after {
-        None => server.fail(|| FetchFailed::TooManyRequests { retry_after: None }),
-        Some(8) => server.fail(|| FetchFailed::TooManyRequests {
-            retry_after: Some(secs(8)),
-        }),
-        Some(3600) => server.fail(|| FetchFailed::TooManyRequests {
-            retry_after: Some(secs(3600)),
-        }),
-        Some(other) => panic!("{other}"),
-    }
+fn busy_for(server: &KeyServer, retry_after: Option<Duration>) {
+    server.fail(move || FetchFailed::TooManyRequests { retry_after });
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_asks_for_a_pause_gets_it_whoever_waits() {
     let key = Key::new("a");
     let server = KeyServer::default();
-    busy_for(&server, Some(8));
+    busy_for(&server, Some(secs(8)));
     let verifier = Verifier::of(&server);
     sleep(secs(1)).await;
     server.publish(&[&key]);
@@ -285,7 +261,7 @@ async fn a_server_that_asks_for_a_pause_gets_it_whoever_waits() {
         (KeysUnavailable, secs(0))
     );
     sleep(secs(3)).await;
-    // Now the pause ends before a request loses patience.
+    // Now the pause ends before a request gives up.
     assert_eq!(verifier.judge_timed(&key.token()).await, (Accepted, secs(4)));
     assert_eq!(seconds(&server), [0, 8]);
 }
@@ -293,7 +269,7 @@ async fn a_server_that_asks_for_a_pause_gets_it_whoever_waits() {
 #[tokio::test(start_paused = true)]
 async fn a_server_cannot_ask_for_more_than_a_minute() {
     let server = KeyServer::default();
-    busy_for(&server, Some(3600));
+    busy_for(&server, Some(secs(3600)));
     let _verifier = Verifier::of(&server);
     sleep(secs(125)).await;
     assert_eq!(seconds(&server), [0, 60, 120]);

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::front_end::Verdict::{Accepted, Refused};
 use crate::front_end::*;
-use crate::issuer::Signer;
+use crate::issuer::{LIFETIME, Signer};
 
 #[tokio::test(start_paused = true)]
 async fn a_remembered_token_expires_to_the_microsecond() {
@@ -18,7 +18,7 @@ async fn a_remembered_token_expires_to_the_microsecond() {
     assert_eq!(verifier.judge(&token).await, Accepted);
     verifier
         .clock
-        .advance(TimeDelta::minutes(15) - TimeDelta::microseconds(1));
+        .advance(TimeDelta::seconds(LIFETIME) - TimeDelta::microseconds(1));
     assert_eq!(verifier.judge(&token).await, Accepted);
     verifier.clock.advance(TimeDelta::microseconds(1));
     assert_eq!(verifier.judge(&token).await, Refused(Expired));
@@ -78,7 +78,7 @@ async fn a_key_that_came_does_not_bring_back_the_tokens_of_one_that_went() {
     assert_eq!(verifier.judge(&b.token()).await, Accepted);
     assert_eq!(verifier.judge(&token).await, Accepted);
     server.publish(&[&b]);
-    sleep(secs(661)).await;
+    sleep(UNTIL_THE_NEXT_FETCH).await;
     assert_eq!(verifier.judge(&token).await, Refused(UnknownKey));
     assert_eq!(verifier.judge(&b.token()).await, Accepted);
 }
@@ -92,10 +92,10 @@ async fn a_key_that_is_swapped_for_another_and_back_verifies_again() {
     assert_eq!(verifier.judge(&token).await, Accepted);
     for _ in 0..2 {
         server.publish(&[&imposter]);
-        sleep(secs(661)).await;
+        sleep(UNTIL_THE_NEXT_FETCH).await;
         assert_eq!(verifier.judge(&token).await, Refused(BadSignature));
         server.publish(&[&a]);
-        sleep(secs(661)).await;
+        sleep(UNTIL_THE_NEXT_FETCH).await;
         assert_eq!(verifier.judge(&token).await, Accepted);
     }
 }
@@ -107,11 +107,11 @@ async fn a_key_without_an_id_that_is_replaced_makes_its_tokens_void_too() {
     let publish = |signer: &Signer| server.say(&json!({ "keys": [signer.jwk()] }).to_string());
     publish(&old);
     let verifier = Verifier::ready(&server).await;
-    let claims = json!({ "sub": "usr_9f2c", "exp": noon().timestamp() + 900 }).to_string();
+    let claims = json!({ "sub": "usr_9f2c", "exp": noon().timestamp() + LIFETIME }).to_string();
     let token = old.token(r#"{"alg":"EdDSA"}"#, &claims);
     assert_eq!(verifier.judge(&token).await, Accepted);
     publish(&new);
-    sleep(secs(661)).await;
+    sleep(UNTIL_THE_NEXT_FETCH).await;
     assert_eq!(verifier.judge(&token).await, Refused(BadSignature));
 }
 

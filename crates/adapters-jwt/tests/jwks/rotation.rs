@@ -25,7 +25,7 @@ async fn a_token_of_a_known_key_waits_for_nothing() {
     let server = KeyServer::with(&[&key]);
     let verifier = Verifier::ready(&server).await;
     server.take(secs(2));
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     assert_eq!(verifier.judge_timed(&key.token()).await, (Accepted, secs(0)));
     assert_eq!(server.count(), 1);
 }
@@ -35,7 +35,7 @@ async fn the_first_token_of_a_new_key_fetches_it_at_once() {
     let (old, new) = (Key::new("old"), Key::new("new"));
     let server = KeyServer::with(&[&old]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     server.publish(&[&old, &new]);
     assert_eq!(verifier.judge_timed(&new.token()).await, (Accepted, secs(0)));
     assert_eq!(verifier.judge_timed(&old.token()).await, (Accepted, secs(0)));
@@ -90,7 +90,7 @@ async fn a_key_that_a_fetch_under_way_brings_is_used_without_another_one() {
     let verifier = Verifier::of(&server);
     sleep(secs(1)).await;
     assert_eq!(verifier.judge_timed(&key.token()).await, (Accepted, secs(1)));
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     assert_eq!(server.count(), 1, "nobody waits any more");
 }
 
@@ -99,7 +99,7 @@ async fn an_id_that_nobody_published_is_refused_after_a_fetch_and_remembered_for
     let (key, stranger) = (Key::new("a"), Key::new("stranger"));
     let server = KeyServer::with(&[&key]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     for _ in 0..3 {
         assert_eq!(
             verifier.judge_timed(&stranger.token()).await,
@@ -117,7 +117,7 @@ async fn an_absent_id_stays_absent_through_a_fetch_for_another_one() {
     let (key, stranger, other) = (Key::new("a"), Key::new("stranger"), Key::new("other"));
     let server = KeyServer::with(&[&key]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     for key in [&stranger, &other, &stranger] {
         assert_eq!(verifier.judge(&key.token()).await, Refused(UnknownKey));
     }
@@ -129,7 +129,7 @@ async fn an_id_that_was_absent_is_known_as_soon_as_another_fetch_brings_it() {
     let (key, late, other) = (Key::new("a"), Key::new("late"), Key::new("other"));
     let server = KeyServer::with(&[&key]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     assert_eq!(verifier.judge(&late.token()).await, Refused(UnknownKey));
     server.publish(&[&key, &late, &other]);
     assert_eq!(verifier.judge(&other.token()).await, Accepted);
@@ -147,7 +147,7 @@ async fn keys_are_fetched_again_after_ten_minutes_give_or_take_a_tenth() {
     assert!((11..=13).contains(&begun.len()), "{begun:?}");
     for two in begun.windows(2) {
         let pause = two[1] - two[0];
-        assert!(secs(540) <= pause && pause <= secs(661), "{pause:?}");
+        assert!(secs(540) <= pause && pause <= UNTIL_THE_NEXT_FETCH, "{pause:?}");
     }
     let pauses: std::collections::BTreeSet<_> = begun.windows(2).map(|two| two[1] - two[0]).collect();
     assert!(pauses.len() > 1, "instances of this service do not march in step");
@@ -161,7 +161,7 @@ async fn a_key_that_is_gone_verifies_nothing_after_the_next_fetch() {
     let token = old.token();
     assert_eq!(verifier.judge(&token).await, Accepted);
     server.publish(&[&new]);
-    sleep(secs(661)).await;
+    sleep(UNTIL_THE_NEXT_FETCH).await;
     assert_eq!(verifier.judge(&token).await, Refused(UnknownKey));
     assert_eq!(verifier.judge(&new.token()).await, Accepted);
 }
@@ -174,7 +174,7 @@ async fn another_key_behind_the_same_id_takes_over_with_the_next_fetch() {
     let token = old.token();
     assert_eq!(verifier.judge(&token).await, Accepted);
     server.publish(&[&new]);
-    sleep(secs(661)).await;
+    sleep(UNTIL_THE_NEXT_FETCH).await;
     assert_eq!(verifier.judge(&token).await, Refused(BadSignature));
     assert_eq!(verifier.judge(&new.token()).await, Accepted);
 }
@@ -252,7 +252,7 @@ async fn many_bad_signatures_at_once_fetch_once() {
     let (key, forger) = (Key::new("a"), Key::new("a"));
     let server = KeyServer::with(&[&key]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     server.take(secs(1));
     let verdicts = verifier.judge_all((0..100).map(|_| forger.token())).await;
     assert_eq!(verdicts, [Refused(BadSignature); 100]);
@@ -265,7 +265,7 @@ async fn a_token_without_an_id_fetches_nothing_once_there_are_keys() {
     let (one, other) = (Key::new("a"), Key::new("b"));
     let server = KeyServer::with(&[&one, &other]);
     let verifier = Verifier::ready(&server).await;
-    sleep(secs(60)).await;
+    sleep(A_QUIET_MINUTE).await;
     let token = crate::issuer::Signer::ed25519().token(r#"{"alg":"EdDSA"}"#, "{}");
     assert_eq!(verifier.judge(&token).await, Refused(UnknownKey));
     server.publish(&[&one]);

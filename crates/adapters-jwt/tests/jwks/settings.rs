@@ -1,6 +1,6 @@
 //! Addresses of key sets.
 
-use adapters_jwt::{Algorithms, BetterAuthUrl, InvalidSetting, KeySetUrl};
+use adapters_jwt::{BetterAuthUrl, InvalidSetting, KeySetUrl};
 
 fn url(text: &str) -> KeySetUrl {
     KeySetUrl::parse(text).expect("a good address")
@@ -101,38 +101,4 @@ fn plain_http_to_another_machine_is_open_to_tampering() {
     ] {
         assert!(!url(safe).is_open_to_tampering(), "{safe}");
     }
-}
-
-#[test]
-fn a_list_of_algorithms_says_which_families_it_has() {
-    let families = |names: &[&str]| {
-        let algorithms = Algorithms::parse(names.iter().copied()).expect("good names");
-        (
-            algorithms.include_shared_secrets(),
-            algorithms.include_key_pairs(),
-        )
-    };
-    assert_eq!(families(&["HS256"]), (true, false));
-    assert_eq!(families(&["EdDSA"]), (false, true));
-    assert_eq!(
-        families(&["Ed25519", "ES256", "ES384", "ES512", "RS256", "PS256"]),
-        (false, true)
-    );
-    assert_eq!(families(&["ES256", "HS256"]), (true, true));
-    let all = Algorithms::default();
-    assert!(all.include_shared_secrets() && all.include_key_pairs());
-}
-
-#[test]
-fn a_list_of_algorithms_holds_no_others() {
-    for name in [
-        "none", "HS384", "HS512", "RS384", "ES256K", "Ed448", "eddsa", "", "*",
-    ] {
-        assert_eq!(
-            Algorithms::parse(["EdDSA", name]),
-            Err(InvalidSetting::UnknownAlgorithm),
-            "{name}"
-        );
-    }
-    assert_eq!(Algorithms::parse([]), Err(InvalidSetting::NoAlgorithm));
 }

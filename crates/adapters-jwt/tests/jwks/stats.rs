@@ -30,7 +30,7 @@ async fn keys_their_age_and_the_fetches_are_counted() {
     );
     assert_eq!(away.fetches, 1);
     assert_eq!(away.fetches + away.failures, server.count() as u64);
-    sleep(secs(86_400)).await;
+    sleep(A_DAY).await;
     assert_eq!(stats(&verifier).keys, 0, "and then too old");
 
     server.publish(&[&one]);

@@ -11,7 +11,7 @@ use crate::key_pairs;
 use crate::support::*;
 
 /// Reason, and the cases that differ because of it.
-type Difference = (&'static str, &'static [&'static str]);
+pub(crate) type Difference = (&'static str, &'static [&'static str]);
 
 /// They accept it, we do not.
 const STRICTER: &[Difference] = &[
@@ -142,17 +142,21 @@ const MILDER: &[Difference] = &[
     ),
 ];
 
-fn validation(rules: Rules) -> Validation {
-    let mut validation = Validation::new(Algorithm::HS256);
+fn they_accept(token: &str, rules: Rules) -> bool {
+    let key = DecodingKey::from_secret(SECRET.as_bytes());
+    let mut validation = strict(Algorithm::HS256);
+    if matches!(rules, Rules::Pinned) {
+        validation.set_issuer(&[APP]);
+        validation.set_audience(&[APP]);
+    }
+    decode::<Value>(token, &key, &validation).is_ok()
+}
+
+/// What the library checks at most.
+pub(crate) fn strict(algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
     validation.leeway = 0;
     validation.validate_nbf = true;
-    match rules {
-        Rules::Plain | Rules::Published | Rules::Origin => {}
-        Rules::Pinned => {
-            validation.set_issuer(&[APP]);
-            validation.set_audience(&[APP]);
-        }
-    }
     validation
 }
 
@@ -162,11 +166,10 @@ fn seconds_now() -> i64 {
 
 /// Whether we and they accept the token. `decode` looks at the real clock, so the token is made for the real time,
 /// and made again if a second went by in between.
-fn verdicts(case: &Case) -> (bool, bool) {
+fn verdicts(case: &Case, they_accept: fn(&str, Rules) -> bool) -> (bool, bool) {
     loop {
         let now = seconds_now();
-        let key = DecodingKey::from_secret(SECRET.as_bytes());
-        let theirs = decode::<Value>((case.token)(now), &key, &validation(case.rules)).is_ok();
+        let theirs = they_accept(&(case.token)(now), case.rules);
         if seconds_now() == now {
             return (case.judge_at(now).is_ok(), theirs);
         }
@@ -180,25 +183,38 @@ fn explained(differences: &'static [Difference]) -> BTreeSet<&'static str> {
         .collect()
 }
 
-#[test]
-fn every_difference_from_jsonwebtoken_has_a_reason() {
-    let mut stricter = BTreeSet::new();
-    let mut milder = BTreeSet::new();
-    for case in all_cases() {
-        match verdicts(case) {
-            (false, true) => stricter.insert(case.name),
-            (true, false) => milder.insert(case.name),
+/// Fails unless our verdicts differ from theirs in exactly these cases.
+pub(crate) fn compare(
+    cases: impl Iterator<Item = &'static Case>,
+    they_accept: fn(&str, Rules) -> bool,
+    stricter: &'static [Difference],
+    milder: &'static [Difference],
+) {
+    let mut found_stricter = BTreeSet::new();
+    let mut found_milder = BTreeSet::new();
+    for case in cases {
+        match verdicts(case, they_accept) {
+            (false, true) => found_stricter.insert(case.name),
+            (true, false) => found_milder.insert(case.name),
             (true, true) | (false, false) => false,
         };
     }
-    assert_eq!(stricter, explained(STRICTER));
-    assert_eq!(milder, explained(MILDER));
+    assert_eq!(found_stricter, explained(stricter));
+    assert_eq!(found_milder, explained(milder));
 }
+
+#[test]
+fn every_difference_from_jsonwebtoken_has_a_reason() {
+    compare(all_cases(), they_accept, STRICTER, MILDER);
+}
+
+const SOON_AFTER_1970: i64 = 1_000_000;
+const YEAR_2100: i64 = 4_102_444_800;
 
 #[test]
 fn our_verdict_does_not_depend_on_which_time_it_is() {
     for case in all_cases().chain(key_pairs::all_cases()) {
-        for now in [1_000_000, seconds_now(), 4_102_444_800] {
+        for now in [SOON_AFTER_1970, seconds_now(), YEAR_2100] {
             assert_eq!(
                 case.judge_at(now).is_ok(),
                 case.refused_as.is_none(),

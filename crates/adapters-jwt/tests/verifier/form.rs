@@ -70,9 +70,7 @@ cases! { Plain;
 }
 
 fn signed_by(secret: &str, now: i64) -> String {
-    let message = format!("{}.{}", base64(HEADER), base64(good_claims(now)));
-    let signature = signature(&message, secret, jsonwebtoken::Algorithm::HS256);
-    format!("{message}.{signature}")
+    hmac_token(HEADER, secret, jsonwebtoken::Algorithm::HS256, now)
 }
 
 fn split_signature(token: &str) -> (String, String) {
@@ -99,7 +97,7 @@ fn next_spelling(text: &str) -> String {
 
 /// A well signed token of exactly so many bytes. It names nobody.
 fn of_length(bytes: usize, now: i64) -> String {
-    let claims = |padding: usize| format!(r#"{{"exp":{},"x":"{}"}}"#, now + 900, "x".repeat(padding));
+    let claims = |padding: usize| format!(r#"{{"exp":{},"x":"{}"}}"#, now + LIFETIME, "x".repeat(padding));
     let frame = with_claims(claims(0)).len();
     let guess = (bytes - frame) / 4 * 3;
     (guess - 8..guess + 8)

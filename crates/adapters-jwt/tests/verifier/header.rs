@@ -97,19 +97,16 @@ cases! { Plain;
 }
 
 fn signed_with(name: &str, algorithm: Algorithm, now: i64) -> String {
-    let message = format!(
-        "{}.{}",
-        base64(format!(r#"{{"alg":"{name}"}}"#)),
-        base64(good_claims(now))
-    );
-    let signature = signature(&message, SECRET, algorithm);
-    format!("{message}.{signature}")
+    hmac_token(&format!(r#"{{"alg":"{name}"}}"#), SECRET, algorithm, now)
 }
 
 fn signed_by_attacker(header: &str, now: i64) -> String {
-    let message = format!("{}.{}", base64(header), base64(good_claims(now)));
-    let signature = signature(&message, "the attacker's own secret, 32 bytes", Algorithm::HS256);
-    format!("{message}.{signature}")
+    hmac_token(
+        header,
+        "the attacker's own secret, 32 bytes",
+        Algorithm::HS256,
+        now,
+    )
 }
 
 #[test]

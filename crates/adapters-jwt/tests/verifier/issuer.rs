@@ -1,8 +1,12 @@
-//! A front end with key pairs of its own, made when the tests run, and the key set that it publishes.
+//! A front end with key pairs of its own, made when the tests run, the key set that it publishes, and the secret that it
+//! shares. The tests of the verifier, those of the keys and the benchmark have it in common.
 
 use std::sync::LazyLock;
 
-use adapters_jwt::{FetchFailed, KeySetSource};
+use adapters_jwt::{
+    DevelopmentClaims, FetchFailed, KeySetSettings, KeySetSource, KeySetTiming, KeySetUrl, Party,
+    SharedSecret, UserIdClaims, sign_development_token,
+};
 use async_trait::async_trait;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -12,7 +16,43 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::TimeDelta;
+use domain::testing::{an_owner, noon};
 use serde_json::{Value, json};
+
+/// How long a good token lives, in seconds.
+pub(crate) const LIFETIME: i64 = 900;
+
+pub(crate) const SECRET: &str = "correct horse battery staple, 32+";
+
+pub(crate) fn shared_secret() -> SharedSecret {
+    SharedSecret::new(SECRET.into()).expect("a good secret")
+}
+
+/// A good token of the secret, made at noon.
+pub(crate) fn hs256_token() -> String {
+    sign_development_token(&shared_secret(), &development_claims())
+}
+
+pub(crate) fn development_claims() -> DevelopmentClaims {
+    DevelopmentClaims {
+        user_id: an_owner(),
+        user_id_claims: UserIdClaims::default(),
+        issuer: None,
+        audience: None,
+        issued_at: noon(),
+        expires_at: noon() + TimeDelta::seconds(LIFETIME),
+    }
+}
+
+/// Where the key set is, for sources that do not look there.
+pub(crate) fn key_set_settings(origin: Option<Party>, timing: KeySetTiming) -> KeySetSettings {
+    KeySetSettings {
+        url: KeySetUrl::parse("https://app.example/api/auth/jwks").expect("a good address"),
+        origin,
+        timing,
+    }
+}
 
 /// A key pair and the way it signs.
 pub(crate) enum Signer {

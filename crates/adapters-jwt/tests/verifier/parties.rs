@@ -57,7 +57,7 @@ cases! { Pinned;
     expired_from_another_issuer_is_not_called_expired => Some(BadIssuer), |now| with_claims(format!(
         r#"{{"user_id":"usr_9f2c","exp":{},"iss":"https://evil.example","aud":"https://app.example"}}"#, now - 1));
     a_bad_user_from_us_for_us => Some(BadUserId),
-        |now| with_claims(format!(r#"{{"user_id":"","exp":{},{PROPER}}}"#, now + 900));
+        |now| with_claims(format!(r#"{{"user_id":"","exp":{},{PROPER}}}"#, now + LIFETIME));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use adapters_jwt::{DevelopmentClaims, SharedSecret, UserIdClaims, VerifierSettings, sign_development_token};
-use domain::testing::{an_owner, noon};
+use adapters_jwt::{SharedSecret, VerifierSettings};
 
+use crate::issuer::{development_claims, hs256_token};
 use crate::key_pairs;
 use crate::support::*;
 
@@ -84,15 +84,6 @@ fn no_error_about_a_secret_shows_it() {
 
 #[test]
 fn claims_of_a_development_token_hold_no_secret() {
-    let claims = DevelopmentClaims {
-        user_id: an_owner(),
-        user_id_claims: UserIdClaims::default(),
-        issuer: None,
-        audience: None,
-        issued_at: noon(),
-        expires_at: noon(),
-    };
-    let token = sign_development_token(&secret(SECRET), &claims);
-    assert!(!looks(&claims).contains("horse"));
-    assert!(!token.contains(&base64(SECRET)));
+    assert!(!looks(&development_claims()).contains("horse"));
+    assert!(!hs256_token().contains(&base64(SECRET)));
 }

@@ -7,9 +7,7 @@ use jsonwebtoken::Algorithm;
 use crate::support::*;
 
 fn signed_by(secret: &str) -> String {
-    let message = format!("{}.{}", base64(HEADER), base64(good_claims(noon_secs())));
-    let signature = signature(&message, secret, Algorithm::HS256);
-    format!("{message}.{signature}")
+    hmac_token(HEADER, secret, Algorithm::HS256, noon_secs())
 }
 
 fn accepts(secrets: Vec<SharedSecret>, token: &str) -> bool {

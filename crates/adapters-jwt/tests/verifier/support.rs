@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use adapters_jwt::{
-    JwtVerifier, KeySetSettings, KeySetTiming, KeySetUrl, Party, SharedSecret, VerifierSettings,
-};
+use adapters_jwt::{JwtVerifier, KeySetTiming, Party, SharedSecret, VerifierSettings};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
@@ -12,10 +10,10 @@ use domain::identity::{AuthError, Caller, Refusal, RefusalReason, TokenVerifier}
 use domain::testing::{FixedClock, noon};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 
-use crate::issuer::FixedKeySet;
+use crate::issuer::{FixedKeySet, key_set_settings, shared_secret};
+pub(crate) use crate::issuer::{LIFETIME, SECRET};
 use crate::key_pairs::PUBLISHED;
 
-pub(crate) const SECRET: &str = "correct horse battery staple, 32+";
 pub(crate) const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 pub(crate) const APP: &str = "https://app.example";
 
@@ -105,7 +103,7 @@ pub(crate) fn settings(rules: Rules) -> VerifierSettings {
         Rules::Plain | Rules::Published | Rules::Origin => vec![],
     };
     VerifierSettings {
-        secrets: vec![secret(SECRET)],
+        secrets: vec![shared_secret()],
         issuers: parties.clone(),
         audiences: parties,
         ..VerifierSettings::default()
@@ -135,11 +133,7 @@ pub(crate) fn verifier_with_keys(rules: Rules, now: i64) -> JwtVerifier {
 
 /// The same verifier, which also knows the published keys, of that origin.
 pub(crate) fn with_keys_of(verifier: JwtVerifier, origin: Option<Party>) -> JwtVerifier {
-    let key_set = KeySetSettings {
-        url: KeySetUrl::parse("https://app.example/api/auth/jwks").expect("a good address"),
-        origin,
-        timing: KeySetTiming::default(),
-    };
+    let key_set = key_set_settings(origin, KeySetTiming::default());
     verifier.with_key_set(key_set, FixedKeySet(PUBLISHED.clone()))
 }
 
@@ -185,14 +179,16 @@ pub(crate) fn unbase64(text: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 /// The signature of `message` with that secret, in base64url.
-pub(crate) fn signature(message: &str, secret: &str, algorithm: Algorithm) -> String {
-    signature_with(message, secret.as_bytes(), algorithm)
+pub(crate) fn signature(message: &str, secret: impl AsRef<[u8]>, algorithm: Algorithm) -> String {
+    let key = EncodingKey::from_secret(secret.as_ref());
+    crypto::sign(message.as_bytes(), &key, algorithm).expect("a signature")
 }
 
-/// The same with a secret that is no text.
-pub(crate) fn signature_with(message: &str, secret: &[u8], algorithm: Algorithm) -> String {
-    let key = EncodingKey::from_secret(secret);
-    crypto::sign(message.as_bytes(), &key, algorithm).expect("a signature")
+/// A token with that header and claims that are fine, signed with that secret.
+pub(crate) fn hmac_token(header: &str, secret: impl AsRef<[u8]>, algorithm: Algorithm, now: i64) -> String {
+    let message = format!("{}.{}", base64(header), base64(good_claims(now)));
+    let signature = signature(&message, secret, algorithm);
+    format!("{message}.{signature}")
 }
 
 /// Signs whatever stands before the signature with [`SECRET`].
@@ -217,7 +213,7 @@ pub(crate) fn with_header(header: impl AsRef<[u8]>, now: i64) -> String {
 
 /// A token that is fine but for these further claims (`"name":value`).
 pub(crate) fn with_more(now: i64, more: &str) -> String {
-    let exp = now + 900;
+    let exp = now + LIFETIME;
     with_claims(format!(r#"{{"user_id":"usr_9f2c","exp":{exp},{more}}}"#))
 }
 
@@ -228,12 +224,12 @@ pub(crate) fn with_exp(exp: impl std::fmt::Display) -> String {
 
 /// A token that is fine but for whom it names.
 pub(crate) fn with_user(now: i64, user: &str) -> String {
-    let exp = now + 900;
+    let exp = now + LIFETIME;
     with_claims(format!(r#"{{"exp":{exp},{user}}}"#))
 }
 
 pub(crate) fn good_claims(now: i64) -> String {
-    format!(r#"{{"user_id":"usr_9f2c","exp":{}}}"#, now + 900)
+    format!(r#"{{"user_id":"usr_9f2c","exp":{}}}"#, now + LIFETIME)
 }
 
 pub(crate) fn good_token(now: i64) -> String {

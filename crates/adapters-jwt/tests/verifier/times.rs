@@ -7,18 +7,18 @@ use crate::support::*;
 cases! { Plain;
     exp_missing => Some(NoExpiry), |_| with_claims(r#"{"user_id":"usr_9f2c"}"#);
     exp_null => Some(NoExpiry), |_| with_exp("null");
-    exp_a_text => Some(NoExpiry), |now| with_exp(format!(r#""{}""#, now + 900));
+    exp_a_text => Some(NoExpiry), |now| with_exp(format!(r#""{}""#, now + LIFETIME));
     exp_a_date_in_text => Some(NoExpiry), |_| with_exp(r#""2999-01-01T00:00:00Z""#);
     exp_true => Some(NoExpiry), |_| with_exp("true");
-    exp_a_list => Some(NoExpiry), |now| with_exp(format!("[{}]", now + 900));
+    exp_a_list => Some(NoExpiry), |now| with_exp(format!("[{}]", now + LIFETIME));
     exp_an_object => Some(NoExpiry), |_| with_exp("{}");
     exp_beyond_any_float => Some(Malformed), |_| with_exp("1e400");
     exp_not_a_number => Some(Malformed), |_| with_exp("NaN");
     exp_infinite => Some(Malformed), |_| with_exp("Infinity");
     exp_in_hexadecimal => Some(Malformed), |_| with_exp("0xffffffff");
-    exp_twice => Some(Malformed), |now| with_more(now, &format!(r#""exp":{}"#, now + 900));
+    exp_twice => Some(Malformed), |now| with_more(now, &format!(r#""exp":{}"#, now + LIFETIME));
     exp_named_in_capitals => Some(NoExpiry),
-        |now| with_claims(format!(r#"{{"user_id":"usr_9f2c","EXP":{}}}"#, now + 900));
+        |now| with_claims(format!(r#"{{"user_id":"usr_9f2c","EXP":{}}}"#, now + LIFETIME));
 
     exp_now => Some(Expired), |now| with_exp(now);
     exp_a_second_ago => Some(Expired), |now| with_exp(now - 1);

@@ -46,7 +46,7 @@ cases! { Plain;
     a_subject_twice_beside_a_good_user_id => Some(Malformed),
         |now| with_user(now, r#""user_id":"usr_9f2c","sub":"a","sub":"b""#);
 
-    nobody => Some(NoUserId), |now| with_claims(format!(r#"{{"exp":{}}}"#, now + 900));
+    nobody => Some(NoUserId), |now| with_claims(format!(r#"{{"exp":{}}}"#, now + LIFETIME));
     an_id_alone => Some(NoUserId), |now| with_user(now, r#""id":"usr_9f2c""#);
     a_user_id_in_camel_case_alone => Some(NoUserId), |now| with_user(now, r#""userId":"usr_9f2c""#);
     a_user_id_in_capitals_alone => Some(NoUserId), |now| with_user(now, r#""USER_ID":"usr_9f2c""#);

@@ -117,9 +117,3 @@ pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool)
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
-
-/// A TCP port of the loopback address that nobody uses.
-pub(crate) fn a_free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
-}

@@ -85,12 +85,6 @@ impl Authority {
     }
 }
 
-/// A port that nobody listens on, for a server that comes later.
-pub(crate) fn a_free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
-
 /// A running key server. It ends with the value.
 pub(crate) struct KeyServer {
     port: u16,

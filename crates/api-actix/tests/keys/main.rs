@@ -13,9 +13,10 @@ mod support;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use front_end::{Authority, Key, KeyServer, a_free_port};
+use front_end::{Authority, Key, KeyServer};
 use serde_json::{Value, json};
 use support::{Answer, Api, Binary, SECRET, Storage, TaskApi, token_for};
+use test_postgres::a_free_port;
 
 /// A server on an empty SQLite file, with these settings besides the usual ones.
 struct Server {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use test_postgres::{Cluster, ClusterOptions, StopMode, TestDatabase};
+use test_postgres::{Cluster, ClusterOptions, StopMode, TestDatabase, a_free_port};
 
 use crate::GaveUp;
 use crate::support::{Storage, TaskApi};
@@ -44,11 +44,6 @@ fn entrance(role: &str, password: &str, database: &str) -> String {
     guarded()
         .tcp_url(database)
         .replace("//postgres@", &format!("//{role}:{password}@"))
-}
-
-fn a_free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 #[tokio::test]

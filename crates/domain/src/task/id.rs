@@ -68,6 +68,12 @@ impl fmt::Debug for TaskId {
     }
 }
 
+/// Makes the ids of new tasks: nothing else in the domain is random.
+pub trait TaskIds: Send + Sync {
+    /// A new id that carries the millisecond of `now` and MUST differ from every other id ever made.
+    fn next(&self, now: DateTime<Utc>) -> TaskId;
+}
+
 /// Something that is the id of no task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not the id of a task")]

@@ -4,13 +4,17 @@ mod archive;
 mod change;
 mod description;
 mod error;
+mod filter;
 mod id;
 mod idempotency;
+mod page;
 mod query;
 mod repository;
 mod search;
 mod service;
+mod sort;
 mod status;
+mod summary;
 mod title;
 mod version;
 
@@ -21,18 +25,19 @@ pub use archive::{ArchivedTask, TaskArchive};
 pub use change::{Edit, TaskChange};
 pub use description::{Description, DescriptionError};
 pub use error::TaskError;
-pub use id::{NotATaskId, TaskId};
+pub use filter::{StatusSet, TaskFilter};
+pub use id::{NotATaskId, TaskId, TaskIds};
 pub use idempotency::{Fingerprint, IdempotencyKey, InvalidIdempotencyKey};
-pub use query::{
-    Cursor, CursorOfAnotherList, Direction, InvalidPageLimit, Page, PageLimit, Position, Sort, SortKey,
-    StatusSet, Summary, TaskFilter, TaskQuery,
-};
+pub use page::{Cursor, InvalidPageLimit, Page, PageLimit, Position};
+pub use query::{CursorOfAnotherList, TaskQuery};
 #[cfg(feature = "testing")]
 pub use repository::MockTaskRepository;
 pub use repository::{Expected, Inserted, RepositoryError, TaskRepository, corrupt};
-pub use search::{SearchTerm, SearchTermError, fold};
+pub use search::{SearchTerm, SearchTermError, fold_case};
 pub use service::{Created, TaskService};
+pub use sort::{Direction, Sort, SortKey};
 pub use status::{Status, UnknownStatus};
+pub use summary::Summary;
 pub use title::{Title, TitleError};
 pub use version::{InvalidVersion, Version};
 
@@ -116,7 +121,24 @@ impl Task {
     ///
     /// A change to equal values is no change: the task stays as it is, version and times included. A real change
     /// raises the version by one and moves `updated_at` to `now`, or to one microsecond after its old value if
-    /// the clock has not passed that yet, so that it always grows.
+    /// the clock has not passed that yet, so that it always grows. `now` is in whole microseconds.
+    ///
+    /// At the last version ([`Version::next`]) the number stays, while a storage that counts for itself, as PostgreSQL
+    /// does, refuses the change.
+    ///
+    /// ```
+    /// use domain::task::{Edit, Status, TaskChange};
+    /// use domain::testing::{a_task, an_owner, noon};
+    ///
+    /// let task = a_task(&an_owner(), "Buy milk");
+    /// assert_eq!(task.changed(&TaskChange::default(), noon()), task);
+    ///
+    /// let done = TaskChange {
+    ///     status: Edit::Set(Status::Completed),
+    ///     ..TaskChange::default()
+    /// };
+    /// assert_eq!(task.changed(&done, noon()).version(), task.version().next());
+    /// ```
     #[must_use]
     pub fn changed(&self, change: &TaskChange, now: DateTime<Utc>) -> Self {
         let mut next = self.0.clone();

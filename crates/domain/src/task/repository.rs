@@ -19,7 +19,8 @@ pub trait TaskRepository: Send + Sync {
     /// Stores a new task, and with it the idempotency key of its creation.
     ///
     /// If the owner already has a task with that key and the same fingerprint, nothing is stored and that task is
-    /// answered as it is now. Of callers that use one key at the same time, exactly one stores.
+    /// answered as it is now, whatever the id of the new one: the key is looked at before the id. Of callers that use
+    /// one key at the same time, exactly one stores.
     ///
     /// # Errors
     /// MUST answer [`RepositoryError::IdempotencyKeyReused`] if the key is stored with another fingerprint, and
@@ -53,7 +54,7 @@ pub trait TaskRepository: Send + Sync {
     async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError>;
 
     /// Changes a task to what [`Task::changed`] says and answers it. Fields that the change keeps MUST NOT be
-    /// written back from an earlier read.
+    /// written back from an earlier read. `now` is in whole microseconds.
     ///
     /// # Errors
     /// MUST answer [`RepositoryError::NotFound`] if this owner has no such task, and
@@ -92,6 +93,14 @@ pub enum Inserted {
 }
 
 /// The versions at which a caller is willing to change a task.
+///
+/// ```
+/// use domain::task::{Expected, Version};
+///
+/// let expected = Expected::OneOf(vec![Version::FIRST]);
+/// assert!(expected.allows(Version::FIRST));
+/// assert!(!expected.allows(Version::FIRST.next()));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
     /// Whatever it is.

@@ -7,7 +7,7 @@ use super::{Description, TaskParts};
 /// Unicode's lower case, and then both forms of the small sigma are one: lower case alone depends on whether the
 /// sigma ends a word, which the middle of a search term does not know.
 #[must_use]
-pub fn fold(text: &str) -> String {
+pub fn fold_case(text: &str) -> String {
     text.to_lowercase().replace('ς', "σ")
 }
 
@@ -38,13 +38,15 @@ impl SearchTerm {
         if text.contains('\0') {
             return Err(SearchTermError::Nul);
         }
-        Ok(Self { folded: fold(text) })
+        Ok(Self {
+            folded: fold_case(text),
+        })
     }
 
     /// Whether the title or the description of a task contains the term, whatever the letter case.
     #[must_use]
     pub fn is_in(&self, task: &TaskParts) -> bool {
-        let is_in = |text: &str| fold(text).contains(&self.folded);
+        let is_in = |text: &str| fold_case(text).contains(&self.folded);
         is_in(task.title.as_str())
             || task
                 .description

@@ -2,11 +2,10 @@ use std::sync::Arc;
 
 use super::{
     Expected, IdempotencyKey, Inserted, NewTask, Page, StatusSet, Summary, Task, TaskChange, TaskError,
-    TaskFilter, TaskId, TaskQuery, TaskRepository,
+    TaskFilter, TaskId, TaskIds, TaskQuery, TaskRepository,
 };
 use crate::clock::Clock;
 use crate::identity::Caller;
-use crate::ids::TaskIds;
 
 /// The use cases: what a caller can do with tasks. Each touches the caller's own tasks and no others.
 #[derive(Clone)]

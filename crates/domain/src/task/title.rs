@@ -13,6 +13,14 @@ impl Title {
 
     /// Reads a title.
     ///
+    /// ```
+    /// use domain::task::{Title, TitleError};
+    ///
+    /// assert_eq!(Title::parse(" Buy milk")?.as_str(), " Buy milk");
+    /// assert_eq!(Title::parse(" "), Err(TitleError::Blank));
+    /// # Ok::<(), TitleError>(())
+    /// ```
+    ///
     /// # Errors
     /// The rule that the text breaks.
     pub fn parse(text: impl Into<String>) -> Result<Self, TitleError> {

@@ -28,7 +28,7 @@ impl Version {
         self.0
     }
 
-    /// The version after the next change.
+    /// The version after the next change. It stops at [`i32::MAX`], after some two thousand million changes.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))

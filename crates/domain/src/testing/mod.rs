@@ -25,8 +25,7 @@ pub use memory::InMemoryTaskRepository;
 
 use crate::clock::Clock;
 use crate::identity::{Caller, Owner};
-use crate::ids::TaskIds;
-use crate::task::{Description, NewTask, Status, Task, TaskId, TaskParts, Title, Version};
+use crate::task::{Description, NewTask, Status, Task, TaskId, TaskIds, TaskParts, Title, Version};
 
 /// Noon of a Thursday, in UTC.
 #[must_use]
@@ -65,9 +64,18 @@ pub fn a_caller_named(user_id: &str) -> Caller {
 /// A task of that owner with that title. Each call makes a newer one.
 #[must_use]
 pub fn a_task(owner: &Owner, title: &str) -> Task {
+    a_task_with(owner, title, |_| {})
+}
+
+/// The same, but for what `change` makes of it.
+///
+/// # Panics
+/// The changed facts contradict each other.
+#[must_use]
+pub fn a_task_with(owner: &Owner, title: &str, change: impl FnOnce(&mut TaskParts)) -> Task {
     let id = an_id_at(noon());
     let created_at = id.created_at();
-    let parts = TaskParts {
+    let mut parts = TaskParts {
         id,
         owner: owner.clone(),
         title: Title::parse(title).expect("a valid title"),
@@ -77,6 +85,7 @@ pub fn a_task(owner: &Owner, title: &str) -> Task {
         created_at,
         updated_at: created_at + TimeDelta::microseconds(61_234_567),
     };
+    change(&mut parts);
     Task::restore(parts).expect("consistent facts")
 }
 

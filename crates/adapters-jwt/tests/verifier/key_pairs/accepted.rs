@@ -40,7 +40,7 @@ cases! { Published;
     a_whole_user_of_better_auth_signed_with_eddsa => None, |now| ED.token(&header("EdDSA", "ed-1"), &format!(
         r#"{{"iat":{now},"name":"Alice","email":"alice@app.example","emailVerified":false,"image":null,
         "createdAt":"2026-01-01T00:00:00.000Z","updatedAt":"2026-01-01T00:00:00.000Z","id":"usr_9f2c",
-        "sub":"usr_9f2c","exp":{},"iss":"http://localhost:3000","aud":"http://localhost:3000"}}"#, now + 900));
+        "sub":"usr_9f2c","exp":{},"iss":"http://localhost:3000","aud":"http://localhost:3000"}}"#, now + LIFETIME));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::support::*;
 cases! { Origin;
     from_the_origin_for_the_origin => None, |now| ed(&claims(now, r#""sub":"usr_9f2c""#));
     the_origin_with_a_trailing_slash => None, |now| ed(&format!(
-        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}/","aud":["{APP}/"]}}"#, now + 900));
+        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}/","aud":["{APP}/"]}}"#, now + LIFETIME));
     a_token_of_the_secret_needs_no_parties => None, |now| good_token(now);
     a_token_of_the_secret_with_other_parties => None,
         |now| with_more(now, r#""iss":"https://evil.example","aud":"oauth-client-1""#);
@@ -30,11 +30,11 @@ cases! { Origin;
     a_security_event => Some(BadType), |now| typed("secevent+jwt", now);
     a_verifiable_credential => Some(BadType), |now| typed("vc+sd-jwt", now);
     an_id_token => Some(BadIssuer), |now| ed(&format!(
-        r#"{{"sub":"usr_9f2c","exp":{},"iss":"{APP}/api/auth","aud":"oauth-client-1"}}"#, now + 900));
+        r#"{{"sub":"usr_9f2c","exp":{},"iss":"{APP}/api/auth","aud":"oauth-client-1"}}"#, now + LIFETIME));
     an_id_token_of_the_same_issuer => Some(BadAudience), |now| ed(&format!(
-        r#"{{"sub":"usr_9f2c","exp":{},"iss":"{APP}","aud":"oauth-client-1"}}"#, now + 900));
+        r#"{{"sub":"usr_9f2c","exp":{},"iss":"{APP}","aud":"oauth-client-1"}}"#, now + LIFETIME));
     an_id_token_with_its_client_in_a_list => Some(BadAudience), |now| ed(&format!(
-        r#"{{"sub":"usr_9f2c","exp":{},"iss":"{APP}","aud":["oauth-client-1"],"azp":"{APP}"}}"#, now + 900));
+        r#"{{"sub":"usr_9f2c","exp":{},"iss":"{APP}","aud":["oauth-client-1"],"azp":"{APP}"}}"#, now + LIFETIME));
     a_token_bound_to_a_proof => Some(BadType), |now| ed(&claims(now, r#""sub":"usr_9f2c","cnf":{"jkt":"0Zc"}"#));
     a_token_bound_to_a_certificate => Some(BadType),
         |now| ed(&claims(now, r#""sub":"usr_9f2c","cnf":{"x5t#S256":"bwcK"}"#));
@@ -45,27 +45,27 @@ cases! { Origin;
     anything_that_the_server_was_asked_to_sign => Some(NoUserId), |now| ed(&claims(now, r#""hello":"world""#));
 
     no_issuer => Some(BadIssuer),
-        |now| ed(&format!(r#"{{"exp":{},"sub":"usr_9f2c","aud":"{APP}"}}"#, now + 900));
+        |now| ed(&format!(r#"{{"exp":{},"sub":"usr_9f2c","aud":"{APP}"}}"#, now + LIFETIME));
     another_issuer => Some(BadIssuer), |now| ed(&format!(
-        r#"{{"exp":{},"sub":"usr_9f2c","iss":"https://evil.example","aud":"{APP}"}}"#, now + 900));
+        r#"{{"exp":{},"sub":"usr_9f2c","iss":"https://evil.example","aud":"{APP}"}}"#, now + LIFETIME));
     the_issuer_over_plain_http => Some(BadIssuer), |now| ed(&format!(
-        r#"{{"exp":{},"sub":"usr_9f2c","iss":"http://app.example","aud":"{APP}"}}"#, now + 900));
+        r#"{{"exp":{},"sub":"usr_9f2c","iss":"http://app.example","aud":"{APP}"}}"#, now + LIFETIME));
     the_issuer_with_a_port => Some(BadIssuer), |now| ed(&format!(
-        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}:443","aud":"{APP}"}}"#, now + 900));
+        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}:443","aud":"{APP}"}}"#, now + LIFETIME));
     the_issuer_in_a_list => Some(BadIssuer), |now| ed(&format!(
-        r#"{{"exp":{},"sub":"usr_9f2c","iss":["{APP}"],"aud":"{APP}"}}"#, now + 900));
+        r#"{{"exp":{},"sub":"usr_9f2c","iss":["{APP}"],"aud":"{APP}"}}"#, now + LIFETIME));
     no_audience => Some(BadAudience),
-        |now| ed(&format!(r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}"}}"#, now + 900));
+        |now| ed(&format!(r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}"}}"#, now + LIFETIME));
     no_audience_in_a_list => Some(BadAudience), |now| ed(&format!(
-        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}","aud":[]}}"#, now + 900));
+        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}","aud":[]}}"#, now + LIFETIME));
     an_audience_that_is_null => Some(BadAudience), |now| ed(&format!(
-        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}","aud":null}}"#, now + 900));
+        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}","aud":null}}"#, now + LIFETIME));
     an_audience_beside_a_number => Some(BadAudience), |now| ed(&format!(
-        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}","aud":["{APP}",7]}}"#, now + 900));
+        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}","aud":["{APP}",7]}}"#, now + LIFETIME));
     an_audience_below_the_origin => Some(BadAudience), |now| ed(&format!(
-        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}","aud":"{APP}/admin"}}"#, now + 900));
+        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}","aud":"{APP}/admin"}}"#, now + LIFETIME));
     two_audiences_one_after_the_other => Some(Malformed), |now| ed(&format!(
-        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}","aud":"x","aud":"{APP}"}}"#, now + 900));
+        r#"{{"exp":{},"sub":"usr_9f2c","iss":"{APP}","aud":"x","aud":"{APP}"}}"#, now + LIFETIME));
 
     an_expired_token_of_a_key_pair => Some(Expired), |now| ed(&format!(
         r#"{{"exp":{now},"sub":"usr_9f2c","iss":"{APP}","aud":"{APP}"}}"#));
@@ -85,7 +85,10 @@ cases! { Origin;
 
 /// Claims from the origin for the origin, with some more.
 fn claims(now: i64, more: &str) -> String {
-    format!(r#"{{"exp":{},"iss":"{APP}","aud":"{APP}",{more}}}"#, now + 900)
+    format!(
+        r#"{{"exp":{},"iss":"{APP}","aud":"{APP}",{more}}}"#,
+        now + LIFETIME
+    )
 }
 
 fn ed(claims: &str) -> String {
@@ -105,7 +108,7 @@ fn what_the_settings_ask_for_counts_before_the_origin() {
     let verdict_on = |audience: &str| {
         let claims = format!(
             r#"{{"exp":{},"iss":"{APP}","aud":"{audience}","sub":"usr_9f2c"}}"#,
-            now + 900
+            now + LIFETIME
         );
         runtime().block_on(async {
             let verifier = with_keys_of(verifier_at(settings.clone(), now), Some(party(APP)));

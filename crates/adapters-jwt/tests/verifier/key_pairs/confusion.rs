@@ -73,9 +73,7 @@ fn hs256(id: &str, secret: &[u8], now: i64) -> String {
 }
 
 fn hmac(header: &str, secret: &[u8], now: i64) -> String {
-    let message = format!("{}.{}", base64(header), base64(good_claims(now)));
-    let signature = signature_with(&message, secret, Algorithm::HS256);
-    format!("{message}.{signature}")
+    hmac_token(header, secret, Algorithm::HS256, now)
 }
 
 fn text(signer: &Signer, member: &str) -> Vec<u8> {

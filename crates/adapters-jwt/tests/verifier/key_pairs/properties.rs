@@ -107,7 +107,7 @@ proptest! {
     #[test]
     fn every_message_that_a_key_has_signed_is_its_own_and_no_other(more in any::<String>()) {
         let claims = format!(
-            r#"{{"user_id":"usr_9f2c","exp":{},"more":{}}}"#, noon_secs() + 900, serde_json::json!(more));
+            r#"{{"user_id":"usr_9f2c","exp":{},"more":{}}}"#, noon_secs() + LIFETIME, serde_json::json!(more));
         with_verifier(async |verifier| {
             for (signer, algorithm, id) in [
                 (&*ED, "EdDSA", "ed-1"), (&*P256, "ES256", "es256-1"), (&*P384, "ES384", "es384-1"),

@@ -1,12 +1,12 @@
 //! What operators carry away and bring back is what is stored.
 
-use super::steps::{all, found, key, set_title, stored};
+use super::steps::{all, found, insert, key, set_title, stored};
 use crate::identity::Owner;
 use crate::task::{
     ArchivedTask, Description, Expected, IdempotencyKey, Inserted, Task, TaskArchive, TaskId, TaskRepository,
     Title, Version,
 };
-use crate::testing::{a_task, an_owner, an_owner_named, noon};
+use crate::testing::{a_task, a_task_with, an_owner, an_owner_named, noon};
 
 // More than any owner of a case has.
 const ALL: u16 = 1_000;
@@ -63,7 +63,7 @@ pub async fn a_counted_owner_has_so_many_tasks(repo: &dyn TaskRepository, archiv
 pub async fn an_export_joins_up_in_the_order_of_ids(repo: &dyn TaskRepository, archive: &dyn TaskArchive) {
     let mut mine: Vec<_> = (0..7).map(|_| a_task(&an_owner(), "mine")).collect();
     for task in mine.iter().rev() {
-        repo.insert(task, None).await.expect("an insertion");
+        insert(repo, task).await;
         stored(repo, &an_owner_named("somebody else"), "theirs").await;
     }
     mine.sort_by_key(Task::id);
@@ -88,10 +88,8 @@ pub async fn an_archived_task_has_its_key_and_is_otherwise_as_it_was_stored(
     archive: &dyn TaskArchive,
 ) {
     let plain = without_key(stored(repo, &an_owner(), "it's \"plain\"; ס 😀").await);
-    let mut bare = a_task(&an_owner(), "bare").into_parts();
-    bare.description = None;
     let bare = ArchivedTask {
-        task: Task::restore(bare).expect("consistent facts"),
+        task: a_task_with(&an_owner(), "bare", |parts| parts.description = None),
         key: Some(key("order-17", 1)),
     };
     repo.insert(&bare.task, bare.key.clone())
@@ -120,20 +118,21 @@ pub async fn an_archived_task_is_stored_as_it_was_and_its_key_still_counts(
     archive: &dyn TaskArchive,
 ) {
     let longest = an_owner_named(&"😀".repeat(Owner::MAX_CHARS));
-    let mut parts = a_task(&longest, &"😀".repeat(Title::MAX_CHARS)).into_parts();
-    parts.description =
-        Some(Description::parse("😀".repeat(Description::MAX_CHARS)).expect("a valid description"));
-    parts.version = Version::new(i32::MAX).expect("a valid version");
-    let task = Task::restore(parts).expect("consistent facts");
+    let task = a_task_with(&longest, &"😀".repeat(Title::MAX_CHARS), |parts| {
+        parts.description =
+            Some(Description::parse("😀".repeat(Description::MAX_CHARS)).expect("a valid description"));
+        parts.version = Version::new(i32::MAX).expect("a valid version");
+    });
     let longest_key = key(&"k".repeat(IdempotencyKey::MAX_CHARS), 255);
-    let mut bare = a_task(&an_owner(), "' {} $1 \\ , \" NULL").into_parts();
-    bare.description = None;
+    let bare = a_task_with(&an_owner(), "' {} $1 \\ , \" NULL", |parts| {
+        parts.description = None;
+    });
     let tasks = [
         ArchivedTask {
             task: task.clone(),
             key: Some(longest_key.clone()),
         },
-        without_key(Task::restore(bare).expect("consistent facts")),
+        without_key(bare),
         without_key(a_task(&an_owner(), "described")),
     ];
     assert_eq!(imported(archive, &tasks).await, 3);

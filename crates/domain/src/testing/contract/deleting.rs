@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 
-use super::steps::{RACERS, ROUNDS, all, found, set_title, stored};
-use crate::task::{Expected, RepositoryError, Status, StatusSet, Task, TaskRepository};
-use crate::testing::{a_task, an_owner, an_owner_named, noon};
+use super::steps::{RACERS, ROUNDS, all, found, insert, set_title, stored};
+use crate::task::{Expected, RepositoryError, Status, StatusSet, TaskRepository};
+use crate::testing::{a_task_with, an_owner, an_owner_named, noon};
 
 /// Deleting is final.
 pub async fn a_deleted_task_is_gone_and_its_id_stays_unknown(repo: &dyn TaskRepository) {
@@ -54,10 +54,8 @@ pub async fn deleting_by_status_takes_exactly_those_tasks(repo: &dyn TaskReposit
     let theirs = stored(repo, &stranger, "in progress, too").await;
     let mut kept = Vec::new();
     for status in Status::ALL {
-        let mut parts = a_task(&an_owner(), status.as_str()).into_parts();
-        parts.status = status;
-        let task = Task::restore(parts).expect("consistent facts");
-        repo.insert(&task, None).await.expect("an insertion");
+        let task = a_task_with(&an_owner(), status.as_str(), |parts| parts.status = status);
+        insert(repo, &task).await;
         if status == Status::Pending {
             kept.push(task);
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::steps::{all, found, set_title, stored};
-use crate::task::{Expected, Inserted, RepositoryError, Task, TaskId, TaskRepository, Version};
+use super::steps::{all, found, insert, set_title, stored};
+use crate::task::{Expected, RepositoryError, Task, TaskId, TaskRepository, Version};
 use crate::testing::{an_owner, an_owner_named, noon};
 
 /// Ids are unique per owner: nobody can learn about, or block, the ids of others.
@@ -14,10 +14,7 @@ pub async fn two_owners_may_hold_the_same_id(repo: &dyn TaskRepository) {
     let mut parts = mine.clone().into_parts();
     parts.owner = an_owner_named("somebody else");
     let theirs = Task::restore(parts).expect("consistent facts");
-    assert_eq!(
-        repo.insert(&theirs, None).await.expect("an insertion"),
-        Inserted::New
-    );
+    insert(repo, &theirs).await;
     repo.update(
         theirs.owner(),
         theirs.id(),

@@ -15,11 +15,15 @@ pub(super) const MOST_PAGES: usize = 1_000;
 
 pub(super) async fn stored(repo: &dyn TaskRepository, owner: &Owner, title: &str) -> Task {
     let task = a_task(owner, title);
+    insert(repo, &task).await;
+    task
+}
+
+pub(super) async fn insert(repo: &dyn TaskRepository, task: &Task) {
     assert_eq!(
-        repo.insert(&task, None).await.expect("an insertion"),
+        repo.insert(task, None).await.expect("an insertion"),
         Inserted::New
     );
-    task
 }
 
 pub(super) async fn found(repo: &dyn TaskRepository, task: &Task) -> Option<Task> {

@@ -2,13 +2,13 @@
 
 use chrono::TimeDelta;
 
-use super::steps::{found, key, stored};
+use super::steps::{found, insert, key, stored};
 use crate::identity::Owner;
 use crate::task::{
     Description, IdempotencyKey, Inserted, RepositoryError, Status, Task, TaskParts, TaskRepository, Title,
     Version,
 };
-use crate::testing::{a_task, an_id_at, an_owner, an_owner_named, noon};
+use crate::testing::{a_task_with, an_id_at, an_owner, an_owner_named, noon};
 
 /// Every field, quotes, line breaks, right-to-left text, emoji and single microseconds come back as they went in.
 pub async fn a_stored_task_reads_back_unchanged(repo: &dyn TaskRepository) {
@@ -22,14 +22,12 @@ pub async fn a_stored_task_reads_back_unchanged(repo: &dyn TaskRepository) {
         (" مهمة مع مسافات ", Some(""), Status::InProgress),
         ("😀 %s $1 ?1 {}", None, Status::Completed),
     ] {
-        let mut parts = a_task(&an_owner(), title).into_parts();
-        parts.description = description.map(|text| Description::parse(text).expect("a valid description"));
-        parts.status = status;
-        let task = Task::restore(parts).expect("consistent facts");
-        assert_eq!(
-            repo.insert(&task, None).await.expect("an insertion"),
-            Inserted::New
-        );
+        let task = a_task_with(&an_owner(), title, |parts| {
+            parts.description =
+                description.map(|text| Description::parse(text).expect("a valid description"));
+            parts.status = status;
+        });
+        insert(repo, &task).await;
         assert_eq!(found(repo, &task).await, Some(task));
     }
 }
@@ -59,10 +57,10 @@ pub async fn a_task_at_every_limit_reads_back_unchanged(repo: &dyn TaskRepositor
 /// A second task with the same id is refused, and the first stays as it was.
 pub async fn an_id_is_stored_once(repo: &dyn TaskRepository) {
     let task = stored(repo, &an_owner(), "first").await;
-    let mut parts = a_task(&an_owner(), "second").into_parts();
-    parts.id = task.id();
-    parts.created_at = task.id().created_at();
-    let second = Task::restore(parts).expect("consistent facts");
+    let second = a_task_with(&an_owner(), "second", |parts| {
+        parts.id = task.id();
+        parts.created_at = task.id().created_at();
+    });
     let error = repo.insert(&second, None).await.expect_err("a taken id");
     assert!(matches!(error, RepositoryError::AlreadyExists), "{error:?}");
     assert_eq!(found(repo, &task).await, Some(task));

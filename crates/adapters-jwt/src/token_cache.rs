@@ -28,7 +28,7 @@ impl TokenDigest {
 
 /// What accepted tokens of key pairs said, each under its digest. Times are checked again whenever one is taken out.
 #[derive(Debug, Default)]
-pub(crate) struct VerifiedTokens(Mutex<Entries>);
+pub(crate) struct TokenCache(Mutex<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {
@@ -39,7 +39,7 @@ struct Entries {
     older: HashMap<TokenDigest, Verified>,
 }
 
-impl VerifiedTokens {
+impl TokenCache {
     /// The most tokens that are remembered.
     const MAX: usize = 8_192;
 
@@ -88,7 +88,7 @@ impl Entries {
     }
 
     fn insert(&mut self, token: TokenDigest, verified: Verified) {
-        if self.recent.len() >= VerifiedTokens::MAX / 2 {
+        if self.recent.len() >= TokenCache::MAX / 2 {
             self.older = mem::take(&mut self.recent);
         }
         self.recent.insert(token, verified);
@@ -113,7 +113,7 @@ mod tests {
         }
     }
 
-    fn remembers(tokens: &VerifiedTokens, number: usize, generation: u64) -> bool {
+    fn remembers(tokens: &TokenCache, number: usize, generation: u64) -> bool {
         let found = tokens.get(&digest_of(number), generation, noon(), Leeway::default());
         found.is_some()
     }
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_token_is_found_again_under_its_own_digest() {
-        let tokens = VerifiedTokens::default();
+        let tokens = TokenCache::default();
         tokens.insert(digest_of(1), 0, verified());
         assert!(remembers(&tokens, 1, 0));
         assert!(!remembers(&tokens, 2, 0));
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_token_is_found_only_while_its_times_are_right() {
-        let tokens = VerifiedTokens::default();
+        let tokens = TokenCache::default();
         tokens.insert(digest_of(1), 0, verified());
         let found_at = |now, leeway| {
             tokens
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_newer_generation_makes_everything_void() {
-        let tokens = VerifiedTokens::default();
+        let tokens = TokenCache::default();
         tokens.insert(digest_of(1), 0, verified());
         assert!(
             !remembers(&tokens, 1, 1),
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_request_with_older_keys_adds_nothing() {
-        let tokens = VerifiedTokens::default();
+        let tokens = TokenCache::default();
         tokens.insert(digest_of(1), 1, verified());
         tokens.insert(digest_of(2), 0, verified());
         assert!(remembers(&tokens, 1, 1));
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn there_are_never_more_than_8192_and_the_last_ones_used_stay() {
-        let tokens = VerifiedTokens::default();
+        let tokens = TokenCache::default();
         for number in 0..20_000 {
             tokens.insert(digest_of(number), 0, verified());
             // Used all the time.
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_digest_of_a_remembered_token_shows_no_token() {
-        let tokens = VerifiedTokens::default();
+        let tokens = TokenCache::default();
         tokens.insert(TokenDigest::of("hunter2"), 0, verified());
         assert!(!format!("{tokens:?}").contains("hunter2"));
     }

@@ -1,0 +1,175 @@
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+use super::{SortKey, Status, Task, TaskId, TaskQuery, Title};
+
+/// The most items a page may hold: 1 to 500, and 100 unless somebody says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageLimit(u16);
+
+impl PageLimit {
+    /// The smallest page.
+    pub const MIN: u16 = 1;
+    /// The largest page.
+    pub const MAX: u16 = 500;
+
+    /// Takes a number as a limit.
+    ///
+    /// # Errors
+    /// The number is out of range; it is never quietly replaced by another.
+    pub fn new(number: i64) -> Result<Self, InvalidPageLimit> {
+        match u16::try_from(number) {
+            Ok(number @ Self::MIN..=Self::MAX) => Ok(Self(number)),
+            _ if number < i64::from(Self::MIN) => Err(InvalidPageLimit::TooSmall),
+            _ => Err(InvalidPageLimit::TooLarge),
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl Default for PageLimit {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+/// Why a number is no page limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum InvalidPageLimit {
+    /// Less than [`PageLimit::MIN`].
+    #[error("a page holds at least {} item", PageLimit::MIN)]
+    TooSmall,
+    /// More than [`PageLimit::MAX`].
+    #[error("a page holds at most {} items", PageLimit::MAX)]
+    TooLarge,
+}
+
+/// A position in a list: right behind a task with this id and this value of the sort key, whether such a task still
+/// exists or not. Its text form belongs to whoever hands it to clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// The value of the sort key.
+    pub position: Position,
+    /// The id, which breaks ties.
+    pub id: TaskId,
+}
+
+/// The value of a sort key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// The time of creation stands in the id.
+    CreatedAt,
+    /// When the task was changed last.
+    UpdatedAt(DateTime<Utc>),
+    /// Its title.
+    Title(Title),
+    /// Its status.
+    Status(Status),
+}
+
+impl Position {
+    /// The sort key that it is a value of.
+    #[must_use]
+    pub fn key(&self) -> SortKey {
+        match self {
+            Self::CreatedAt => SortKey::CreatedAt,
+            Self::UpdatedAt(_) => SortKey::UpdatedAt,
+            Self::Title(_) => SortKey::Title,
+            Self::Status(_) => SortKey::Status,
+        }
+    }
+
+    fn of(task: &Task, key: SortKey) -> Self {
+        let parts = task.parts();
+        match key {
+            SortKey::CreatedAt => Self::CreatedAt,
+            SortKey::UpdatedAt => Self::UpdatedAt(parts.updated_at),
+            SortKey::Title => Self::Title(parts.title.clone()),
+            SortKey::Status => Self::Status(parts.status),
+        }
+    }
+}
+
+impl Cursor {
+    /// The position right behind a task in a list with this sort key.
+    #[must_use]
+    pub fn behind(task: &Task, key: SortKey) -> Self {
+        Self {
+            position: Position::of(task, key),
+            id: task.id(),
+        }
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items, in the order of the list.
+    pub items: Vec<T>,
+    /// Where the next page starts; `None` if this one is the last.
+    pub next: Option<Cursor>,
+}
+
+impl Page<Task> {
+    /// Makes a page out of rows that were asked for with one more than the limit: the extra row, if it came, proves
+    /// that there is a next page and is left to it.
+    #[must_use]
+    pub fn of_one_more_than_asked(query: &TaskQuery, mut items: Vec<Task>) -> Self {
+        let limit = usize::from(query.limit().get());
+        let is_last = items.len() <= limit;
+        items.truncate(limit);
+        let next = if is_last {
+            None
+        } else {
+            items.last().map(|task| Cursor::behind(task, query.sort().key))
+        };
+        Self { items, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{Sort, TaskFilter};
+    use crate::testing::{a_task, an_owner};
+
+    fn page_of(limit: i64, items: Vec<Task>) -> Page<Task> {
+        let limit = PageLimit::new(limit).unwrap();
+        let query = TaskQuery::new(TaskFilter::default(), Sort::default(), limit, None).unwrap();
+        Page::of_one_more_than_asked(&query, items)
+    }
+
+    fn tasks(count: usize) -> Vec<Task> {
+        (0..count)
+            .map(|number| a_task(&an_owner(), &format!("task {number}")))
+            .collect()
+    }
+
+    #[test]
+    fn a_limit_out_of_range_is_refused_and_never_clamped() {
+        assert_eq!(PageLimit::new(1).map(PageLimit::get), Ok(1));
+        assert_eq!(PageLimit::new(500).map(PageLimit::get), Ok(500));
+        assert_eq!(PageLimit::new(0), Err(InvalidPageLimit::TooSmall));
+        assert_eq!(PageLimit::new(i64::MIN), Err(InvalidPageLimit::TooSmall));
+        assert_eq!(PageLimit::new(501), Err(InvalidPageLimit::TooLarge));
+        assert_eq!(PageLimit::new(i64::MAX), Err(InvalidPageLimit::TooLarge));
+    }
+
+    #[test]
+    fn a_page_with_a_row_too_many_announces_the_next_one() {
+        let tasks = tasks(3);
+        let page = page_of(2, tasks.clone());
+        assert_eq!(page.items, tasks[..2]);
+        assert_eq!(page.next, Some(Cursor::behind(&tasks[1], SortKey::CreatedAt)));
+    }
+
+    #[test]
+    fn a_page_that_is_exactly_full_is_the_last() {
+        assert_eq!(page_of(2, tasks(2)).next, None);
+    }
+}
