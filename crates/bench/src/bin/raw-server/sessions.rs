@@ -111,6 +111,10 @@ impl Sessions {
 }
 
 /// A connection for writing.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lies on the stack of each request, and the usual one is large"
+)]
 pub(crate) enum Borrowed<'a> {
     Shared(&'a Session),
     Own(Own<'a>),
