@@ -112,13 +112,15 @@ impl Default for SqliteSettings {
 
 /// An open database: the file, its connections and the threads that own them. One per process is enough.
 ///
-/// Dropping it lets no more calls in, finishes those that wait, and closes the file. That blocks.
+/// Dropping it lets no more calls in, finishes those that wait, and closes the file, which is one
+/// file then. That blocks.
 pub struct SqliteDatabase {
     file: DatabaseFile,
     version: String,
     schema: SchemaState,
     lanes: Arc<Lanes>,
-    threads: Vec<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
 }
 
 impl SqliteDatabase {
@@ -139,7 +141,8 @@ impl SqliteDatabase {
             version,
             schema,
             lanes: Arc::new(Lanes::new(settings.queue, settings.call_timeout)),
-            threads: Vec::new(),
+            readers: Vec::new(),
+            writer: None,
         };
         database.start(writer, readers).map_err(OpenError::Thread)?;
         Ok(database)
@@ -148,11 +151,10 @@ impl SqliteDatabase {
     fn start(&mut self, writer: Writer, readers: Vec<SqliteConnection>) -> std::io::Result<()> {
         let worker = self.lanes.writes.worker();
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
-        self.threads
-            .push(named("sqlite-writer").spawn(move || writer.serve(&worker))?);
+        self.writer = Some(named("sqlite-writer").spawn(move || writer.serve(&worker))?);
         for reader in readers {
             let worker = self.lanes.reads.worker();
-            self.threads
+            self.readers
                 .push(named("sqlite-reader").spawn(move || readers::serve(&worker, reader))?);
         }
         Ok(())
@@ -205,13 +207,18 @@ impl SqliteDatabase {
 
 impl Drop for SqliteDatabase {
     fn drop(&mut self) {
-        self.lanes.writes.close();
+        // One after the other: the last connection moves the log of the file into it and removes it. Of several that end
+        // at once, each takes another one for the last.
         self.lanes.reads.close();
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the SQLite database had panicked");
-            }
-        }
+        self.readers.drain(..).for_each(wait_for);
+        self.lanes.writes.close();
+        self.writer.take().into_iter().for_each(wait_for);
+    }
+}
+
+fn wait_for(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a thread of the SQLite database had panicked");
     }
 }
 

@@ -169,3 +169,16 @@ fn a_folder_that_must_not_be_written_is_refused() {
     run_restricted(&as_anybody(), test, folder.path());
     fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
 }
+
+#[test]
+fn a_database_that_was_closed_is_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..200 {
+        open(&folder.path().join("tasks.db")).unwrap().migrate().unwrap();
+        let files: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(files, ["tasks.db"]);
+    }
+}
