@@ -119,8 +119,8 @@ pub struct SqliteDatabase {
     version: String,
     schema: SchemaState,
     lanes: Arc<Lanes>,
-    readers: Vec<JoinHandle<()>>,
-    writer: Option<JoinHandle<()>>,
+    /// Each hands its connection back when it ends, if it still has one.
+    threads: Vec<JoinHandle<Option<SqliteConnection>>>,
 }
 
 impl SqliteDatabase {
@@ -141,8 +141,7 @@ impl SqliteDatabase {
             version,
             schema,
             lanes: Arc::new(Lanes::new(settings.queue, settings.call_timeout)),
-            readers: Vec::new(),
-            writer: None,
+            threads: Vec::new(),
         };
         database.start(writer, readers).map_err(OpenError::Thread)?;
         Ok(database)
@@ -151,11 +150,12 @@ impl SqliteDatabase {
     fn start(&mut self, writer: Writer, readers: Vec<SqliteConnection>) -> std::io::Result<()> {
         let worker = self.lanes.writes.worker();
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
-        self.writer = Some(named("sqlite-writer").spawn(move || writer.serve(&worker))?);
+        self.threads
+            .push(named("sqlite-writer").spawn(move || writer.serve(&worker))?);
         for reader in readers {
             let worker = self.lanes.reads.worker();
-            self.readers
-                .push(named("sqlite-reader").spawn(move || readers::serve(&worker, reader))?);
+            self.threads
+                .push(named("sqlite-reader").spawn(move || Some(readers::serve(&worker, reader)))?);
         }
         Ok(())
     }
@@ -207,18 +207,17 @@ impl SqliteDatabase {
 
 impl Drop for SqliteDatabase {
     fn drop(&mut self) {
-        // One after the other: the last connection moves the log of the file into it and removes it. Of several that end
-        // at once, each takes another one for the last.
         self.lanes.reads.close();
-        self.readers.drain(..).for_each(wait_for);
         self.lanes.writes.close();
-        self.writer.take().into_iter().for_each(wait_for);
-    }
-}
-
-fn wait_for(thread: JoinHandle<()>) {
-    if thread.join().is_err() {
-        tracing::error!("a thread of the SQLite database had panicked");
+        for thread in self.threads.drain(..) {
+            // Connections are closed here, one after the other: the last one moves the log of the file into it and
+            // removes it, and of several that close at once each takes another one for the last.
+            if let Ok(connection) = thread.join() {
+                drop(connection);
+            } else {
+                tracing::error!("a thread of the SQLite database had panicked");
+            }
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use diesel::prelude::*;
 
 use crate::queue::Worker;
 
-/// Serves reads one by one until the line is closed. Under write-ahead logging no read waits for a write.
-pub(crate) fn serve(worker: &Worker, mut connection: SqliteConnection) {
+/// Serves reads one by one until the line is closed, and hands the connection back. Under write-ahead logging no read
+/// waits for a write.
+pub(crate) fn serve(worker: &Worker, mut connection: SqliteConnection) -> SqliteConnection {
     while let Some(jobs) = worker.next(1) {
         for mut job in jobs {
             if job.is_wanted() {
@@ -14,4 +15,5 @@ pub(crate) fn serve(worker: &Worker, mut connection: SqliteConnection) {
             }
         }
     }
+    connection
 }

@@ -36,8 +36,8 @@ impl Writer {
         Ok(Self { file, connection })
     }
 
-    /// Serves writes until the line is closed.
-    pub(crate) fn serve(mut self, worker: &Worker) {
+    /// Serves writes until the line is closed, and hands the connection back, if there is one.
+    pub(crate) fn serve(mut self, worker: &Worker) -> Option<SqliteConnection> {
         while let Some(mut group) = worker.next(MOST_PER_COMMIT) {
             // Nobody waits for an answer: then nobody has to wait for the lock either.
             group.retain(|job| job.is_wanted());
@@ -55,6 +55,7 @@ impl Writer {
                 }
             }
         }
+        self.connection
     }
 
     /// Runs a group in one transaction. An error means that nothing of it is stored.
