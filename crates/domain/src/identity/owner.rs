@@ -1,4 +1,3 @@
-use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -7,7 +6,7 @@ use thiserror::Error;
 ///
 /// 1 to 255 Unicode scalar values, not blank, without control characters. Never trimmed, never case-folded: an
 /// e-mail address, a UUID and a short random string are all fine.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(Arc<str>);
 
 impl Owner {
@@ -35,12 +34,6 @@ impl Owner {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl fmt::Debug for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Owner({:?})", self.as_str())
     }
 }
 

@@ -106,3 +106,15 @@ refusal_reasons! {
     /// Names a user in a form that cannot be one.
     BadUserId => "bad_user_id",
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_written_as_its_code_and_keeps_its_hint() {
+        let refusal = Refusal::new(RefusalReason::BadSignature).with_hint("compare the secrets");
+        assert_eq!(refusal.to_string(), "bad_signature");
+        assert_eq!(refusal.hint, Some("compare the secrets"));
+    }
+}

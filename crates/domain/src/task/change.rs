@@ -45,3 +45,24 @@ impl TaskChange {
         *self == Self::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_sets_one_field_is_not_empty() {
+        assert!(TaskChange::default().is_empty());
+        let clears = TaskChange {
+            description: Edit::Set(None),
+            ..TaskChange::default()
+        };
+        assert!(!clears.is_empty());
+    }
+
+    #[test]
+    fn only_a_field_that_is_set_has_a_new_value() {
+        assert_eq!(Edit::Set(Status::Completed).as_set(), Some(&Status::Completed));
+        assert_eq!(Edit::<Status>::Keep.as_set(), None);
+    }
+}

@@ -81,7 +81,8 @@ mod tests {
         #[test]
         fn an_accepted_description_is_kept_exactly(text in any::<String>()) {
             if let Ok(description) = Description::parse(text.clone()) {
-                prop_assert_eq!(description.as_str(), text);
+                prop_assert_eq!(description.as_str(), &text);
+                prop_assert_eq!(description.into_string(), text);
             }
         }
     }

@@ -71,4 +71,21 @@ mod tests {
     fn no_status_is_no_set_of_statuses() {
         assert_eq!(StatusSet::new([]), None);
     }
+
+    #[test]
+    fn each_status_of_a_set_is_named_once() {
+        let statuses = [Status::Completed, Status::Pending, Status::Completed];
+        let set = StatusSet::new(statuses).unwrap();
+        assert!(set.iter().eq([Status::Pending, Status::Completed]));
+    }
+
+    #[test]
+    fn a_filter_with_one_condition_is_not_empty() {
+        assert!(TaskFilter::default().is_empty());
+        let completed = TaskFilter {
+            statuses: StatusSet::new([Status::Completed]),
+            ..TaskFilter::default()
+        };
+        assert!(!completed.is_empty());
+    }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// Names a task: a UUID version 7 (RFC 9562 5.7), whose first 48 bits are the millisecond of its creation. Ids
 /// sort by that time.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(Uuid);
 
 impl TaskId {
@@ -62,12 +62,6 @@ impl fmt::Display for TaskId {
     }
 }
 
-impl fmt::Debug for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TaskId({self})")
-    }
-}
-
 /// Makes the ids of new tasks: nothing else in the domain is random.
 pub trait TaskIds: Send + Sync {
     /// A new id that carries the millisecond of `now` and MUST differ from every other id ever made.
@@ -92,6 +86,8 @@ mod tests {
         let id = TaskId::parse(TEXT).unwrap();
         assert_eq!(TaskId::parse(&TEXT.to_uppercase()), Ok(id));
         assert_eq!(id.to_string(), TEXT);
+        assert_eq!(format!("{id:?}"), format!("TaskId({TEXT})"));
+        assert_eq!(TaskId::from_uuid(id.as_uuid()), Ok(id));
     }
 
     #[test]

@@ -75,6 +75,7 @@ mod tests {
     #[test]
     fn a_stored_key_is_restored_or_corrupt() {
         let stored = key("k").unwrap();
+        assert_eq!(stored.as_str(), "k");
         assert_eq!(
             IdempotencyKey::restore("k".to_owned(), Some(vec![7; 32])).unwrap(),
             stored

@@ -129,6 +129,11 @@ mod tests {
     }
 
     #[test]
+    fn storages_are_given_the_term_folded() {
+        assert_eq!(SearchTerm::parse("ΟΔΟΣ MILK").unwrap().folded(), "οδοσ milk");
+    }
+
+    #[test]
     fn the_white_space_around_a_term_is_dropped_and_the_rest_is_measured() {
         assert_eq!(SearchTerm::parse("  a  b "), SearchTerm::parse("a  b"));
         assert_eq!(SearchTerm::parse(" \u{3000}"), Err(SearchTermError::Blank));

@@ -194,6 +194,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn counting_summing_up_and_clearing_see_the_callers_tasks_alone() {
+        let service = service();
+        let caller = a_caller();
+        for _ in 0..3 {
+            service.create(&caller, milk(), None).await.unwrap();
+        }
+        let done = service.create(&caller, milk(), None).await.unwrap().task.id();
+        let change = service.update(&caller, done, &complete(), &Expected::Any).await;
+        change.unwrap();
+        service
+            .create(&a_caller_named("somebody else"), milk(), None)
+            .await
+            .unwrap();
+
+        assert_eq!(service.count(&caller, &TaskFilter::default()).await.unwrap(), 4);
+        let summary = service.summary(&caller).await.unwrap();
+        assert_eq!((summary.with_status(milk().status), summary.total()), (3, 4));
+        let open = StatusSet::new([milk().status]).unwrap();
+        assert_eq!(service.delete_with_status(&caller, &open).await.unwrap(), 3);
+        assert_eq!(service.count(&caller, &TaskFilter::default()).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
     async fn a_stale_version_is_a_mismatch_that_names_the_current_one() {
         let service = service();
         let id = service.create(&a_caller(), milk(), None).await.unwrap().task.id();

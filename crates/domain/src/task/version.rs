@@ -54,6 +54,7 @@ mod tests {
     fn versions_start_at_1_and_grow_by_1() {
         assert_eq!(Version::new(1), Ok(Version::FIRST));
         assert_eq!(Version::FIRST.next().get(), 2);
+        assert_eq!(Version::FIRST.next().to_string(), "2");
     }
 
     #[test]
