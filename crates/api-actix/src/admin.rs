@@ -154,11 +154,11 @@ mod tests {
     use adapters_sqlite::{SqliteDatabase, SqliteSettings};
 
     use super::*;
+    use crate::backend::Backend;
     use crate::config::{LogConfig, LogFormat, Source, TokenConfig};
     use crate::policy::Policy;
     use crate::telemetry;
     use crate::time_limits::TimeLimits;
-    use crate::wiring::Backend;
 
     fn desk(folder: &tempfile::TempDir, time_limits: TimeLimits) -> Desk {
         let source = Source::of_environment(&[("BETTER_AUTH_SECRET", "0123456789-0123456789-0123456789")]);

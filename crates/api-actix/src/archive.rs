@@ -3,9 +3,9 @@
 use domain::identity::Owner;
 use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskId};
 
+use crate::backend::{Backend, DatabaseInfo};
 use crate::config::DatabaseConfig;
 use crate::failure::{Failure, chain};
-use crate::wiring::{Backend, DatabaseInfo};
 
 /// How many tasks go at once: enough to make a commit cheap, few enough to fit into memory however long they are.
 pub(crate) const BATCH: u16 = 1_000;

@@ -11,6 +11,7 @@ use domain::clock::Clock;
 use domain::identity::Owner;
 use serde_json::json;
 
+use crate::backend::Backend;
 use crate::check_config;
 use crate::config::{
     Config, ConfigError, DatabaseConfig, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
@@ -25,7 +26,6 @@ use crate::running::Running;
 use crate::system::SystemClock;
 use crate::telemetry;
 use crate::user_data::{self, UserCommand};
-use crate::wiring::Backend;
 
 /// A secure, multi-tenant task REST API that verifies the tokens of Better Auth.
 #[derive(Debug, Parser)]

@@ -16,10 +16,10 @@
 //! | [`openapi`] | the description of all this, made from it |
 //!
 //! [`observe`] records what happens to requests on their way. At start [`commands`] reads [`config`] ([`policy`] and
-//! [`time_limits`] are what it says about requests), `wiring` puts the adapters together into the [`app`] of each worker,
-//! [`server`] listens, `admin` beside it, and `running` is both; `telemetry` logs, [`system`] tells the time. The other
-//! commands have files of their own: `dev`, `check_config`, `healthcheck`, and over what is stored (`archive`) `copy` and
-//! `user_data`. A command that does not succeed ends with a `failure`.
+//! [`time_limits`] are what it says about requests), `backend` opens the database, `wiring` puts everything together into
+//! the [`app`] of each worker, [`server`] listens, `admin` beside it, and `running` is both; `telemetry` logs, [`system`]
+//! tells the time. The other commands have files of their own: `dev`, `check_config`, `healthcheck`, and over what is
+//! stored (`archive`) `copy` and `user_data`. A command that does not succeed ends with a `failure`.
 //!
 //! # Adding an operation
 //!
@@ -35,6 +35,7 @@ mod admin;
 pub mod app;
 mod archive;
 mod authenticated;
+mod backend;
 pub mod body;
 mod check_config;
 mod client_address;

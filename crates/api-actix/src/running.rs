@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::admin::{Admin, Desk};
 use crate::app::Lifecycle;
+use crate::backend::Backend;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::observe::Observers;
 use crate::server::Server;
 use crate::telemetry::LogLevel;
-use crate::wiring::{Backend, Wiring};
+use crate::wiring::Wiring;
 
 /// A server that listens, with its listener for operators if there is one.
 pub(crate) struct Running {

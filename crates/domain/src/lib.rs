@@ -48,7 +48,7 @@
 //! 2. Add a fake to `testing`, and if several adapters will keep its promises, write the contract as plain functions
 //!    over `&dyn Port`. For failures that no fake can have, give the trait
 //!    `#[cfg_attr(feature = "testing", mockall::automock)]`.
-//! 3. Implement it in an adapter crate and name that adapter in the wiring of the binary, nowhere else.
+//! 3. Implement it in an adapter crate and name that adapter in `backend` or `wiring` of the binary, nowhere else.
 
 pub mod clock;
 pub mod health;

@@ -1,0 +1,103 @@
+//! The database of the process, whichever it is. A new kind gets a variant and a file here.
+
+mod info;
+mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
+
+use adapters_postgres::PostgresDatabase;
+use adapters_sqlite::SqliteDatabase;
+use domain::health::StorageHealth;
+use domain::task::{TaskArchive, TaskRepository};
+
+pub(crate) use self::info::DatabaseInfo;
+
+use crate::config::{DatabaseConfig, DatabaseLocation};
+use crate::failure::{Failure, chain};
+use crate::observe::snapshot::Snapshot;
+
+/// The database of the process.
+#[derive(Clone)]
+pub enum Backend {
+    /// A PostgreSQL server.
+    Postgres(PostgresDatabase),
+    /// A SQLite file.
+    Sqlite(Arc<SqliteDatabase>),
+}
+
+impl Backend {
+    /// Opens the database, waiting for it as long as the settings say.
+    ///
+    /// # Errors
+    /// It is out of reach, or it refuses us.
+    pub async fn open(config: &DatabaseConfig, workers: usize) -> Result<(Self, DatabaseInfo), Failure> {
+        match &config.location {
+            DatabaseLocation::Postgres { url, migration_url } => {
+                let (database, info) = postgres::open(config, url, migration_url.as_deref(), workers).await?;
+                Ok((Self::Postgres(database), info))
+            }
+            DatabaseLocation::Sqlite(path) => {
+                let (database, info) = sqlite::open(config.variable, path)?;
+                Ok((Self::Sqlite(database), info))
+            }
+        }
+    }
+
+    /// Brings the schema up to date and answers the names of the migrations that ran.
+    ///
+    /// # Errors
+    /// A migration failed; nothing is half done then.
+    pub async fn migrate(&self) -> Result<Vec<String>, Failure> {
+        match self {
+            Self::Postgres(database) => postgres::migrate(database).await,
+            Self::Sqlite(database) => sqlite::migrate(database).await,
+        }
+    }
+
+    /// Which kind of database it is, as the semantic conventions of OpenTelemetry call it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgresql",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// How it is used right now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        match self {
+            Self::Postgres(database) => postgres::snapshot(database.stats()),
+            Self::Sqlite(database) => sqlite::snapshot(database.stats()),
+        }
+    }
+
+    /// The archive of operators.
+    ///
+    /// # Errors
+    /// There is no connection to be had.
+    pub async fn archive(&self) -> Result<Box<dyn TaskArchive>, Failure> {
+        match self {
+            Self::Postgres(database) => match database.archive().await {
+                Ok(archive) => Ok(Box::new(archive)),
+                Err(error) => Err(Failure::unavailable(chain(&error))),
+            },
+            Self::Sqlite(database) => Ok(Box::new(database.archive())),
+        }
+    }
+
+    /// The ports of one worker.
+    #[must_use]
+    pub fn worker(&self) -> (Arc<dyn TaskRepository>, Arc<dyn StorageHealth>) {
+        match self {
+            Self::Postgres(database) => {
+                let tasks = Arc::new(database.worker());
+                (Arc::clone(&tasks) as _, tasks)
+            }
+            Self::Sqlite(database) => {
+                let tasks = Arc::new(database.tasks());
+                (Arc::clone(&tasks) as _, tasks)
+            }
+        }
+    }
+}
