@@ -19,7 +19,7 @@ use crate::net::net;
 use crate::observe::Observers;
 use crate::observe::metrics::Metrics;
 use crate::problem::{Code, Problem};
-use crate::routes::{health, nothing_here};
+use crate::routes::{health, nothing_here, readable};
 use crate::server::{listeners, serve, url_of};
 use crate::telemetry::LogLevel;
 use crate::wiring::Wiring;
@@ -109,10 +109,10 @@ fn admin_app(
     actix_web::App::new()
         .app_data(app)
         .app_data(web::Data::new(desk))
-        .service(web::resource("/metrics").get(metrics).head(metrics))
+        .service(readable("/metrics", metrics))
         .service(web::resource("/log-level").get(log_level).put(set_log_level))
-        .service(web::resource("/livez").get(health::live).head(health::live))
-        .service(web::resource("/readyz").get(health::ready).head(health::ready))
+        .service(readable("/livez", health::live))
+        .service(readable("/readyz", health::ready))
         .default_service(web::to(nothing_here))
         .wrap(NormalizePath::trim())
         .wrap(from_fn(net))

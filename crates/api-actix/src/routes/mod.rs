@@ -7,9 +7,9 @@ pub(crate) mod docs;
 pub mod health;
 pub(crate) mod tasks;
 
-use actix_web::HttpResponse;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 
 use crate::authenticated::authenticate;
 use crate::problem::{Code, Problem};
@@ -18,57 +18,47 @@ use crate::problem::{Code, Problem};
 pub(crate) fn configure(services: &mut ServiceConfig) {
     services
         // Before the scope: monitoring has no token.
-        .service(web::resource("/health").get(health::health).head(health::health))
-        .service(web::resource("/healthz").get(health::health).head(health::health))
-        .service(
-            web::resource("/api/health")
-                .get(health::health)
-                .head(health::health),
-        )
+        .service(readable("/health", health::health))
+        .service(readable("/healthz", health::health))
+        .service(readable("/api/health", health::health))
         // Before the rest: each path is compared in this order.
         .service(
             web::scope("/api")
-                .service(web::resource("/me").get(about::me).head(about::me))
+                .service(readable("/me", about::me))
                 .service(
-                    web::resource("/tasks")
+                    readable("/tasks", tasks::list)
                         .post(tasks::create)
-                        .get(tasks::list)
-                        .head(tasks::list)
                         .delete(tasks::delete_many),
                 )
                 // Before the ids: it can never be one.
+                .service(readable("/tasks/summary", tasks::summary))
                 .service(
-                    web::resource("/tasks/summary")
-                        .get(tasks::summary)
-                        .head(tasks::summary),
-                )
-                .service(
-                    web::resource("/tasks/{task_id}")
-                        .get(tasks::get)
-                        .head(tasks::get)
+                    readable("/tasks/{task_id}", tasks::get)
                         .put(tasks::put)
                         .patch(tasks::patch)
                         .delete(tasks::delete),
                 )
                 .wrap(from_fn(authenticate)),
         )
-        .service(web::resource("/").get(about::service).head(about::service))
-        .service(
-            web::resource("/problems/{code}")
-                .get(about::problem)
-                .head(about::problem),
-        )
-        .service(
-            web::resource("/openapi.json")
-                .get(docs::document)
-                .head(docs::document),
-        )
-        .service(web::resource("/docs").get(docs::page).head(docs::page))
-        .service(web::resource("/docs/{file}").get(docs::file).head(docs::file))
-        .service(web::resource("/redoc").get(docs::redoc).head(docs::redoc))
-        .service(web::resource("/livez").get(health::live).head(health::live))
-        .service(web::resource("/readyz").get(health::ready).head(health::ready))
+        .service(readable("/", about::service))
+        .service(readable("/problems/{code}", about::problem))
+        .service(readable("/openapi.json", docs::document))
+        .service(readable("/docs", docs::page))
+        .service(readable("/docs/{file}", docs::file))
+        .service(readable("/redoc", docs::redoc))
+        .service(readable("/livez", health::live))
+        .service(readable("/readyz", health::ready))
         .default_service(web::to(nothing_here));
+}
+
+/// A resource with this handler for GET, and for HEAD, which is GET without the body (RFC 9110, 9.3.2).
+pub(crate) fn readable<H, Args>(path: &str, handler: H) -> Resource
+where
+    H: Handler<Args>,
+    Args: FromRequest + 'static,
+    H::Output: Responder + 'static,
+{
+    web::resource(path).get(handler.clone()).head(handler)
 }
 
 /// What every other path answers.

@@ -57,21 +57,16 @@ impl ListParameters {
             }
         });
         filter.statuses = StatusSet::new(statuses);
-        let mut after = None;
         // A cursor belongs to a list, so it can be judged only if that is known.
-        if errors.are_only_about(&["limit", "count"])
-            && let Some(text) = cursor
-        {
-            let list = List {
-                owner,
-                filter: &filter,
-                sort,
-            };
-            after = list.decode(&text);
-            if after.is_none() {
+        let cursor = cursor.filter(|_| errors.are_only_about(&["limit", "count"]));
+        let after = cursor.and_then(|text| {
+            let filter = &filter;
+            let position = List { owner, filter, sort }.decode(&text);
+            if position.is_none() {
                 errors.add_parameter("cursor", &Rule::InvalidCursor);
             }
-        }
+            position
+        });
         errors.or(())?;
         let query = TaskQuery::new(filter, sort, limit, after)
             .map_err(|_| FieldErrors::of_parameter("cursor", &Rule::InvalidCursor))?;
