@@ -83,3 +83,50 @@ impl ArchivedRow {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use domain::testing::{a_task, an_owner};
+
+    use super::*;
+
+    /// The row of a sound task, with one thing about it changed.
+    fn a_row(change: impl FnOnce(&mut TaskRow)) -> TaskRow {
+        let task = a_task(&an_owner(), "title");
+        let parts = task.parts();
+        let mut row = TaskRow {
+            id: parts.id.as_uuid(),
+            title: parts.title.as_str().to_owned(),
+            description: parts.description.clone().map(Description::into_string),
+            status: parts.status.as_str().to_owned(),
+            version: parts.version.get(),
+            created_at: parts.created_at,
+            updated_at: parts.updated_at,
+        };
+        change(&mut row);
+        row
+    }
+
+    #[test]
+    fn a_row_that_breaks_any_rule_is_corrupt() {
+        assert!(a_row(|_| ()).into_task(&an_owner()).is_ok());
+        let broken = [
+            a_row(|row| row.id = Uuid::nil()),
+            a_row(|row| row.created_at += TimeDelta::milliseconds(1)),
+            a_row(|row| row.updated_at = row.created_at - TimeDelta::microseconds(1)),
+            a_row(|row| row.version = 0),
+            a_row(|row| row.status = "done".to_owned()),
+            a_row(|row| row.title = " ".to_owned()),
+            a_row(|row| row.title = "t".repeat(256)),
+            a_row(|row| row.description = Some("a\0b".to_owned())),
+        ];
+        for (number, row) in broken.into_iter().enumerate() {
+            let answer = row.into_task(&an_owner());
+            assert!(
+                matches!(answer, Err(RepositoryError::Corrupt(_))),
+                "row {number}: {answer:?}"
+            );
+        }
+    }
+}
