@@ -28,36 +28,44 @@ impl<'a> CompactToken<'a> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refusal::new(RefusalReason::TooLarge).with_hint(TOO_LARGE_HINT));
         }
-        if token.is_empty() || !token.bytes().all(is_bearer_byte) {
-            return Err(malformed());
+        match in_three(token) {
+            Some((signed, header, claims, signature)) => Ok(Self {
+                text: token,
+                header: segment(header)?,
+                claims: segment(claims)?,
+                signed,
+                signature,
+                signature_bytes: segment(signature)?,
+            }),
+            None => Err(not_in_three(token)),
         }
-        let parts: Vec<&str> = token.splitn(6, '.').collect();
-        match *parts.as_slice() {
-            [header, claims, signature] => Self::decode(token, header, claims, signature),
-            // RFC 7516 3.1; its second part may be empty.
-            [_, _, _, _, _] => Err(Refusal::new(RefusalReason::Encrypted)),
-            [_] => Err(session_token()),
-            [id, _] if is_session_id(id) => Err(session_token()),
-            _ => Err(malformed()),
-        }
-    }
-
-    fn decode(token: &'a str, header: &str, claims: &str, signature: &'a str) -> Result<Self, Refusal> {
-        let (signed, _) = token.rsplit_once('.').ok_or_else(malformed)?;
-        let signature_bytes = segment(signature)?;
-        Ok(Self {
-            text: token,
-            header: segment(header)?,
-            claims: segment(claims)?,
-            signed,
-            signature,
-            signature_bytes,
-        })
     }
 }
 
-/// Base64url without padding (RFC 7515 2). The engine also refuses bits that are left over after the last byte, so
-/// that each token has one spelling only.
+/// What is signed, its header and its claims, and the signature, of a text with two dots.
+fn in_three(token: &str) -> Option<(&str, &str, &str, &str)> {
+    let (signed, signature) = token.rsplit_once('.')?;
+    let (header, claims) = signed.split_once('.')?;
+    (!claims.contains('.')).then_some((signed, header, claims, signature))
+}
+
+/// Why a text has not two dots.
+fn not_in_three(token: &str) -> Refusal {
+    if token.is_empty() || !token.bytes().all(is_bearer_byte) {
+        return malformed();
+    }
+    let parts: Vec<&str> = token.splitn(6, '.').collect();
+    match *parts.as_slice() {
+        // RFC 7516 3.1; its second part may be empty.
+        [_, _, _, _, _] => Refusal::new(RefusalReason::Encrypted),
+        [_] => session_token(),
+        [id, _] if is_session_id(id) => session_token(),
+        _ => malformed(),
+    }
+}
+
+/// Base64url without padding (RFC 7515 2), which has fewer characters than a bearer token may have. The engine also
+/// refuses bits that are left over after the last byte, so that each token has one spelling only.
 fn segment(text: &str) -> Result<Vec<u8>, Refusal> {
     if text.is_empty() {
         return Err(malformed());

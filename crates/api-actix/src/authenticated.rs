@@ -67,26 +67,21 @@ fn refused(request: &ServiceRequest, app: &App, error: AuthError) -> Problem {
 }
 
 /// The token of the one `Authorization: Bearer` header (RFC 6750, 2.1); the scheme in any letter case (RFC 9110, 11.1).
-/// Nothing else carries tokens: no cookie, no query parameter.
+/// Nothing else carries tokens: no cookie, no query parameter. What a token may consist of is the verifier's to say.
 fn bearer_token(headers: &HeaderMap) -> Result<&str, RefusalReason> {
     let mut values = headers.get_all(header::AUTHORIZATION);
     let value = values.next().ok_or(RefusalReason::Missing)?;
     if values.next().is_some() {
         return Err(RefusalReason::Malformed);
     }
-    let value = value
-        .to_str()
-        .map_err(|_| RefusalReason::Malformed)?
-        .trim_matches(' ');
+    let value = str::from_utf8(value.as_bytes()).map_err(|_| RefusalReason::Malformed)?;
+    let value = value.trim_matches(' ');
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(RefusalReason::Missing);
     }
     let token = token.trim_start_matches(' ');
-    let is_token_character = |byte: u8| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b'-')
-    };
-    if token.is_empty() || !token.bytes().all(is_token_character) {
+    if token.is_empty() {
         return Err(RefusalReason::Malformed);
     }
     Ok(token)
@@ -196,17 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn two_headers_or_no_single_token_are_malformed() {
+    fn two_headers_or_no_token_are_malformed() {
         let good = b"Bearer a.b.c".as_slice();
-        for values in [
-            &[good, good][..],
-            &[b"Bearer"],
-            &[b"Bearer "],
-            &[b"Bearer a.b.c d.e.f"],
-            &[b"Bearer a,b"],
-            &[b"Bearer \"a.b.c\""],
-            &[b"Bearer \xff"],
-        ] {
+        for values in [&[good, good][..], &[b"Bearer"], &[b"Bearer "], &[b"Bearer \xff"]] {
             assert_eq!(read(values), Err(RefusalReason::Malformed), "{values:?}");
         }
     }
@@ -233,7 +220,6 @@ mod tests {
                 if let Ok(token) = read(&read_values) {
                     prop_assert_eq!(values.len(), 1);
                     prop_assert!(values[0].windows(token.len()).any(|part| part == token.as_bytes()));
-                    prop_assert!(token.bytes().all(|byte| byte.is_ascii_graphic() && !b",\"".contains(&byte)));
                     prop_assert_eq!(read(&[format!("Bearer {token}").as_bytes()]), Ok(token));
                 }
             }
