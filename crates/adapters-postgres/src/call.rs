@@ -118,7 +118,10 @@ impl Call<'_> {
             match self.attempt(lane, Some(first_run), &statement).await {
                 // It did not run again, so the first failure is what there is to say.
                 Err(Failure::Busy | Failure::NotConnected(_)) => {}
-                second => outcome = second,
+                second => {
+                    self.process.retry_budget.note_repeat();
+                    outcome = second;
+                }
             }
         }
         self.note(&outcome);
@@ -137,7 +140,10 @@ impl Call<'_> {
         let loan = self.lanes.lend(lane, self.deadline).await?;
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Failure::GaveUp(CALL_TIMEOUT));
+            return Err(Failure::GaveUp {
+                after: CALL_TIMEOUT,
+                is_silence: false,
+            });
         }
         let attempt = Attempt {
             handle: Arc::clone(&loan.handle),
@@ -186,7 +192,7 @@ async fn answer_on<T>(
     let (handle, lane) = (Arc::clone(&loan.handle), loan.lane);
     let mut unanswered = Unanswered(Some(loan));
     let outcome = answer_of(&handle, lane, lane.statement_timeout().min(left), statement).await;
-    if !matches!(outcome, Err(Failure::GaveUp(_))) {
+    if !matches!(outcome, Err(Failure::GaveUp { .. })) {
         drop(unanswered.0.take());
     }
     outcome
@@ -240,10 +246,14 @@ async fn answer_of<T>(
         }
         Err(_) => {
             // A server that is well would have stopped the statement by then, and said so.
-            if limit > server_limit {
+            let is_silence = limit > server_limit;
+            if is_silence {
                 handle.mark_silent(started);
             }
-            Err(Failure::GaveUp(limit))
+            Err(Failure::GaveUp {
+                after: limit,
+                is_silence,
+            })
         }
     }
 }

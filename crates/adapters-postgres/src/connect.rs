@@ -183,10 +183,17 @@ pub enum ConnectError {
     TimedOut(Duration),
     /// The network, TLS or the server said no.
     #[error("{}", described(.0))]
-    Failed(#[from] tokio_postgres::Error),
+    Failed(tokio_postgres::Error),
     /// The first statements on the connection failed.
     #[error("setting up the connection failed: {0}")]
     Setup(diesel::ConnectionError),
+}
+
+// By hand: what is described with its source must not have it as a source as well, or it is told twice.
+impl From<tokio_postgres::Error> for ConnectError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl ConnectError {

@@ -21,9 +21,14 @@ pub(crate) enum Failure {
     /// No connection could be made in time. Nothing was sent.
     #[error("{0}")]
     NotConnected(String),
-    /// It took longer than we wait; the server has not said anything.
-    #[error("no answer within {0:.1?}")]
-    GaveUp(Duration),
+    /// It took longer than we wait.
+    #[error("no answer within {after:.1?}")]
+    GaveUp {
+        /// How long we waited.
+        after: Duration,
+        /// Whether a server that is well would have said something by then.
+        is_silence: bool,
+    },
     /// The server has answered, or the connection has ended.
     #[error(transparent)]
     Statement(#[from] StatementError),
@@ -35,11 +40,17 @@ impl Failure {
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Busy => false,
-            Self::NotConnected(_) | Self::GaveUp(_) => true,
-            Self::Statement(error) => matches!(
-                error.meaning,
-                Meaning::Lost | Meaning::Useless | Meaning::Exhausted
-            ),
+            Self::NotConnected(_) => true,
+            Self::GaveUp { is_silence, .. } => *is_silence,
+            Self::Statement(error) => match error.meaning {
+                Meaning::Lost | Meaning::Useless | Meaning::Exhausted => true,
+                Meaning::Stale
+                | Meaning::Undone
+                | Meaning::TooSlow
+                | Meaning::Refused
+                | Meaning::Unreadable
+                | Meaning::Fault => false,
+            },
         }
     }
 }
@@ -49,7 +60,7 @@ impl From<Failure> for RepositoryError {
         match failure {
             Failure::Busy => Self::Busy,
             Failure::NotConnected(_) => Self::Unavailable(Box::new(failure)),
-            Failure::GaveUp(_) => Self::TimedOut(Box::new(failure)),
+            Failure::GaveUp { .. } => Self::TimedOut(Box::new(failure)),
             Failure::Statement(error) => match error.meaning {
                 Meaning::Lost | Meaning::Useless | Meaning::Stale | Meaning::Undone | Meaning::Exhausted => {
                     Self::Unavailable(Box::new(error))
@@ -173,7 +184,15 @@ impl StatementError {
 
     /// Whether nobody should get this connection again.
     pub(crate) fn spoils_the_connection(&self) -> bool {
-        matches!(self.meaning, Meaning::Lost | Meaning::Useless | Meaning::Stale)
+        match self.meaning {
+            Meaning::Lost | Meaning::Useless | Meaning::Stale => true,
+            Meaning::Undone
+            | Meaning::Exhausted
+            | Meaning::TooSlow
+            | Meaning::Refused
+            | Meaning::Unreadable
+            | Meaning::Fault => false,
+        }
     }
 }
 

@@ -132,7 +132,7 @@ pub enum MigrateError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The transaction around the migrations failed.
-    #[error("the transaction around the migrations failed: {0}")]
+    #[error("the transaction around the migrations failed")]
     Transaction(#[from] diesel::result::Error),
     /// A migration failed.
     #[error("a migration failed: {0}")]

@@ -34,8 +34,13 @@ impl Failure {
         let Self::Statement(error) = self else { return None };
         match error.meaning() {
             Meaning::Undone | Meaning::Stale => Some(FirstRun::Undone),
-            Meaning::Lost if repeat != Repeat::Never => Some(FirstRun::Unknown),
-            _ => None,
+            Meaning::Lost => (repeat != Repeat::Never).then_some(FirstRun::Unknown),
+            Meaning::Useless
+            | Meaning::Exhausted
+            | Meaning::TooSlow
+            | Meaning::Refused
+            | Meaning::Unreadable
+            | Meaning::Fault => None,
         }
     }
 }
@@ -49,7 +54,7 @@ const MOST_CALLS: u32 = 100 * CALLS_PER_REPEAT;
 /// database that fails again and again empties it, and is then not asked twice for everything.
 pub(crate) struct RetryBudget {
     calls: AtomicU32,
-    spent: AtomicU64,
+    done: AtomicU64,
     denied: AtomicU64,
 }
 
@@ -57,7 +62,7 @@ impl RetryBudget {
     pub(crate) fn new() -> Self {
         Self {
             calls: AtomicU32::new(MOST_CALLS),
-            spent: AtomicU64::new(0),
+            done: AtomicU64::new(0),
             denied: AtomicU64::new(0),
         }
     }
@@ -70,21 +75,27 @@ impl RetryBudget {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
     }
 
-    /// Takes one repeat out, if there is one.
+    /// Takes one repeat out, if there is one; counts it if there is none.
     pub(crate) fn spend(&self) -> bool {
         let less = |calls: u32| calls.checked_sub(CALLS_PER_REPEAT);
         let is_there = self
             .calls
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
             .is_ok();
-        let count = if is_there { &self.spent } else { &self.denied };
-        count.fetch_add(1, Ordering::Relaxed);
+        if !is_there {
+            self.denied.fetch_add(1, Ordering::Relaxed);
+        }
         is_there
+    }
+
+    /// Counts a second run. Not every repeat that was taken out becomes one: there may be no connection to be had.
+    pub(crate) fn note_repeat(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn stats(&self) -> RepeatStats {
         RepeatStats {
-            done: self.spent.load(Ordering::Relaxed),
+            done: self.done.load(Ordering::Relaxed),
             denied: self.denied.load(Ordering::Relaxed),
             left: self.calls.load(Ordering::Relaxed) / CALLS_PER_REPEAT,
         }
@@ -120,7 +131,10 @@ mod tests {
         for failure in [
             Failure::Busy,
             Failure::NotConnected("refused".to_owned()),
-            Failure::GaveUp(Duration::from_secs(5)),
+            Failure::GaveUp {
+                after: Duration::from_secs(5),
+                is_silence: true,
+            },
         ] {
             assert_eq!(failure.allows(Repeat::Read), None, "{failure}");
         }
@@ -132,14 +146,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_spent_and_denied_is_counted() {
+    fn second_runs_and_denied_ones_are_counted() {
         let budget = RetryBudget::new();
         let stats = |done, denied, left| RepeatStats { done, denied, left };
         assert_eq!(budget.stats(), stats(0, 0, 100));
         budget.spend();
+        assert_eq!(budget.stats(), stats(0, 0, 99), "it may find no connection");
+        budget.note_repeat();
         assert_eq!(budget.stats(), stats(1, 0, 99));
         spent(&budget);
-        assert_eq!(budget.stats(), stats(100, 901, 0));
+        assert_eq!(budget.stats(), stats(1, 901, 0));
     }
 
     #[test]

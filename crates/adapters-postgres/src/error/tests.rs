@@ -111,7 +111,13 @@ fn only_a_database_that_is_away_or_cannot_work_is_an_outage() {
         assert_eq!(is_outage, wanted, "{text}");
     }
     assert!(Failure::NotConnected(String::new()).is_outage());
-    assert!(Failure::GaveUp(Duration::ZERO).is_outage());
+    for is_silence in [true, false] {
+        let gave_up = Failure::GaveUp {
+            after: Duration::ZERO,
+            is_silence,
+        };
+        assert_eq!(gave_up.is_outage(), is_silence);
+    }
     assert!(!Failure::Busy.is_outage());
 }
 

@@ -47,7 +47,10 @@ impl PostgresTaskArchive {
         let failure = match timeout(PATIENCE, statement).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => cause_of(&error, &self.handle, false).await.into(),
-            Err(_) => Failure::GaveUp(PATIENCE),
+            Err(_) => Failure::GaveUp {
+                after: PATIENCE,
+                is_silence: true,
+            },
         };
         Err(failure.into())
     }
