@@ -46,15 +46,16 @@ impl Lane {
     }
 }
 
-/// The pools of all workers of the process that live.
+/// The pools of all workers that answer requests, as long as they live.
 #[derive(Default)]
 pub(crate) struct Pools(Mutex<Vec<Weak<LanePool>>>);
 
 impl Pools {
-    fn add(&self, pool: &Arc<LanePool>) {
+    /// From now on these connections are among the figures.
+    pub(crate) fn count(&self, lanes: &Lanes) {
         let mut pools = self.lock();
         pools.retain(|pool| pool.strong_count() > 0);
-        pools.push(Arc::downgrade(pool));
+        pools.extend([&lanes.read, &lanes.work].map(Arc::downgrade));
     }
 
     /// How those of one lane are used together.
@@ -80,12 +81,10 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    pub(crate) fn new(connector: &Arc<Connector>, settings: &PostgresSettings, pools: &Pools) -> Self {
+    pub(crate) fn new(connector: &Arc<Connector>, settings: &PostgresSettings) -> Self {
         let pool = |lane, size| {
             let pool = LanePool::new(Arc::clone(connector), lane, size, settings.acquire_timeout);
-            let pool = Arc::new(pool);
-            pools.add(&pool);
-            pool
+            Arc::new(pool)
         };
         Self {
             // One: a connection that is handed back at once never makes the pool open a second.
