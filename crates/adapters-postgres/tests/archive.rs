@@ -36,15 +36,15 @@ async fn what_breaks_a_rule_is_corrupt_and_never_carried_on() {
     for (spoil, wanted) in [
         (
             "idempotency_key = 'k', idempotency_fingerprint = '\\x0102'",
-            "a row of tasks has an impossible idempotency_fingerprint",
+            "a stored task has an impossible idempotency_fingerprint",
         ),
         (
             "idempotency_key = 'a b', idempotency_fingerprint = sha256('')",
-            "a row of tasks has an impossible idempotency_key",
+            "a stored task has an impossible idempotency_key",
         ),
         (
             "idempotency_key = NULL, idempotency_fingerprint = NULL, title = ' '",
-            "a row of tasks has an impossible title",
+            "a stored task has an impossible title",
         ),
         (
             "title = 'title', updated_at = 'infinity'",

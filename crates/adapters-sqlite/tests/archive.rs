@@ -59,7 +59,7 @@ async fn what_breaks_a_rule_is_corrupt_and_never_carried_on() {
         };
         assert_eq!(
             cause.to_string(),
-            format!("a row of tasks has an impossible {wanted}")
+            format!("a stored task has an impossible {wanted}")
         );
         run(
             &fixture,

@@ -1,13 +1,13 @@
 //! What a task is, which rules it obeys, and the ports through which the outside reaches it.
 //!
 //! This crate knows no HTTP, no SQL, no wire format, no clock and no source of randomness. Everything it needs
-//! from the outside is a **port**: a trait with its promises written down, implemented by an adapter crate and by
-//! a double in `testing`.
+//! from the outside is a **port**: a trait with its promises written down, implemented by an adapter crate or by the
+//! binary, and mostly by a double in `testing` too.
 //!
 //! | Room | What lives there |
 //! |---|---|
 //! | [`identity`] | who is asking: [`identity::Owner`], [`identity::Caller`], the port [`identity::TokenVerifier`] |
-//! | [`task`] | the task, one file per value object, the ports [`task::TaskRepository`], [`task::TaskArchive`] and [`task::TaskIds`], the use cases in [`task::TaskService`] |
+//! | [`task`] | the task, one file per notion, the ports [`task::TaskRepository`], [`task::TaskArchive`] and [`task::TaskIds`], the use cases in [`task::TaskService`] |
 //! | [`clock`], [`health`] | the small ports: the time, whether the storage answers |
 //! | `testing` (feature `testing`) | builders, a fixed clock, the in-memory repository, mocks, and the contracts that every storage passes |
 //!

@@ -76,7 +76,8 @@ impl ArchivedRow {
             idempotency_key,
             idempotency_fingerprint,
         } = self;
-        let key = idempotency_key.map(|text| IdempotencyKey::restore(text, idempotency_fingerprint));
+        let fingerprint = idempotency_fingerprint.unwrap_or_default();
+        let key = idempotency_key.map(|text| IdempotencyKey::restore(text, &fingerprint));
         Ok(ArchivedTask {
             task: task.into_task(owner)?,
             key: key.transpose()?,

@@ -6,9 +6,10 @@ use std::fmt;
 pub struct Refusal {
     /// The reason, as a stable code.
     pub reason: RefusalReason,
-    /// `alg` of the token's header, if the header could be read.
+    /// `alg` of the token's header, if the header could be read. A stranger's text, so it MUST be escaped and cut to at most
+    /// 64 characters: it goes into the log as it is.
     pub algorithm: Option<String>,
-    /// `kid` of the token's header, if it has one.
+    /// `kid` of the token's header, if it has one. MUST be escaped and cut likewise.
     pub key_id: Option<String>,
     /// For a wrong issuer or audience: what the configuration asks for.
     pub wanted: Option<String>,

@@ -11,7 +11,7 @@ pub struct TaskFilter {
     pub statuses: Option<StatusSet>,
     /// Only tasks with this in their title or description.
     pub search: Option<SearchTerm>,
-    /// Only tasks that were changed (or created) then or later.
+    /// Only tasks that were changed (or created) then or later. In whole microseconds, as times are stored.
     pub updated_since: Option<DateTime<Utc>>,
 }
 

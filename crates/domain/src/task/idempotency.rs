@@ -36,9 +36,8 @@ impl IdempotencyKey {
     ///
     /// # Errors
     /// `Corrupt`: the text is no key, or the fingerprint has not 32 bytes.
-    pub fn restore(text: String, fingerprint: Option<Vec<u8>>) -> Result<Self, RepositoryError> {
-        let fingerprint = fingerprint.unwrap_or_default();
-        let fingerprint = <[u8; 32]>::try_from(fingerprint.as_slice());
+    pub fn restore(text: String, fingerprint: &[u8]) -> Result<Self, RepositoryError> {
+        let fingerprint = <[u8; 32]>::try_from(fingerprint);
         let fingerprint = Fingerprint(fingerprint.map_err(corrupt("idempotency_fingerprint"))?);
         Self::new(text, fingerprint).map_err(corrupt("idempotency_key"))
     }
@@ -76,11 +75,8 @@ mod tests {
     fn a_stored_key_is_restored_or_corrupt() {
         let stored = key("k").unwrap();
         assert_eq!(stored.as_str(), "k");
-        assert_eq!(
-            IdempotencyKey::restore("k".to_owned(), Some(vec![7; 32])).unwrap(),
-            stored
-        );
-        for (text, fingerprint) in [("k", None), ("k", Some(vec![7; 31])), ("a b", Some(vec![7; 32]))] {
+        assert_eq!(IdempotencyKey::restore("k".to_owned(), &[7; 32]).unwrap(), stored);
+        for (text, fingerprint) in [("k", &[][..]), ("k", &[7; 31]), ("a b", &[7; 32])] {
             let refused = IdempotencyKey::restore(text.to_owned(), fingerprint);
             assert!(matches!(refused, Err(RepositoryError::Corrupt(_))), "{refused:?}");
         }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod change;
+mod cursor;
 mod description;
 mod error;
 mod filter;
@@ -23,12 +24,13 @@ use thiserror::Error;
 
 pub use archive::{ArchivedTask, TaskArchive};
 pub use change::{Edit, TaskChange};
+pub use cursor::{Cursor, Position};
 pub use description::{Description, DescriptionError};
 pub use error::TaskError;
 pub use filter::{StatusSet, TaskFilter};
 pub use id::{NotATaskId, TaskId, TaskIds};
 pub use idempotency::{Fingerprint, IdempotencyKey, InvalidIdempotencyKey};
-pub use page::{Cursor, InvalidPageLimit, Page, PageLimit, Position};
+pub use page::{InvalidPageLimit, Page, PageLimit};
 pub use query::{CursorOfAnotherList, TaskQuery};
 #[cfg(feature = "testing")]
 pub use repository::MockTaskRepository;

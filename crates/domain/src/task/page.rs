@@ -1,7 +1,6 @@
-use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use super::{SortKey, Status, Task, TaskId, TaskQuery, Title};
+use super::{Cursor, Task, TaskQuery};
 
 /// The most items a page may hold: 1 to 500, and 100 unless somebody says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,63 +48,6 @@ pub enum InvalidPageLimit {
     TooLarge,
 }
 
-/// A position in a list: right behind a task with this id and this value of the sort key, whether such a task still
-/// exists or not. Its text form belongs to whoever hands it to clients.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    /// The value of the sort key.
-    pub position: Position,
-    /// The id, which breaks ties.
-    pub id: TaskId,
-}
-
-/// The value of a sort key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Position {
-    /// The time of creation stands in the id.
-    CreatedAt,
-    /// When the task was changed last.
-    UpdatedAt(DateTime<Utc>),
-    /// Its title.
-    Title(Title),
-    /// Its status.
-    Status(Status),
-}
-
-impl Position {
-    /// The sort key that it is a value of.
-    #[must_use]
-    pub fn key(&self) -> SortKey {
-        match self {
-            Self::CreatedAt => SortKey::CreatedAt,
-            Self::UpdatedAt(_) => SortKey::UpdatedAt,
-            Self::Title(_) => SortKey::Title,
-            Self::Status(_) => SortKey::Status,
-        }
-    }
-
-    fn of(task: &Task, key: SortKey) -> Self {
-        let parts = task.parts();
-        match key {
-            SortKey::CreatedAt => Self::CreatedAt,
-            SortKey::UpdatedAt => Self::UpdatedAt(parts.updated_at),
-            SortKey::Title => Self::Title(parts.title.clone()),
-            SortKey::Status => Self::Status(parts.status),
-        }
-    }
-}
-
-impl Cursor {
-    /// The position right behind a task in a list with this sort key.
-    #[must_use]
-    pub fn behind(task: &Task, key: SortKey) -> Self {
-        Self {
-            position: Position::of(task, key),
-            id: task.id(),
-        }
-    }
-}
-
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
@@ -135,7 +77,7 @@ impl Page<Task> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Sort, TaskFilter};
+    use crate::task::{Sort, SortKey, TaskFilter};
     use crate::testing::{a_task, an_owner};
 
     fn page_of(limit: i64, items: Vec<Task>) -> Page<Task> {

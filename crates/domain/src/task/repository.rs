@@ -159,19 +159,19 @@ pub enum RepositoryError {
 }
 
 /// What an adapter makes of a stored value that breaks a rule of the domain: [`RepositoryError::Corrupt`], whose cause names
-/// the column and never the value.
-pub fn corrupt<E: Into<Cause>>(column: &'static str) -> impl FnOnce(E) -> RepositoryError {
+/// the field and never the value.
+pub fn corrupt<E: Into<Cause>>(field: &'static str) -> impl FnOnce(E) -> RepositoryError {
     move |source| {
         let source = source.into();
-        RepositoryError::Corrupt(Box::new(ImpossibleValue { column, source }))
+        RepositoryError::Corrupt(Box::new(ImpossibleValue { field, source }))
     }
 }
 
-/// A value that breaks the rules of its column.
+/// A value that breaks the rules of its field.
 #[derive(Debug, Error)]
-#[error("a row of tasks has an impossible {column}")]
+#[error("a stored task has an impossible {field}")]
 struct ImpossibleValue {
-    column: &'static str,
+    field: &'static str,
     source: Cause,
 }
 
@@ -181,12 +181,12 @@ mod tests {
     use crate::task::Status;
 
     #[test]
-    fn a_corrupt_value_is_told_by_its_column_and_never_shown() {
+    fn a_corrupt_value_is_told_by_its_field_and_never_shown() {
         let error = Status::parse("secret").map_err(corrupt("status")).unwrap_err();
         let RepositoryError::Corrupt(cause) = error else {
             panic!("{error:?}")
         };
-        assert_eq!(cause.to_string(), "a row of tasks has an impossible status");
+        assert_eq!(cause.to_string(), "a stored task has an impossible status");
         assert!(!format!("{cause:?}").contains("secret"));
     }
 }

@@ -6,7 +6,7 @@ use super::steps::{RACERS, ROUNDS, all, found, insert, set_title, stored};
 use crate::task::{Expected, RepositoryError, Status, StatusSet, TaskRepository};
 use crate::testing::{a_task_with, an_owner, an_owner_named, noon};
 
-/// Deleting is final.
+/// A deleted task is never met again, whoever asks for its id; its neighbours stay.
 pub async fn a_deleted_task_is_gone_and_its_id_stays_unknown(repo: &dyn TaskRepository) {
     let kept = stored(repo, &an_owner(), "kept").await;
     let task = stored(repo, &an_owner(), "deleted").await;
@@ -41,7 +41,6 @@ pub async fn of_many_deleters_exactly_one_deletes(repo: &dyn TaskRepository) {
             join_all((0..RACERS).map(|_| repo.delete(task.owner(), task.id(), &Expected::Any))).await;
         let deleted = answers.iter().filter(|answer| answer.is_ok()).count();
         assert_eq!(deleted, 1, "deleters of round {round}");
-        assert!(answers.iter().flat_map(Result::as_ref).count() == deleted);
         for error in answers.into_iter().filter_map(Result::err) {
             assert!(matches!(error, RepositoryError::NotFound), "{error:?}");
         }
