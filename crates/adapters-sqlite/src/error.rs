@@ -80,9 +80,7 @@ const MESSAGES: [(&str, Class); 14] = [
 
 fn class_of(error: &Error) -> Class {
     match error {
-        Error::DatabaseError(DatabaseErrorKind::CheckViolation | DatabaseErrorKind::NotNullViolation, _) => {
-            Class::Refused
-        }
+        Error::DatabaseError(DatabaseErrorKind::CheckViolation, _) => Class::Refused,
         Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => Class::OutOfReach,
         Error::DatabaseError(_, information) => MESSAGES
             .iter()
@@ -120,11 +118,13 @@ mod tests {
     fn constraints_are_told_apart_by_kind() {
         let check = database_error(DatabaseErrorKind::CheckViolation, "CHECK constraint failed: x");
         assert!(matches!(repository_error(&check), RepositoryError::Refused(_)));
-        let unique = database_error(DatabaseErrorKind::UniqueViolation, "UNIQUE constraint failed: x");
-        assert!(matches!(
-            repository_error(&unique),
-            RepositoryError::Unexpected(_)
-        ));
+        for kind in [
+            DatabaseErrorKind::UniqueViolation,
+            DatabaseErrorKind::NotNullViolation,
+        ] {
+            let answer = repository_error(&database_error(kind, "a constraint failed: x"));
+            assert!(matches!(answer, RepositoryError::Unexpected(_)), "{answer:?}");
+        }
     }
 
     #[test]

@@ -131,7 +131,7 @@ mod tests {
             let file = DatabaseFile::find_or_create(&path, Duration::from_millis(100)).unwrap();
             file.connect()
                 .unwrap()
-                .batch_execute("CREATE TABLE facts (fact TEXT NOT NULL)")
+                .batch_execute("CREATE TABLE facts (fact TEXT CHECK (fact <> ''))")
                 .unwrap();
             Self {
                 _folder: folder,
@@ -195,7 +195,7 @@ mod tests {
 
     fn store_and_break_a_rule(connection: &mut SqliteConnection) -> Result<(), JobError> {
         store(connection)?;
-        Ok(connection.batch_execute("INSERT INTO facts VALUES (NULL)")?)
+        Ok(connection.batch_execute("INSERT INTO facts VALUES ('')")?)
     }
 
     fn store_much(connection: &mut SqliteConnection) -> Result<(), JobError> {

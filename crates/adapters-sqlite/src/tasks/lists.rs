@@ -5,7 +5,6 @@
 //! must be few: one per *shape* (sort key, direction, which filters, with a cursor or without), which makes 128. Never
 //! may a text depend on a value, or on how many values there are.
 
-use chrono::{DateTime, Utc};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -118,7 +117,7 @@ fn matching<'q>(owner: &'q Owner, filter: &'q TaskFilter) -> Tasks<'q> {
         tasks = tasks.filter(in_title.or(in_description));
     }
     if let Some(since) = updated_since {
-        tasks = tasks.filter(tasks::updated_at.ge(microseconds_from(*since)));
+        tasks = tasks.filter(tasks::updated_at.ge(since.timestamp_micros()));
     }
     tasks
 }
@@ -137,12 +136,6 @@ fn has_one_of(statuses: &StatusSet) -> Box<dyn BoxableExpression<tasks::table, S
     Box::new(status.eq(first).or(status.eq(second)).or(status.eq(third)))
 }
 
-/// The first whole microsecond that is not before this time: times are stored in whole ones.
-fn microseconds_from(time: DateTime<Utc>) -> i64 {
-    let is_whole = time.timestamp_subsec_nanos().is_multiple_of(1_000);
-    time.timestamp_micros() + i64::from(!is_whole)
-}
-
 fn in_order(tasks: Tasks<'_>, sort: Sort) -> Tasks<'_> {
     use Direction::{Ascending, Descending};
     match (sort.key, sort.direction) {
@@ -157,17 +150,16 @@ fn in_order(tasks: Tasks<'_>, sort: Sort) -> Tasks<'_> {
     }
 }
 
-/// What comes after a position: `(column, id)` beyond `(value, id)`. Written so that the first condition alone would
-/// bound a search of an index over the column, should there ever be one.
+/// What comes after a position: `(column, id)` beyond `(value, id)`.
 macro_rules! beyond {
     ($tasks:ident, $column:expr, $value:expr, $id:expr, $direction:expr) => {
         match $direction {
-            Direction::Ascending => $tasks
-                .filter($column.ge($value))
-                .filter($column.gt($value).or(tasks::id.gt($id))),
-            Direction::Descending => $tasks
-                .filter($column.le($value))
-                .filter($column.lt($value).or(tasks::id.lt($id))),
+            Direction::Ascending => {
+                $tasks.filter($column.gt($value).or($column.eq($value).and(tasks::id.gt($id))))
+            }
+            Direction::Descending => {
+                $tasks.filter($column.lt($value).or($column.eq($value).and(tasks::id.lt($id))))
+            }
         }
     };
 }
@@ -189,21 +181,4 @@ fn after<'q>(tasks: Tasks<'q>, cursor: &'q Cursor, direction: Direction) -> Task
 
 fn bytes(id: TaskId) -> [u8; 16] {
     id.as_uuid().into_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::TimeDelta;
-    use domain::testing::noon;
-
-    use super::*;
-
-    #[test]
-    fn a_time_between_two_microseconds_is_the_later_one() {
-        let whole = noon().timestamp_micros();
-        for (nanoseconds, wanted) in [(0, whole), (1, whole + 1), (999, whole + 1), (1_000, whole + 1)] {
-            let time = noon() + TimeDelta::nanoseconds(nanoseconds);
-            assert_eq!(microseconds_from(time), wanted, "{time}");
-        }
-    }
 }
