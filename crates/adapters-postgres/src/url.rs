@@ -10,7 +10,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 /// What the driver itself understands in the query of a URL.
-const PASSED_ON: [&str; 16] = [
+const PASSED_ON: [&str; 18] = [
     "application_name",
     "channel_binding",
     "connect_timeout",
@@ -25,11 +25,11 @@ const PASSED_ON: [&str; 16] = [
     "options",
     "password",
     "port",
+    "sslnegotiation",
     "target_session_attrs",
+    "tcp_user_timeout",
     "user",
 ];
-// `sslnegotiation` and `tcp_user_timeout` are known as well, but not on every platform.
-const PASSED_ON_TOO: [&str; 2] = ["sslnegotiation", "tcp_user_timeout"];
 
 /// Where a PostgreSQL database is, and how to get in.
 ///
@@ -73,7 +73,7 @@ impl DatabaseUrl {
             let (name, value) = parameter.split_once('=').ok_or(InvalidDatabaseUrl::Parameter)?;
             match name {
                 "sslmode" => ssl_mode = WantedTls::parse(value)?,
-                name if PASSED_ON.contains(&name) || PASSED_ON_TOO.contains(&name) => kept.push(parameter),
+                name if PASSED_ON.contains(&name) => kept.push(parameter),
                 name => dropped.push(name.to_owned()),
             }
         }

@@ -27,6 +27,9 @@ pub enum StopMode {
     Immediate,
 }
 
+/// The port in the name of a Unix socket, unless there is one of TCP.
+const PORT: u16 = 5432;
+
 /// A running cluster. It stops and disappears when this value or the process goes away.
 #[derive(Debug)]
 pub struct Cluster {
@@ -88,12 +91,17 @@ impl Cluster {
             ])
             .arg("-h")
             .arg(&self.folder)
-            .args(["-p", &self.tcp_port.unwrap_or(5432).to_string(), "-D"])
+            .args(["-p", &self.port().to_string(), "-D"])
             .arg(&data));
         let path = data.join("postgresql.auto.conf");
         let mut settings = std::fs::read_to_string(&path).expect("the settings of the other");
-        settings.push_str(&sockets_in(&folder));
-        settings.push_str("\nlisten_addresses = ''\n");
+        // Behind the lines of the other: the last one of a name counts.
+        let of_its_own = [
+            sockets_in(&folder),
+            "listen_addresses = ''".to_owned(),
+            format!("port = {PORT}"),
+        ];
+        settings.push_str(&of_its_own.join("\n"));
         std::fs::write(path, settings).expect("configuring the standby");
         Self::of(&runner, folder, None)
     }
@@ -177,8 +185,12 @@ impl Cluster {
     /// The Unix socket that the server listens on.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder
-            .join(format!(".s.PGSQL.{}", self.tcp_port.unwrap_or(5432)))
+        self.folder.join(format!(".s.PGSQL.{}", self.port()))
+    }
+
+    /// The port: of the Unix socket's name, and of 127.0.0.1 if the server listens there.
+    pub(crate) fn port(&self) -> u16 {
+        self.tcp_port.unwrap_or(PORT)
     }
 
     fn pg_ctl(&self) -> Command {

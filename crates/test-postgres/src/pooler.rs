@@ -46,10 +46,11 @@ impl PgBouncer {
         let port = a_free_port();
         let socket = cluster.socket();
         let settings = format!(
-            "[databases]\n* = host={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+            "[databases]\n* = host={} port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n\
              logfile = {}\n",
             socket.parent().expect("a folder").display(),
+            cluster.port(),
             folder.path().join("log").display(),
         );
         let path = folder.path().join("pgbouncer.ini");
