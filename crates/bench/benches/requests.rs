@@ -25,6 +25,10 @@ use domain::identity::Owner;
 use domain::task::{TaskRepository, TaskService};
 use domain::testing::{InMemoryTaskRepository, a_task};
 
+/// The one of the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SECRET: &str = "a secret that signs the tokens of this measurement";
 const TASKS: usize = 200;
 const NEW_TASK: &str = r#"{"title":"A title of an ordinary length","description":"A description that says a little more about what is to be done.","status":"in_progress"}"#;

@@ -45,7 +45,7 @@ impl Client<'_> {
         is_as_wanted(
             "a new task",
             &task,
-            &json!({"title": "Buy \"milk\" é 🥛", "description": "2 litres", "status": "pending", "user_id": user(0)}),
+            &json!({"title": "Buy \"milk\" é 🥛", "description": "2 litres", "status": "pending", "version": 1, "user_id": user(0)}),
         )?;
         for time in ["created_at", "updated_at"] {
             // Some write the offset, some `Z`.
@@ -88,12 +88,15 @@ impl Client<'_> {
         is_as_wanted(
             "a task after PUT",
             &task,
-            &json!({"title": "New", "description": null, "status": "completed"}),
+            &json!({"title": "New", "description": null, "status": "completed", "version": 2}),
         )?;
+        wanted(task["updated_at"] != task["created_at"], || {
+            format!("a task after PUT has updated_at {}", task["updated_at"])
+        })?;
         let task = self
             .expect("PATCH", &path, Some(r#"{"description":"Again"}"#), 200)
             .await?;
-        let kept = json!({"title": "New", "description": "Again", "status": "completed"});
+        let kept = json!({"title": "New", "description": "Again", "status": "completed", "version": 3});
         is_as_wanted("a task after PATCH", &task, &kept)?;
         let task = self.expect("GET", &path, None, 200).await?;
         is_as_wanted("a changed task", &task, &kept)
@@ -142,6 +145,7 @@ impl Client<'_> {
 
     async fn refuses_bad_bodies(&self) -> Fallible<()> {
         let too_long = json!({"title": "x".repeat(256)}).to_string();
+        let told_too_much = json!({"title": "x", "description": "x".repeat(10_001)}).to_string();
         for body in [
             "{",
             "{}",
@@ -150,6 +154,7 @@ impl Client<'_> {
             r#"{"title":"x","status":"done"}"#,
             r#"{"title":"x","titel":"y"}"#,
             &too_long,
+            &told_too_much,
         ] {
             self.expect("POST", "", Some(body), 422).await?;
         }

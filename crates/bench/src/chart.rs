@@ -28,7 +28,7 @@ const COLOURS: [(Kind, &str); 3] = [
     (Kind::Fastapi, "#0f766e"),
 ];
 
-/// Every server by `raw`, with local commits; `None` if there is nothing to draw.
+/// `task-api` and `FastAPI` by `raw`, with local commits; `None` if there is nothing to draw.
 #[must_use]
 pub fn svg(results: &Results) -> Option<String> {
     let is_drawn = |cell: &&Cell| {

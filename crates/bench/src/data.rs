@@ -11,6 +11,7 @@ use test_postgres::{Cluster, ClusterOptions};
 use tokio_postgres::{Client, NoTls, Row};
 
 use crate::Fallible;
+use crate::machine::cores;
 use crate::operations::KnownTask;
 use crate::results::Spread;
 
@@ -148,14 +149,16 @@ impl Storage {
             "synchronous_commit = on",
             "commit_siblings = 0",
             "shared_buffers = '512MB'",
-            "max_connections = 200", // for all servers at once
-            "max_wal_size = '8GB'",  // no checkpoint in the middle of somebody's turn
+            "max_wal_size = '8GB'", // no checkpoint in the middle of somebody's turn
             "checkpoint_timeout = '1h'",
             "timezone = 'UTC'",
             "jit = off",
         ];
+        // For all servers at once, most of them for the 40 threads of each worker of FastAPI.
+        let connections = format!("max_connections = {}", 100 + 60 * cores());
+        let settings = settings.map(str::to_owned).into_iter().chain([connections]);
         let cluster = Cluster::start(&ClusterOptions {
-            settings: settings.map(str::to_owned).to_vec(),
+            settings: settings.collect(),
             ..ClusterOptions::default()
         });
         let admin = connect(&cluster.url("postgres")).await?;

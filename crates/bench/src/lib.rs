@@ -5,7 +5,7 @@
 //! programs ── builds what is measured        data ── a throwaway PostgreSQL with the same rows for each server
 //! servers ── starts and stops a server       behaviour ── what each must do before it is measured
 //! load ── drives one server for a while      operations ── what is asked      http ── one connection
-//! machine ── processor time and memory       large_user ── one with 600,000 tasks
+//! machine ── processor time and memory       large_user ── one with 600,000 tasks    progress ── what is said meanwhile
 //! results ── everything measured             report ── tables      targets ── what we want      chart ── a picture
 //! ```
 //!
@@ -22,6 +22,7 @@ pub mod machine;
 pub mod operations;
 pub mod options;
 pub mod programs;
+mod progress;
 pub mod report;
 pub mod results;
 pub mod run;

@@ -3,6 +3,7 @@
 //! Everything runs on the one thread of the caller: the driver shares the cores with what it measures.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::Fallible;
 use crate::data::Storage;
 use crate::http::Connection;
-use crate::machine::{Meter, cores};
+use crate::machine::{Meter, cores_of_the_machine};
 use crate::operations::{Operation, Requests};
 
 /// What comes before the measurement: connections open, caches fill.
@@ -61,7 +62,7 @@ pub struct Measurement {
     pub p99_ms: f64,
     /// Processor time of the server for each request, in microseconds.
     pub server_us: Option<f64>,
-    /// Processor time of PostgreSQL for each request, in microseconds.
+    /// Processor time of the processes of PostgreSQL that serve connections, for each request, in microseconds.
     pub postgres_us: Option<f64>,
     /// Processor time of the driver for each request, in microseconds.
     pub driver_us: Option<f64>,
@@ -133,9 +134,7 @@ impl Course<'_> {
 
     async fn conduct(&self) -> Fallible<Measurement> {
         sleep(WARM_UP).await;
-        // Not earlier: the server may have opened connections meanwhile.
-        let backends = self.turn.storage.backends(self.turn.database).await?;
-        let before = self.used(&backends);
+        let before = self.used().await?;
         let started = Instant::now();
         self.is_measuring.set(true);
         while !self.is_over.get() && started.elapsed() < self.turn.duration {
@@ -143,18 +142,19 @@ impl Course<'_> {
         }
         self.is_measuring.set(false);
         let elapsed = started.elapsed().as_secs_f64();
-        let after = self.used(&backends);
+        let after = self.used().await?;
         self.is_over.set(true);
         Ok(self.measurement(elapsed, &before, &after))
     }
 
-    fn used(&self, backends: &[u32]) -> Used {
-        Used {
+    async fn used(&self) -> Fallible<Used> {
+        let backends = self.turn.storage.backends(self.turn.database).await?;
+        Ok(Used {
             server: self.meter.processor_time(self.turn.server),
-            postgres: self.meter.processor_time(backends),
+            backends: self.meter.processor_times(&backends),
             driver: self.meter.processor_time(&[std::process::id()]),
             machine: self.meter.machine_time(),
-        }
+        })
     }
 
     #[expect(
@@ -167,12 +167,12 @@ impl Course<'_> {
         let share = |time: Option<f64>| Some(time? / requests as f64 * 1e6);
         let (server, postgres, driver) = (
             difference(before.server, after.server),
-            difference(before.postgres, after.postgres),
+            after.of_backends_since(before),
             difference(before.driver, after.driver),
         );
         let others = || {
             let machine = difference(before.machine, after.machine)?;
-            let capacity = elapsed * cores() as f64;
+            let capacity = elapsed * cores_of_the_machine()? as f64;
             Some(((machine - server? - postgres? - driver?) / capacity).clamp(0.0, 1.0))
         };
         Measurement {
@@ -196,7 +196,40 @@ fn difference(before: Option<f64>, after: Option<f64>) -> Option<f64> {
 /// Processor time that was used so far, in seconds.
 struct Used {
     server: Option<f64>,
-    postgres: Option<f64>,
+    backends: HashMap<u32, f64>,
     driver: Option<f64>,
     machine: Option<f64>,
+}
+
+impl Used {
+    /// What the backends of now have used since then. Some may have begun meanwhile; of those that have ended nobody knows any
+    /// more.
+    fn of_backends_since(&self, before: &Self) -> Option<f64> {
+        let since = |(backend, time): (&u32, &f64)| time - before.backends.get(backend).unwrap_or(&0.0);
+        (!self.backends.is_empty()).then(|| self.backends.iter().map(since).sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(backends: &[(u32, f64)]) -> Used {
+        Used {
+            server: None,
+            backends: backends.iter().copied().collect(),
+            driver: None,
+            machine: None,
+        }
+    }
+
+    #[test]
+    fn a_backend_counts_from_its_start_and_one_that_ended_not_at_all() {
+        let before = used(&[(1, 5.0), (2, 7.0)]);
+        assert_eq!(
+            used(&[(1, 6.5), (3, 0.25)]).of_backends_since(&before),
+            Some(1.75)
+        );
+        assert_eq!(used(&[]).of_backends_since(&before), None);
+    }
 }

@@ -44,6 +44,17 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// How many cores the machine has, of which this process may have been given a part.
+#[must_use]
+pub fn cores_of_the_machine() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let is_core = |line: &&str| {
+        let number = line.strip_prefix("cpu");
+        number.is_some_and(|rest| rest.starts_with(|character: char| character.is_ascii_digit()))
+    };
+    Some(text.lines().filter(is_core).count())
+}
+
 /// Reads processor time and memory of processes.
 #[derive(Debug, Clone, Copy)]
 pub struct Meter {
@@ -64,11 +75,21 @@ impl Meter {
     /// system does not tell.
     #[must_use]
     pub fn processor_time(&self, processes: &[u32]) -> Option<f64> {
-        let ticks = processes.iter().map(|process| {
-            let fields = Stat::of(*process)?;
-            Some(fields.number(USER_TIME)? + fields.number(SYSTEM_TIME)?)
-        });
-        Some(ticks.sum::<Option<f64>>()? / self.ticks_per_second)
+        processes.iter().map(|process| self.of_process(*process)).sum()
+    }
+
+    /// The same for each of them that there is.
+    #[must_use]
+    pub fn processor_times(&self, processes: &[u32]) -> HashMap<u32, f64> {
+        let times = processes.iter();
+        times
+            .filter_map(|process| Some((*process, self.of_process(*process)?)))
+            .collect()
+    }
+
+    fn of_process(self, process: u32) -> Option<f64> {
+        let fields = Stat::of(process)?;
+        Some((fields.number(USER_TIME)? + fields.number(SYSTEM_TIME)?) / self.ticks_per_second)
     }
 
     /// The processor time that the whole machine has used so far, in seconds: also what others did.
@@ -95,12 +116,13 @@ impl Default for Meter {
     }
 }
 
-/// The memory of these processes that is in use now, in MiB.
+/// The memory of these processes that is in use now, in MiB. What several of them share counts once.
 #[must_use]
 pub fn resident_mebibytes(processes: &[u32]) -> Option<f64> {
+    let field = if processes.len() == 1 { "Rss:" } else { "Pss:" };
     let kibibytes = processes.iter().map(|process| {
-        let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let maps = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
+        let line = maps.lines().find_map(|line| line.strip_prefix(field))?;
         line.split_whitespace().next()?.parse::<f64>().ok()
     });
     Some(kibibytes.sum::<Option<f64>>()? / 1024.0)
@@ -178,6 +200,7 @@ mod tests {
             assert!(std::time::Instant::now() < deadline);
         }
         assert!(resident_mebibytes(&me).unwrap() > 0.5);
+        assert!(cores_of_the_machine().unwrap() >= cores());
     }
 
     #[cfg(target_os = "linux")]

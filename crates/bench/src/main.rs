@@ -34,12 +34,14 @@ fn publish(plan: &Plan, results: &Results) -> Fallible<()> {
         serde_json::to_vec_pretty(results)?,
     )?;
     fs::write(plan.output.join("report.md"), &report)?;
+    let mut written = "results.json, report.md".to_owned();
     if let Some(chart) = chart::svg(results) {
         fs::write(plan.output.join("chart.svg"), chart)?;
+        written += ", chart.svg";
     }
     writeln!(
         std::io::stdout(),
-        "{report}\nWritten to {}: results.json, report.md, chart.svg",
+        "{report}\nWritten to {}: {written}",
         plan.output.display()
     )?;
     Ok(())

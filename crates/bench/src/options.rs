@@ -24,8 +24,8 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', value_name = "NUMBER")]
     connections: Vec<usize>,
     /// How long each server's turn takes, in seconds
-    #[arg(long)]
-    seconds: Option<f64>,
+    #[arg(long, value_name = "NUMBER", value_parser = seconds)]
+    seconds: Option<Duration>,
     /// How many turns each server has in each cell
     #[arg(long)]
     rounds: Option<usize>,
@@ -43,7 +43,7 @@ pub struct Options {
 /// What will be measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The servers, the product first.
+    /// The servers.
     pub servers: Vec<Kind>,
     /// How long commits take.
     pub commits: Vec<Commits>,
@@ -95,7 +95,6 @@ impl From<Options> for Plan {
             connections: given_or(options.connections, connections),
             turn: options
                 .seconds
-                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
                 .unwrap_or(Duration::from_secs(if is_quick { 1 } else { 2 })),
             rounds: options.rounds.unwrap_or(if is_quick { 2 } else { 5 }).max(1),
             starts: if is_quick { 1 } else { 5 },
@@ -103,6 +102,14 @@ impl From<Options> for Plan {
             output: options.output,
         }
     }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok();
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "a number above 0, such as 1.5".to_owned())
 }
 
 fn given_or<T: Clone>(given: Vec<T>, default: &[T]) -> Vec<T> {
@@ -137,5 +144,12 @@ mod tests {
         assert_eq!((plan.rounds, plan.starts), (3, 1));
         assert_eq!(plan.servers, [Kind::Raw]);
         assert_eq!(plan.commits, [Commits::FiveMilliseconds]);
+    }
+
+    #[test]
+    fn a_turn_that_takes_no_time_is_refused() {
+        for seconds in ["0", "-1", "soon"] {
+            assert!(Options::try_parse_from(["bench", &format!("--seconds={seconds}")]).is_err());
+        }
     }
 }

@@ -51,6 +51,18 @@ impl Kind {
         }
     }
 
+    /// What a deployment switches on that is off by default: figures, and another origin that may read answers.
+    #[must_use]
+    pub fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::TaskApi | Self::Sqlite => &[
+                ("ADMIN_ADDR", "127.0.0.1:0"),
+                ("CORS_ALLOWED_ORIGINS", "https://app.example"),
+            ],
+            Self::Raw | Self::Shared | Self::Fastapi => &[],
+        }
+    }
+
     /// Whether there is something to learn from it there: some are there for one comparison alone.
     #[must_use]
     pub fn takes_part(self, commits: Commits, operation: Operation) -> bool {
@@ -75,8 +87,11 @@ impl Programs {
     /// The programs beside the one that asks.
     ///
     /// # Errors
-    /// The system does not say where that is.
+    /// This is no release build, so neither are those; or the system does not say where that is.
     pub fn beside_this_one() -> Fallible<Self> {
+        if cfg!(debug_assertions) {
+            return Err("only release builds are measured: cargo run --release -p bench".into());
+        }
         let this = std::env::current_exe()?;
         let folder = this.parent().ok_or("a program lies in a folder")?;
         Ok(Self::in_folder(folder))

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use clap::ValueEnum;
+
 use crate::data::Commits;
 use crate::programs::Kind;
 use crate::results::{Cell, Metric, Results, Spread};
@@ -70,21 +72,23 @@ fn targets(results: &Results) -> String {
         "\n### Targets\n\n| ratio | floor | goal | measured | reached |\n|---|---|---|---|---|\n",
     );
     for target in &TARGETS {
-        let Some(spread) = target.measured(results) else {
-            continue;
-        };
-        let reached = match target.reached(spread.median) {
-            Reached::Goal => "goal",
-            Reached::Floor => "floor",
-            Reached::Nothing => "**no**",
+        let (measured, reached) = match target.measured(results) {
+            None => ("not measured".to_owned(), "–"),
+            Some(spread) => {
+                let reached = match target.reached(spread.median) {
+                    Reached::Goal => "goal",
+                    Reached::Floor => "floor",
+                    Reached::Nothing => "**no**",
+                };
+                (with_spread(spread), reached)
+            }
         };
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {reached} |",
+            "| {} | {} | {} | {measured} | {reached} |",
             target.name(),
             target.floor(),
             target.goal(),
-            with_spread(spread)
         );
     }
     text
@@ -134,18 +138,11 @@ fn ratios(results: &Results, commits: Commits, base: Kind) -> String {
 
 /// The figures themselves.
 fn figures(results: &Results, commits: Commits) -> String {
-    let lines: String = [
-        Kind::TaskApi,
-        Kind::Sqlite,
-        Kind::Raw,
-        Kind::Shared,
-        Kind::Fastapi,
-    ]
-    .map(|server| {
+    let each_of = |server: &Kind| {
         self::lines(results, commits, |cell| {
-            cell.spread(server, Metric::PerSecond)?;
+            cell.spread(*server, Metric::PerSecond)?;
             let median = |metric| {
-                cell.spread(server, metric)
+                cell.spread(*server, metric)
                     .map_or_else(|| "–".to_owned(), |spread| figure(spread.median))
             };
             Some(format!(
@@ -154,8 +151,8 @@ fn figures(results: &Results, commits: Commits) -> String {
                 Metric::ALL.map(median).join(" | ")
             ))
         })
-    })
-    .concat();
+    };
+    let lines: String = Kind::value_variants().iter().map(each_of).collect();
     let columns: Vec<_> = ["server"]
         .into_iter()
         .chain(Metric::ALL.map(Metric::name))

@@ -1,6 +1,5 @@
 //! The whole measurement, from nothing to results.
 
-use std::io::Write;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -14,6 +13,7 @@ use crate::machine::{Machine, resident_mebibytes};
 use crate::operations::{Operation, Requests};
 use crate::options::Plan;
 use crate::programs::{Kind, Programs};
+use crate::progress::tell;
 use crate::results::{Cell, Results, ServerFigures};
 use crate::servers::{Server, copy_to_sqlite, migrate};
 
@@ -241,9 +241,4 @@ fn sqlite_url(folder: &TempDir) -> String {
 
 fn memory(server: &Server) -> Option<f64> {
     resident_mebibytes(&server.processes)
-}
-
-fn tell(line: &str) {
-    // Nobody is left to tell if this fails.
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

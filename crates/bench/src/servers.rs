@@ -53,6 +53,7 @@ impl Server {
             .env("BETTER_AUTH_SECRET", tokens.secret())
             .env("PORT", address.port().to_string())
             .env("WORKERS", cores().to_string())
+            .envs(kind.settings().iter().copied())
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)

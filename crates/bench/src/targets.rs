@@ -20,7 +20,7 @@ pub struct Target {
 #[derive(Debug, Clone, Copy)]
 enum Figure {
     Load(Metric, Operation, usize, Kind),
-    /// With commits that take 5 ms, and other operations on the connections that reads share.
+    /// With commits that take 5 ms, by what has no layers and every operation on connections that are shared.
     TwoLanes,
     /// SQLite by PostgreSQL with its backends.
     Sqlite,
@@ -89,7 +89,10 @@ impl Target {
                 )
             }
             Figure::TwoLanes => {
-                "requests/s, mixed, 100 connections, commits of 5 ms, by all on shared connections".to_owned()
+                format!(
+                    "requests/s, mixed, 100 connections, commits of 5 ms, by {}",
+                    Kind::Shared.name()
+                )
             }
             Figure::Sqlite => {
                 "CPU per request, mixed, 32 connections, on SQLite by PostgreSQL's and ours".to_owned()

@@ -57,6 +57,7 @@ class Task(SQLModel, table=True):
     title: str
     description: str | None = None
     status: str
+    version: int = 1
     created_at: datetime
     updated_at: datetime
 
@@ -122,6 +123,7 @@ def get_task(task_id: uuid.UUID, user: User, session: Database):
 def update_task(task_id: uuid.UUID, body: TaskUpdate, user: User, session: Database):
     task = task_of(user, task_id, session)
     task.sqlmodel_update(body.model_dump(exclude_unset=True))
+    task.version += 1
     task.updated_at = datetime.now(timezone.utc)
     session.add(task)
     session.commit()

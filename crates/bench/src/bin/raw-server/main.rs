@@ -111,6 +111,10 @@ fn is_title(text: &str) -> bool {
     (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
+fn is_description(text: &str) -> bool {
+    text.chars().count() <= 10_000
+}
+
 impl Worker {
     fn user(&self, request: &HttpRequest) -> Result<String, Refusal> {
         let header = request.headers().get(header::AUTHORIZATION);
@@ -184,7 +188,7 @@ async fn create(worker: State, request: HttpRequest, body: Bytes) -> HttpRespons
             description,
             status,
         } = &new;
-        if !is_title(title) {
+        if !is_title(title) || !description.as_deref().is_none_or(is_description) {
             return Err(Refusal(422));
         }
         #[expect(clippy::disallowed_methods, reason = "there is no port here to ask for an id")]
@@ -221,7 +225,8 @@ async fn change(worker: State, request: HttpRequest, id: Path<String>, body: Byt
             description,
             status,
         } = &change;
-        if title.as_deref().is_some_and(|title| !is_title(title)) {
+        let described = description.as_ref().and_then(Option::as_deref);
+        if !title.as_deref().is_none_or(is_title) || !described.is_none_or(is_description) {
             return Err(Refusal(422));
         }
         let id = TaskId::parse(&id).ok_or(Refusal(404))?;
@@ -231,7 +236,7 @@ async fn change(worker: State, request: HttpRequest, id: Path<String>, body: Byt
             &id,
             title,
             &description.is_some(),
-            &description.as_ref().and_then(Option::as_ref),
+            &described,
             &status.map(Status::as_str),
             &Micros::now(),
         ];
