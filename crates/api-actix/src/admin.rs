@@ -174,12 +174,12 @@ mod tests {
             Arc::default(),
         );
         let log = LogConfig {
-            filter: "off".to_owned(),
+            filter: LogLevel::parse("off").unwrap(),
             format: LogFormat::Text,
         };
         Desk {
             metrics: Arc::default(),
-            log_level: telemetry::start(&log),
+            log_level: telemetry::start(log),
             wiring: wiring.unwrap(),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Condition, NormalizePath, from_fn};
-use actix_web::{Error, web};
+use actix_web::{Error, HttpRequest, web};
 use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
 use domain::task::TaskService;
@@ -34,6 +34,13 @@ pub struct App {
     pub policy: Policy,
     /// Who is told about requests.
     pub observers: Observers,
+}
+
+impl App {
+    /// The one that handles this request.
+    pub(crate) fn of(request: &HttpRequest) -> Option<&web::Data<Self>> {
+        request.app_data()
+    }
 }
 
 /// Where the process is in its life.

@@ -10,7 +10,7 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse};
 use domain::identity::{AuthError, Caller, Refusal, RefusalReason};
 
 use crate::app::App;
@@ -39,9 +39,7 @@ pub(crate) async fn authenticate<B: MessageBody + 'static>(
 }
 
 async fn caller_of(request: &ServiceRequest) -> Result<Caller, Problem> {
-    let app = request
-        .app_data::<web::Data<App>>()
-        .ok_or_else(|| Problem::new(Code::InternalError))?;
+    let app = App::of(request.request()).ok_or_else(|| Problem::new(Code::InternalError))?;
     let verdict = match bearer_token(request.headers()) {
         Ok(token) => app.tokens.verify(token).await,
         Err(reason) => Err(AuthError::Invalid(Refusal::new(reason))),
@@ -107,8 +105,8 @@ fn audit(request: &ServiceRequest, client: Option<IpAddr>, error: &AuthError) {
         target: "audit",
         event = "auth_failed",
         reason = reason.as_str(),
-        alg = algorithm.as_deref().map(escaped),
-        kid = key_id.as_deref().map(escaped),
+        alg = algorithm.as_deref(),
+        kid = key_id.as_deref(),
         wanted,
         hint,
         client = client.map(|address| address.to_string()),
@@ -117,14 +115,9 @@ fn audit(request: &ServiceRequest, client: Option<IpAddr>, error: &AuthError) {
         method = %request.method(),
         path = context.map(RequestContext::path),
     );
-    let observers = context.and_then(RequestContext::observers);
-    if let Some(metrics) = observers.and_then(|observers| observers.metrics.as_ref()) {
+    if let Some(metrics) = context.and_then(RequestContext::metrics) {
         metrics.token_refused(*reason);
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.escape_debug().to_string()
 }
 
 /// The caller whom the middleware let in.
@@ -146,9 +139,7 @@ fn admitted(request: &HttpRequest) -> Result<Caller, Problem> {
     let caller = request.extensions().get::<Caller>().cloned();
     // A route outside the scope of the middleware lets nobody in.
     let caller = caller.ok_or_else(|| unauthorized(Code::TokenMissing))?;
-    let app = request
-        .app_data::<web::Data<App>>()
-        .ok_or_else(|| Problem::new(Code::InternalError))?;
+    let app = App::of(request).ok_or_else(|| Problem::new(Code::InternalError))?;
     if let Some(standing) = app.policy.rate_limits.count_request(&caller.owner)? {
         request.extensions_mut().insert(standing);
     }

@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
-use crate::commands::print;
 use crate::config::{
     ConfigError, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
     unknown,
 };
 use crate::failure::Failure;
 use crate::observe::settings::ObserveConfig;
+use crate::output::print;
 use crate::policy::{Policy, Purpose};
 
 /// Prints the settings, then fails if one of them cannot be used.
@@ -159,6 +159,34 @@ mod tests {
         assert!(lines.iter().all(|line| !line.contains("hunter2")), "{lines:?}");
         assert!(lines.iter().any(|line| line.ends_with("***")), "{lines:?}");
         assert!(lines.iter().any(|line| line.ends_with("red")), "{lines:?}");
+    }
+
+    #[test]
+    fn an_address_that_is_not_used_is_judged_too_so_that_nothing_in_it_is_shown() {
+        let migrations = ("DATABASE_MIGRATION_URL", "host=db password=hunter2");
+        let front_end = ("BETTER_AUTH_URL", "porter:hunter2@app.example");
+        for (values, wrong) in [
+            (
+                &[("DATABASE_URL", "host=db password=hunter2"), migrations][..],
+                migrations,
+            ),
+            (
+                &[("DATABASE_URL_FILE", "/nonexistent/file"), migrations],
+                migrations,
+            ),
+            (&[("DATABASE_URL", "sqlite:tasks.db"), migrations], migrations),
+            (&[migrations], migrations),
+            (&[("JWKS_URL", "off"), front_end], front_end),
+        ] {
+            let source = Source::of_environment(values);
+            let errors = all_errors(&source);
+            let lines = settings(&source, &errors);
+            assert!(
+                errors.iter().any(|error| error.variable() == wrong.0),
+                "{errors:?}"
+            );
+            assert!(lines.iter().all(|line| !line.contains("hunter2")), "{lines:?}");
+        }
     }
 
     #[test]

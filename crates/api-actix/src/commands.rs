@@ -1,30 +1,24 @@
 //! The commands of `task-api`.
 
-use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use adapters_jwt::{DevelopmentClaims, VerifierSettings, sign_development_token};
-use chrono::TimeDelta;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use domain::clock::Clock;
-use domain::identity::Owner;
 use serde_json::json;
 
 use crate::backend::Backend;
 use crate::check_config;
-use crate::config::{
-    Config, ConfigError, DatabaseConfig, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
-    parse_duration, shared_secrets, unknown,
-};
+use crate::config::{Config, DatabaseConfig, HttpConfig, LogConfig, LogFormat, Source, unknown};
 use crate::copy::{self, CopyArguments};
-use crate::dev::{self, DevFolder};
+use crate::dev;
 use crate::failure::Failure;
 use crate::healthcheck;
+use crate::observe::milliseconds;
 use crate::openapi;
+use crate::output::{print, print_bytes, print_json};
 use crate::running::Running;
-use crate::system::SystemClock;
 use crate::telemetry;
+use crate::token::{self, TokenArguments};
 use crate::user_data::{self, UserCommand};
 
 /// A secure, multi-tenant task REST API that verifies the tokens of Better Auth.
@@ -60,14 +54,7 @@ enum Command {
     #[command(subcommand)]
     User(UserCommand),
     /// Print a token for development, signed with the shared secret (or with that of `dev`)
-    Token {
-        /// The user id that the token carries
-        #[arg(long, value_name = "ID", value_parser = parse_owner)]
-        user: Owner,
-        /// How long it is good for: 300s, 15m, 1h
-        #[arg(long, default_value = "15m", value_parser = parse_ttl)]
-        ttl: Duration,
-    },
+    Token(TokenArguments),
     /// Print the OpenAPI document of this version
     Openapi,
     /// Print completions for a shell
@@ -98,7 +85,7 @@ impl Cli {
             Command::Healthcheck => healthcheck::run(&HttpConfig::from_source(&source()?)?),
             Command::Copy(arguments) => copy::run(&source()?, arguments).await,
             Command::User(command) => user_data::run(&source()?, command).await,
-            Command::Token { user, ttl } => token(&source()?, user, ttl),
+            Command::Token(arguments) => token::run(&source()?, arguments),
             Command::Openapi => print(openapi::json()),
             Command::Completions { shell } => completions(shell),
             Command::Man => manual(),
@@ -110,7 +97,7 @@ impl Cli {
 async fn serve(source: &Source) -> Result<(), Failure> {
     let started = Instant::now();
     let config = Config::from_source(source)?;
-    let log_level = telemetry::start(&LogConfig::from_source(source, LogFormat::Json)?);
+    let log_level = telemetry::start(LogConfig::from_source(source, LogFormat::Json)?);
     config.tokens.log_warnings();
     unknown::log_warnings(source);
     let server = Running::start(config, log_level).await?;
@@ -126,7 +113,7 @@ async fn serve(source: &Source) -> Result<(), Failure> {
 
 async fn migrate(source: &Source) -> Result<(), Failure> {
     let database = DatabaseConfig::from_source(source)?;
-    telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
+    telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
     let (backend, _) = Backend::open(&database, 1).await?;
     let applied = backend.migrate().await?;
     if applied.is_empty() {
@@ -139,7 +126,7 @@ async fn migrate(source: &Source) -> Result<(), Failure> {
 
 async fn check(source: &Source) -> Result<(), Failure> {
     let database = DatabaseConfig::from_source(source)?;
-    telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
+    telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
     let outcome = async {
         let started = Instant::now();
         let (backend, info) = Backend::open(&database, 1).await?;
@@ -165,48 +152,6 @@ async fn check(source: &Source) -> Result<(), Failure> {
     }
 }
 
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e5).round() / 1e2
-}
-
-fn token(source: &Source, user: Owner, ttl: Duration) -> Result<(), Failure> {
-    let mut secrets = shared_secrets(source)?;
-    if secrets.is_empty() {
-        secrets.extend(DevFolder::here().secret());
-    }
-    let tokens = TokenConfig::with_secrets(secrets, source)?;
-    print(&development_token(&tokens.rules, user, ttl)?)
-}
-
-/// A token that our own verifier lets pass.
-pub(crate) fn development_token(
-    rules: &VerifierSettings,
-    user: Owner,
-    ttl: Duration,
-) -> Result<String, Failure> {
-    if !rules.algorithms.include_shared_secrets() {
-        let reason = "leaves out HS256, with which tokens for development are signed";
-        return Err(ConfigError::new("JWT_ALGORITHMS", reason).into());
-    }
-    let secret = rules.secrets.first().ok_or_else(|| {
-        ConfigError::new(
-            "BETTER_AUTH_SECRET",
-            "is not set, so there is nothing to sign with",
-        )
-    })?;
-    let issued_at = SystemClock.now();
-    let ttl = TimeDelta::from_std(ttl).unwrap_or(TimeDelta::MAX);
-    let claims = DevelopmentClaims {
-        user_id: user,
-        user_id_claims: rules.user_id_claims.clone(),
-        issuer: rules.issuers.first().cloned(),
-        audience: rules.audiences.first().cloned(),
-        issued_at,
-        expires_at: issued_at.checked_add_signed(ttl).unwrap_or(issued_at),
-    };
-    Ok(sign_development_token(secret, &claims))
-}
-
 fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "task-api", &mut script);
@@ -218,33 +163,4 @@ fn manual() -> Result<(), Failure> {
     // Writing to memory cannot fail.
     let _ = clap_mangen::Man::new(Cli::command()).render(&mut page);
     print_bytes(&page)
-}
-
-pub(crate) fn parse_owner(text: &str) -> Result<Owner, String> {
-    Owner::parse(text).map_err(|error| error.to_string())
-}
-
-fn parse_ttl(text: &str) -> Result<Duration, String> {
-    let ttl = parse_duration(text).filter(|ttl| !ttl.is_zero() && *ttl <= MAX_TTL);
-    ttl.ok_or_else(|| "a duration such as 300s, 15m or 1h, at most 366 days".to_owned())
-}
-
-const MAX_TTL: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-
-fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
-    print(&format!("{value:#}"))
-}
-
-/// A line on standard output. Whoever closed it has seen enough.
-pub(crate) fn print(line: &str) -> Result<(), Failure> {
-    print_bytes(format!("{line}\n").as_bytes())
-}
-
-pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
-    match io::stdout().write_all(bytes) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unavailable(format!(
-            "cannot write to standard output: {error}"
-        ))),
-        _ => Ok(()),
-    }
 }

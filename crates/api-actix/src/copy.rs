@@ -13,9 +13,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::archive::{Archive, BATCH};
-use crate::commands::print;
 use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation, LogConfig, LogFormat, Source};
 use crate::failure::Failure;
+use crate::output::print;
 use crate::routes::tasks::body::TaskBody;
 use crate::telemetry;
 
@@ -37,7 +37,7 @@ pub(crate) struct CopyArguments {
 pub(crate) async fn run(source: &Source, arguments: CopyArguments) -> Result<(), Failure> {
     let from = database(FROM, "COPY_FROM_FILE", arguments.from, source)?;
     let to = database(TO, "COPY_TO_FILE", arguments.to, source)?;
-    telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
+    telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
     refuse_pointless(&from.location, &to.location)?;
     let (from, info) = Archive::open(&from).await?;
     info.refuse_newer_schema(FROM)?;
@@ -79,13 +79,8 @@ fn database(
     DatabaseConfig::at(variable, location, source)
 }
 
-/// What can be told before a database is opened, which would make its file.
+/// What can be told before a database is opened.
 fn refuse_pointless(from: &DatabaseLocation, to: &DatabaseLocation) -> Result<(), ConfigError> {
-    if let DatabaseLocation::Sqlite(path) = from
-        && !path.exists()
-    {
-        return Err(ConfigError::new(FROM, "names a file that does not exist"));
-    }
     if from.is_same_as(to) {
         return Err(ConfigError::new(TO, "leads to the same database as COPY_FROM"));
     }

@@ -89,8 +89,8 @@ impl List<'_> {
     }
 }
 
-/// The name of a sort key, as clients write it.
-pub(crate) fn name_of(key: SortKey) -> &'static str {
+/// What cursors call a sort key.
+fn name_of(key: SortKey) -> &'static str {
     match key {
         SortKey::CreatedAt => "created_at",
         SortKey::UpdatedAt => "updated_at",

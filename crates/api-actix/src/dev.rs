@@ -1,81 +1,29 @@
 //! `task-api dev`: everything that a front-end developer needs, from nothing.
 
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::time::Duration;
 
-use adapters_jwt::SharedSecret;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::identity::Owner;
-use rand::RngExt;
-use secrecy::SecretString;
 
-use crate::commands::{development_token, print};
 use crate::config::{
-    Config, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
-    shared_secrets, unknown,
+    Config, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, SHARED_SECRETS, Source,
+    TokenConfig, shared_secrets, unknown,
 };
+use crate::dev_folder::DevFolder;
 use crate::failure::Failure;
 use crate::observe::settings::ObserveConfig;
+use crate::output::print;
 use crate::policy::{Policy, Purpose};
 use crate::running::Running;
 use crate::telemetry;
+use crate::token::development_token;
 
 /// How long the token that `dev` prints is good for.
 const TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
-const SECRET_BYTES: usize = 32;
-
-/// The folder where `dev` keeps the database and the secret.
-pub(crate) struct DevFolder(PathBuf);
-
-impl DevFolder {
-    /// The folder below the working directory.
-    pub(crate) fn here() -> Self {
-        Self(PathBuf::from(".task-api"))
-    }
-
-    /// The secret that an earlier `dev` has made, if there is one.
-    pub(crate) fn secret(&self) -> Option<SharedSecret> {
-        let text = fs::read_to_string(self.secret_file()).ok()?;
-        SharedSecret::new(SecretString::from(text.trim().to_owned())).ok()
-    }
-
-    fn secret_or_new(&self) -> io::Result<SharedSecret> {
-        if let Some(secret) = self.secret() {
-            return Ok(secret);
-        }
-        fs::create_dir_all(&self.0)?;
-        let text = URL_SAFE_NO_PAD.encode(rand::rng().random::<[u8; SECRET_BYTES]>());
-        write_private(&self.secret_file(), &text)?;
-        SharedSecret::new(SecretString::from(text)).map_err(io::Error::other)
-    }
-
-    fn secret_file(&self) -> PathBuf {
-        self.0.join("secret")
-    }
-
-    fn database_file(&self) -> PathBuf {
-        self.0.join("tasks.db")
-    }
-}
-
-/// Writes a file that only its owner may read.
-fn write_private(file: &Path, text: &str) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options.open(file)?.write_all(text.as_bytes())
-}
 
 /// Serves with a SQLite file and a secret of our own, and prints how to try it.
 pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
-    let log_level = telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
+    let log_level = telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
     let folder = DevFolder::here();
     let mut secrets = shared_secrets(source)?;
     let own_secret = secrets.is_empty();
@@ -85,7 +33,7 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     }
     let tokens = TokenConfig::with_secrets(secrets, source)?;
     tokens.log_warnings();
-    fs::create_dir_all(&folder.0).map_err(|error| cannot_use(&folder, &error))?;
+    folder.make().map_err(|error| cannot_use(&folder, &error))?;
     let token = token_of_dev_user(&tokens)?;
     let keys = keys_of(&tokens, own_secret);
     let config = Config {
@@ -109,7 +57,10 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
 }
 
 fn cannot_use(folder: &DevFolder, error: &io::Error) -> Failure {
-    Failure::unavailable(format!("cannot use the folder {}: {error}", folder.0.display()))
+    Failure::unavailable(format!(
+        "cannot use the folder {}: {error}",
+        folder.path().display()
+    ))
 }
 
 fn token_of_dev_user(tokens: &TokenConfig) -> Result<String, Failure> {
@@ -120,13 +71,13 @@ fn token_of_dev_user(tokens: &TokenConfig) -> Result<String, Failure> {
 /// What tokens are verified with.
 fn keys_of(tokens: &TokenConfig, own_secret: bool) -> String {
     let secret = if own_secret {
-        "the secret in .task-api/secret"
+        "the secret in .task-api/secret".to_owned()
     } else {
-        "BETTER_AUTH_SECRET"
+        format!("the shared secrets ({SHARED_SECRETS})")
     };
     match &tokens.key_set {
         Some(key_set) => format!("{secret} and the keys at {}", key_set.url),
-        None => secret.to_owned(),
+        None => secret,
     }
 }
 

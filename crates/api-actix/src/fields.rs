@@ -2,6 +2,7 @@
 //!
 //! `loc`, `type`, `msg` and `ctx` are named and worded as in FastAPI's answers (Pydantic 2).
 
+use domain::task::Status;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -84,48 +85,43 @@ pub enum Rule {
     InvalidCursor,
 }
 
-/// Every name of a rule.
-pub(crate) const RULE_TYPES: [&str; 17] = [
-    "missing",
-    "extra_forbidden",
-    "duplicate_key",
-    "string_type",
-    "string_too_short",
-    "string_too_long",
-    "string_pattern_mismatch",
-    "enum",
-    "owner_mismatch",
-    "id_mismatch",
-    "json_invalid",
-    "model_attributes_type",
-    "int_parsing",
-    "greater_than_equal",
-    "less_than_equal",
-    "datetime_parsing",
-    "cursor_invalid",
-];
+macro_rules! types {
+    ($($rule:pat => $type:literal;)+) => {
+        /// Every name of a rule.
+        pub(crate) const RULE_TYPES: &[&str] = &[$($type),+];
+
+        impl Rule {
+            fn r#type(&self) -> &'static str {
+                match self { $($rule => $type,)+ }
+            }
+        }
+    };
+}
+
+types! {
+    Self::Missing => "missing";
+    Self::Extra => "extra_forbidden";
+    Self::DuplicateKey => "duplicate_key";
+    Self::NotAString => "string_type";
+    Self::Blank => "string_too_short";
+    Self::TooLong { .. } => "string_too_long";
+    Self::ForbiddenCharacter { .. } => "string_pattern_mismatch";
+    Self::NotOneOf(_) => "enum";
+    Self::OwnerMismatch => "owner_mismatch";
+    Self::IdMismatch => "id_mismatch";
+    Self::InvalidJson(_) => "json_invalid";
+    Self::NotAnObject => "model_attributes_type";
+    Self::NotAnInteger => "int_parsing";
+    Self::TooSmall { .. } => "greater_than_equal";
+    Self::TooLarge { .. } => "less_than_equal";
+    Self::NotADateTime => "datetime_parsing";
+    Self::InvalidCursor => "cursor_invalid";
+}
 
 impl Rule {
-    fn r#type(&self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Extra => "extra_forbidden",
-            Self::DuplicateKey => "duplicate_key",
-            Self::NotAString => "string_type",
-            Self::Blank => "string_too_short",
-            Self::TooLong { .. } => "string_too_long",
-            Self::ForbiddenCharacter { .. } => "string_pattern_mismatch",
-            Self::NotOneOf(_) => "enum",
-            Self::OwnerMismatch => "owner_mismatch",
-            Self::IdMismatch => "id_mismatch",
-            Self::InvalidJson(_) => "json_invalid",
-            Self::NotAnObject => "model_attributes_type",
-            Self::NotAnInteger => "int_parsing",
-            Self::TooSmall { .. } => "greater_than_equal",
-            Self::TooLarge { .. } => "less_than_equal",
-            Self::NotADateTime => "datetime_parsing",
-            Self::InvalidCursor => "cursor_invalid",
-        }
+    /// None of the statuses of a task.
+    pub(crate) fn not_a_status() -> Self {
+        Self::NotOneOf(Status::ALL.map(Status::as_str).to_vec())
     }
 
     fn message(&self) -> String {
@@ -163,7 +159,18 @@ impl Rule {
             Self::NotOneOf(expected) => Some(json!({ "expected": expected })),
             Self::TooSmall { min } => Some(json!({ "ge": min })),
             Self::TooLarge { max } => Some(json!({ "le": max })),
-            _ => None,
+            Self::Missing
+            | Self::Extra
+            | Self::DuplicateKey
+            | Self::NotAString
+            | Self::ForbiddenCharacter { .. }
+            | Self::OwnerMismatch
+            | Self::IdMismatch
+            | Self::InvalidJson(_)
+            | Self::NotAnObject
+            | Self::NotAnInteger
+            | Self::NotADateTime
+            | Self::InvalidCursor => None,
         }
     }
 }

@@ -5,11 +5,11 @@
 //! | Room | What happens there |
 //! |---|---|
 //! | `connection` | clients that keep us waiting are cut off |
-//! | `edge`, `framing`, `request_context` | what HTTP forbids is refused; request id, common headers; on the way back every error becomes a problem document |
-//! | [`cors`], `compression`, `net` | other origins; small answers stay plain; a time limit, and a 500 instead of a panic |
+//! | `edge`, `framing`, `request_context`, `compression` | what HTTP forbids is refused; request id, common headers; on the way back every error becomes a problem document, and what is large is compressed |
+//! | [`cors`], `net` | other origins; a time limit, and a 500 instead of a panic |
 //! | `authenticated`, `client_address`, [`rate_limit`] | the token, before anything else under `/api`; then how often its user may ask |
 //! | [`routes`] | the table of paths, and the handlers: read, call one use case, render |
-//! | [`body`], `fields` | reading a JSON object, collecting every field error |
+//! | [`body`], `json_object`, `fields` | reading a body and the JSON object in it, collecting every field error |
 //! | `preconditions`, `idempotency`, `cursor` | what the headers of a request and its position in a list say |
 //! | `etag`, `timestamp` | how versions, pages and times are written |
 //! | [`problem`] | the only folder with status codes for errors |
@@ -18,8 +18,9 @@
 //! [`observe`] records what happens to requests on their way. At start [`commands`] reads [`config`] ([`policy`] and
 //! [`time_limits`] are what it says about requests), `backend` opens the database, `wiring` puts everything together into
 //! the [`app`] of each worker, [`server`] listens, `admin` beside it, and `running` is both; `telemetry` logs, [`system`]
-//! tells the time. The other commands have files of their own: `dev`, `check_config`, `healthcheck`, and over what is
-//! stored (`archive`) `copy` and `user_data`. A command that does not succeed ends with a `failure`.
+//! tells the time. The other commands have files of their own: `dev` and `token` (which share the secret in
+//! `dev_folder`), `check_config`, `healthcheck`, and over what is stored (`archive`) `copy` and `user_data`. What a
+//! command prints goes through `output`; one that does not succeed ends with a `failure`.
 //!
 //! # Adding an operation
 //!
@@ -47,6 +48,7 @@ mod copy;
 pub mod cors;
 mod cursor;
 mod dev;
+mod dev_folder;
 mod edge;
 mod etag;
 mod failure;
@@ -54,9 +56,11 @@ mod fields;
 mod framing;
 mod healthcheck;
 mod idempotency;
+mod json_object;
 mod net;
 pub mod observe;
 pub mod openapi;
+mod output;
 pub mod policy;
 mod preconditions;
 pub mod problem;
@@ -69,5 +73,6 @@ pub mod system;
 mod telemetry;
 pub mod time_limits;
 mod timestamp;
+mod token;
 mod user_data;
 mod wiring;

@@ -11,6 +11,7 @@ use actix_web::http::{Method, Uri};
 use actix_web::web;
 
 use crate::app::App;
+use crate::observe::metrics::Metrics;
 use crate::observe::spans::RequestSpan;
 use crate::observe::trace_context::TraceParent;
 use crate::observe::traced::{Call, Part, time_in};
@@ -39,7 +40,7 @@ struct Parts {
 
 impl RequestContext {
     pub(crate) fn of(request: &ServiceRequest) -> Self {
-        let app = request.app_data::<web::Data<App>>().cloned();
+        let app = App::of(request.request()).cloned();
         let trace_parent = TraceParent::of(request.headers());
         let spans = app.as_ref().and_then(|app| app.observers.spans.as_ref());
         let span = spans.map(|spans| spans.begin(trace_parent.as_ref()));
@@ -101,6 +102,11 @@ impl RequestContext {
     /// Who is told about the request.
     pub(crate) fn observers(&self) -> Option<&Observers> {
         self.0.app.as_ref().map(|app| &app.observers)
+    }
+
+    /// The figures, if somebody may ask for them.
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        self.observers()?.metrics.as_deref()
     }
 
     /// Notes a call that was made for the request.

@@ -33,7 +33,7 @@ impl Running {
             info.warn_about_pending_migrations();
         }
         let lifecycle = Arc::new(Lifecycle::default());
-        let observers = Observers::new(&config.observe, backend.kind())?;
+        let observers = Observers::new(&config.observe, info.kind)?;
         let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;
         let wiring = wiring.observed_by(observers.clone());
         let desk = observers.metrics.clone().map(|metrics| Desk {

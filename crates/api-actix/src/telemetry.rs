@@ -53,10 +53,9 @@ impl fmt::Display for LogLevel {
 }
 
 /// Starts logging. Call it once; later calls change nothing.
-pub(crate) fn start(config: &LogConfig) -> LogLevel {
-    let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+pub(crate) fn start(LogConfig { filter, format }: LogConfig) -> LogLevel {
     let (filter, handle) = reload::Layer::new(filter);
-    let lines = lines(config.format, std::io::stderr, std::io::stderr().is_terminal());
+    let lines = lines(format, std::io::stderr, std::io::stderr().is_terminal());
     let started = tracing_subscriber::registry().with(filter).with(lines).try_init();
     // Only tests start it twice.
     drop(started);

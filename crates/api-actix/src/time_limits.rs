@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpRequest, web};
+use actix_web::HttpRequest;
 
 use crate::app::App;
 
@@ -40,8 +40,7 @@ impl Default for TimeLimits {
 impl TimeLimits {
     /// Those of the application that handles this request.
     pub(crate) fn of(request: &HttpRequest) -> Self {
-        request
-            .app_data::<web::Data<App>>()
+        App::of(request)
             .map(|app| app.policy.time_limits)
             .unwrap_or_default()
     }

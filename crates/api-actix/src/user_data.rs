@@ -4,9 +4,9 @@ use clap::Subcommand;
 use domain::identity::Owner;
 
 use crate::archive::{Archive, BATCH};
-use crate::commands::{parse_owner, print, print_bytes};
 use crate::config::{DatabaseConfig, LogConfig, LogFormat, Source};
 use crate::failure::Failure;
+use crate::output::{print, print_bytes};
 use crate::routes::tasks::body::TaskBody;
 use crate::telemetry;
 
@@ -32,7 +32,7 @@ pub(crate) enum UserCommand {
 /// Does it to the database of `DATABASE_URL`.
 pub(crate) async fn run(source: &Source, command: UserCommand) -> Result<(), Failure> {
     let database = DatabaseConfig::from_source(source)?;
-    telemetry::start(&LogConfig::from_source(source, LogFormat::Text)?);
+    telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
     let (archive, _) = Archive::open(&database).await?;
     match command {
         UserCommand::Export { user } => export(&archive, &user).await,
@@ -73,4 +73,9 @@ async fn ask_for_consent(archive: &Archive, user: &Owner) -> Result<(), Failure>
             user.as_str()
         ))),
     }
+}
+
+/// Reads a user id among the arguments of a command.
+pub(crate) fn parse_owner(text: &str) -> Result<Owner, String> {
+    Owner::parse(text).map_err(|error| error.to_string())
 }

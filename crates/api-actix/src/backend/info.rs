@@ -7,7 +7,8 @@ use crate::config::ConfigError;
 /// What answered at the other end, for logs and `task-api check`.
 #[derive(Debug, Serialize)]
 pub struct DatabaseInfo {
-    pub(super) kind: &'static str,
+    /// As the semantic conventions of OpenTelemetry call it.
+    pub(crate) kind: &'static str,
     pub(super) host: Option<String>,
     pub(super) name: String,
     pub(super) version: String,

@@ -55,15 +55,6 @@ impl Backend {
         }
     }
 
-    /// Which kind of database it is, as the semantic conventions of OpenTelemetry call it.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Postgres(_) => "postgresql",
-            Self::Sqlite(_) => "sqlite",
-        }
-    }
-
     /// How it is used right now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         match self {

@@ -2,39 +2,50 @@
 
 use super::Source;
 
-/// What every setting of ours that has a family begins with.
+/// What families of our settings begin with. `LOG_` and `OTEL_` are left out: many a program has a `LOG_DIR`, and
+/// OpenTelemetry has more settings than we ask for.
 const PREFIXES: [&str; 6] = ["BETTER_AUTH_", "CORS_", "DB_", "JWKS_", "JWT_", "RATE_LIMIT_"];
-/// Settings of Better Auth itself, which shares `.env` with us.
-const OF_BETTER_AUTH: [&str; 3] = [
+/// A family that front ends have settings in too (`DATABASE_HOST`, `DATABASE_URL_UNPOOLED`): only slips are noticed.
+const SHARED_PREFIX: &str = "DATABASE_";
+/// Settings of others, which share `.env` with us: of Better Auth itself, and where Payload keeps its data.
+const OF_OTHERS: [&str; 4] = [
     "BETTER_AUTH_API_KEY",
     "BETTER_AUTH_TELEMETRY",
     "BETTER_AUTH_TRUSTED_ORIGINS",
+    "DATABASE_URI",
 ];
-/// How many letters a slip of the pen may change, and never more than a third of them.
+/// How many letters a slip of the pen may change, and never more than a third of those behind the prefix.
 const SLIP: usize = 3;
 
 /// A sentence about each name that looks like one of ours and is none. All settings must have been asked for.
 pub(crate) fn settings(source: &Source) -> Vec<String> {
     let asked = source.asked();
-    let is_unknown = |name: &&str| {
-        PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-            && !asked.contains_key(*name)
-            && !OF_BETTER_AUTH.contains(name)
-    };
     let sentence = |name: &str| {
+        let (prefix, is_shared) = family(name)?;
+        let letters = name.len() - prefix.len();
         let distances = asked.keys().map(|known| (distance(name, known), known));
-        let is_slip = |distance| distance <= SLIP && distance * 3 <= name.len();
+        let is_slip = |distance| distance <= SLIP && distance * 3 <= letters;
         match distances.min().filter(|(distance, _)| is_slip(*distance)) {
-            Some((_, nearest)) => format!("{name} is no setting of task-api; did you mean {nearest}?"),
-            None => format!("{name} is no setting of task-api"),
+            Some((_, nearest)) => Some(format!(
+                "{name} is no setting of task-api; did you mean {nearest}?"
+            )),
+            None if is_shared => None,
+            None => Some(format!("{name} is no setting of task-api")),
         }
     };
     source
         .given()
         .into_iter()
-        .filter(is_unknown)
-        .map(sentence)
+        .filter(|name| !asked.contains_key(*name) && !OF_OTHERS.contains(name))
+        .filter_map(sentence)
         .collect()
+}
+
+/// The prefix of a name that could be one of ours, and whether others use it too.
+fn family(name: &str) -> Option<(&'static str, bool)> {
+    let own = PREFIXES.into_iter().map(|prefix| (prefix, false));
+    own.chain([(SHARED_PREFIX, true)])
+        .find(|(prefix, _)| name.starts_with(prefix))
 }
 
 /// The same in the log.
@@ -94,6 +105,40 @@ mod tests {
                 "DB_POOLSIZE is no setting of task-api; did you mean DB_POOL_SIZE?",
             ]
         );
+    }
+
+    #[test]
+    fn of_a_family_that_others_share_only_slips_are_noticed() {
+        let mut given = vec![("DATABASE_MIGRATIONS_URL", "x")];
+        let of_others = [
+            "DATABASE_AUTH_TOKEN",
+            "DATABASE_DIRECT_URL",
+            "DATABASE_HOST",
+            "DATABASE_NAME",
+            "DATABASE_PASSWORD",
+            "DATABASE_PORT",
+            "DATABASE_SSL",
+            "DATABASE_URI",
+            "DATABASE_URL_UNPOOLED",
+            "DATABASE_USER",
+        ];
+        given.extend(of_others.map(|name| (name, "x")));
+        let source = Source::of_environment(&given);
+        for name in ["DATABASE_MIGRATION_URL", "DATABASE_URL", "DATABASE_URL_FILE"] {
+            source.text(name);
+        }
+        assert_eq!(
+            settings(&source),
+            ["DATABASE_MIGRATIONS_URL is no setting of task-api; did you mean DATABASE_MIGRATION_URL?"]
+        );
+    }
+
+    /// `dev` does not ask where the database is.
+    #[test]
+    fn a_setting_of_such_a_family_that_was_not_asked_for_is_not_noticed() {
+        let source = Source::of_environment(&[("DATABASE_URL", "x"), ("DATABASE_MIGRATION_URL", "x")]);
+        source.text("DB_POOL_SIZE");
+        assert_eq!(settings(&source), Vec::<String>::new());
     }
 
     #[test]

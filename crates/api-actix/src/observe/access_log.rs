@@ -64,7 +64,7 @@ impl AccessLog {
 pub(crate) fn log(outcome: &Outcome, context: &RequestContext) {
     let Outcome { method, status, .. } = *outcome;
     let (route, code) = (outcome.route.as_deref(), outcome.code.map(Code::as_str));
-    let duration_ms = (milliseconds(outcome.took) * 1e3).round() / 1e3;
+    let duration_ms = milliseconds(outcome.took);
     let (request_id, trace_id) = (context.id(), context.trace_id());
     // The level is part of what tracing prepares for a line.
     macro_rules! line {

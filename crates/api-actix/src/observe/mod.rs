@@ -117,7 +117,7 @@ impl Outcome {
 
 impl<'a> UnderWay<'a> {
     pub(crate) fn new(context: &'a RequestContext) -> Self {
-        if let Some(metrics) = metrics_of(context) {
+        if let Some(metrics) = context.metrics() {
             metrics.request_begins();
         }
         Self {
@@ -179,14 +179,10 @@ impl<'a> UnderWay<'a> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if let Some(metrics) = metrics_of(self.context) {
+        if let Some(metrics) = self.context.metrics() {
             metrics.request_is_gone();
         }
     }
-}
-
-fn metrics_of(context: &RequestContext) -> Option<&Metrics> {
-    context.observers()?.metrics.as_deref()
 }
 
 /// The method, if it is one that the semantic conventions know: callers must not make up labels.
@@ -220,6 +216,7 @@ fn add_server_timing(headers: &mut HeaderMap, context: &RequestContext, total: D
     }
 }
 
+/// In milliseconds, to the microsecond.
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }

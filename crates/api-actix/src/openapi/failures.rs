@@ -1,6 +1,6 @@
 //! Answers with a problem document. The examples are rendered by the code that renders the real ones.
 
-use domain::task::{PageLimit, Status, Title};
+use domain::task::{PageLimit, Title};
 use serde_json::{Value, json};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
@@ -96,7 +96,7 @@ impl Failure {
     }
 
     fn field_errors(&self) -> FieldErrors {
-        let statuses = Rule::NotOneOf(Status::ALL.map(Status::as_str).to_vec());
+        let statuses = Rule::not_a_status();
         let mut errors = FieldErrors::default();
         match self.name {
             name if name == INVALID_QUERY.name => {

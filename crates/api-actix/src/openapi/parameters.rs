@@ -107,7 +107,7 @@ fn query() -> [ParameterBuilder; 7] {
             "sort",
             "The order, downwards with `-`. What is equal in it is ordered by id. Texts are compared by code \
              point.",
-            one_of(SORTS).default(Some(json!("-created_at"))),
+            one_of(SORTS.map(|(name, _)| name)).default(Some(json!("-created_at"))),
         ),
         query(
             "limit",

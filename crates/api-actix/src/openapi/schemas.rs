@@ -13,8 +13,7 @@ use crate::fields::{FieldError, RULE_TYPES};
 use crate::problem::{Code, Document};
 use crate::routes::about::{ExplanationBody, MeBody, ServiceBody};
 use crate::routes::health::HealthBody;
-use crate::routes::tasks::Deleted;
-use crate::routes::tasks::body::{SummaryBody, TaskBody};
+use crate::routes::tasks::body::{DeletedBody, SummaryBody, TaskBody};
 
 /// The task of the examples.
 pub(super) const TASK_ID: &str = "01939f6e-2f4b-7c1d-9a55-7f1f2b8e6d10";
@@ -37,7 +36,7 @@ pub(super) fn all() -> Vec<(String, RefOr<Schema>)> {
         named("TaskPatch", task_patch()),
         named("Status", statuses()),
         of::<SummaryBody>(),
-        of::<Deleted>(),
+        of::<DeletedBody>(),
         of::<MeBody<'_>>(),
         of::<ServiceBody>(),
         of::<HealthBody>(),
@@ -202,7 +201,7 @@ pub(crate) fn request_id() -> ObjectBuilder {
 }
 
 pub(crate) fn rule_type() -> ObjectBuilder {
-    one_of(RULE_TYPES).description(Some("Which rule is broken, as Pydantic 2 names it."))
+    one_of(RULE_TYPES.iter().copied()).description(Some("Which rule is broken, as Pydantic 2 names it."))
 }
 
 pub(crate) fn rule_context() -> ObjectBuilder {

@@ -161,11 +161,8 @@ impl Problem {
             None => {}
             Some(Incident::Failure { event, class, cause }) => {
                 tracing::error!(target: "audit", event, class, cause, request_id, trace_id, %method, path);
-                let metrics = request
-                    .observers()
-                    .and_then(|observers| observers.metrics.as_ref());
                 if *event == DB_ERROR
-                    && let Some(metrics) = metrics
+                    && let Some(metrics) = request.metrics()
                 {
                     metrics.database_failed(class);
                 }

@@ -167,6 +167,8 @@ async fn dev_uses_the_secret_of_the_front_end_if_there_is_one_and_makes_none() {
     api.user("alice").has_task("with a token of the front end").await;
     let welcome = Welcome::of(&dev).await;
     api.bearer(&welcome.token).has_task("with the printed one").await;
+    let keys = "verified with the shared secrets (BETTER_AUTH_SECRET, BETTER_AUTH_SECRETS).";
+    assert!(dev.printed().contains(keys), "{}", dev.printed());
     assert!(!folder.path().join(".task-api/secret").exists());
     assert!(!dev.printed().contains(SECRET) && !dev.log().contains(SECRET));
 }

@@ -116,9 +116,23 @@ fn a_user_id_that_nobody_can_have_is_wrong_usage() {
 }
 
 #[test]
+fn a_file_that_does_not_exist_is_named_and_not_made() {
+    let folder = Folder::new();
+    for arguments in [&["export", "alice"][..], &["delete", "alice", "--yes"]] {
+        let complaint = complaint(&user(arguments, &folder.url("taks.db")), 78);
+        assert_eq!(
+            complaint,
+            "task-api: DATABASE_URL names a file that does not exist\n"
+        );
+        assert!(!folder.path("taks.db").exists());
+    }
+}
+
+#[test]
 fn a_database_without_our_tables_says_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
+    let folder = Folder::new();
+    let url = folder.url("bare.db");
+    std::fs::write(folder.path("bare.db"), "").unwrap();
     for arguments in [&["export", "alice"][..], &["delete", "alice", "--yes"]] {
         let complaint = complaint(&user(arguments, &url), 78);
         assert!(

@@ -11,11 +11,22 @@ on_every_storage! {
 }
 
 async fn every_answer_carries_the_common_headers(api: &Api) {
+    for (status, cache_control, answer) in answers(api).await {
+        assert_eq!(answer.status, status);
+        has_the_common_headers(&answer, cache_control);
+        if status >= 400 {
+            answer.problem();
+        }
+    }
+}
+
+/// Answers of every kind, each with its status and what caches may do with it.
+async fn answers(api: &Api) -> Vec<(u16, &'static str, Answer)> {
     let alice = api.user("alice");
     let created = alice.post("/api/tasks", &json!({ "title": "Buy milk" })).await;
     let path = created.header("location").to_owned();
     let huge = "x".repeat(300 * 1024);
-    let answers = [
+    vec![
         (200, "private, no-cache", alice.get("/api/tasks").await),
         (200, "private, no-cache", alice.get(&path).await),
         (
@@ -57,33 +68,29 @@ async fn every_answer_carries_the_common_headers(api: &Api) {
         ),
         (422, "no-store", alice.get("/api/tasks?limit=0").await),
         (422, "no-store", alice.post("/api/tasks", &json!({})).await),
-    ];
-    for (status, cache_control, answer) in answers {
-        assert_eq!(answer.status, status);
-        let wanted = [
-            ("cache-control", cache_control),
-            ("x-content-type-options", "nosniff"),
-            ("referrer-policy", "no-referrer"),
-            (
-                "content-security-policy",
-                "default-src 'none'; frame-ancestors 'none'",
-            ),
-            ("vary", "Origin, Accept-Encoding"),
-            ("server", ""),
-            ("x-powered-by", ""),
-        ];
-        for (name, value) in wanted {
-            assert_eq!(answer.header(name), value, "{name} of {answer:?}");
-            assert!(
-                answer.headers.get_all(name).iter().count() <= 1,
-                "{name} of {answer:?}"
-            );
-        }
-        assert_eq!(answer.header("x-request-id").len(), 36, "{answer:?}");
-        if status >= 400 {
-            answer.problem();
-        }
+    ]
+}
+
+fn has_the_common_headers(answer: &Answer, cache_control: &str) {
+    for (name, value) in [
+        ("cache-control", cache_control),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        (
+            "content-security-policy",
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        ("vary", "Origin, Accept-Encoding"),
+        ("server", ""),
+        ("x-powered-by", ""),
+    ] {
+        assert_eq!(answer.header(name), value, "{name} of {answer:?}");
+        assert!(
+            answer.headers.get_all(name).iter().count() <= 1,
+            "{name} of {answer:?}"
+        );
     }
+    assert_eq!(answer.header("x-request-id").len(), 36, "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

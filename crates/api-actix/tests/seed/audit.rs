@@ -83,6 +83,10 @@ fn refused_requests() -> Vec<(&'static str, Vec<String>)> {
             "bad_user_id",
             with_claims(&format!(r#"{{"exp":{later},"user_id":7,"sub":"{USER}"}}"#)),
         ),
+        (
+            "alg_not_allowed",
+            with_header(r#"{"alg":"no\nne","kid":"\"key-13\""}"#),
+        ),
     ]
 }
 
@@ -108,6 +112,8 @@ async fn fr_015_every_refused_token_is_logged_once_with_its_reason() {
     }
     assert_eq!(server.entries("refused-7").await[0]["alg"], "EdDSA");
     assert_eq!(server.entries("refused-7").await[0]["kid"], "key-7");
+    assert_eq!(server.entries("refused-13").await[0]["alg"], r"no\nne");
+    assert_eq!(server.entries("refused-13").await[0]["kid"], r#"\"key-13\""#);
     let headers = cases.iter().flat_map(|(_, headers)| headers);
     assert_has_no_secrets(&server.binary.log(), headers);
 }

@@ -92,23 +92,28 @@ async fn us2_1_the_log_says_which_sqlite_file_is_used() {
 
 #[tokio::test]
 async fn edge_case_a_short_secret_is_warned_about_once_and_the_server_starts() {
-    let database = Empty::sqlite();
     let secret = "only-31-bytes-long-0123456789-a";
-    let binary = TaskApi::serve_on(&database.url)
-        .env("BETTER_AUTH_SECRET", secret)
-        .start()
-        .await;
-    let log = binary.log();
-    let warnings: Vec<_> = log
-        .lines()
-        .filter(|line| line.contains("less than 32 bytes"))
-        .collect();
-    assert_eq!(warnings.len(), 1, "{log}");
-    assert!(
-        warnings[0].contains("BETTER_AUTH_SECRET") && warnings[0].contains("WARN"),
-        "{log}"
-    );
-    assert!(!log.contains(secret), "{log}");
+    for (variable, value) in [
+        ("BETTER_AUTH_SECRET", secret),
+        ("BETTER_AUTH_SECRETS", &format!("1:{secret}")),
+    ] {
+        let database = Empty::sqlite();
+        let binary = TaskApi::serve_on(&database.url)
+            .env(variable, value)
+            .start()
+            .await;
+        let log = binary.log();
+        let warnings: Vec<_> = log
+            .lines()
+            .filter(|line| line.contains("less than 32 bytes"))
+            .collect();
+        assert_eq!(warnings.len(), 1, "{log}");
+        assert!(
+            warnings[0].contains(variable) && warnings[0].contains("WARN"),
+            "{log}"
+        );
+        assert!(!log.contains(secret), "{log}");
+    }
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::body::{JsonObject, Reading};
 use crate::fields::{FieldErrors, Rule};
+use crate::json_object::{JsonObject, Reading};
 use crate::openapi::schemas;
 use crate::timestamp::write_timestamp;
 
@@ -147,6 +147,13 @@ impl From<&Summary> for SummaryBody {
     }
 }
 
+/// How many tasks were deleted.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Deleted)]
+pub(crate) struct DeletedBody {
+    pub(super) deleted: u64,
+}
+
 /// Reads the body of a creation.
 pub(super) fn new_task(body: JsonObject, caller: &Caller) -> Result<NewTask, FieldErrors> {
     let mut title = None;
@@ -248,7 +255,7 @@ fn read_description(value: Value) -> Result<Option<Description>, Rule> {
 
 fn read_status(value: &Value) -> Result<Status, Rule> {
     let text = value.as_str().ok_or(Rule::NotAString)?;
-    Status::parse(text).map_err(|_| Rule::NotOneOf(Status::ALL.map(Status::as_str).to_vec()))
+    Status::parse(text).map_err(|_| Rule::not_a_status())
 }
 
 fn read_string(value: Value) -> Result<String, Rule> {

@@ -12,18 +12,16 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web
 use domain::identity::Caller;
 use domain::task::{Created, Expected, Page, Task, TaskId};
 use futures_util::future::{OptionFuture, join};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::authenticated::Authenticated;
-use crate::body::JsonObject;
 use crate::cursor::List;
 use crate::etag;
 use crate::idempotency::{IDEMPOTENCY_REPLAYED, key_of};
+use crate::json_object::JsonObject;
 use crate::preconditions::{if_match, if_none_match_names};
 use crate::problem::{Code, Problem};
-use body::{Empty, SummaryBody, TaskBody, new_task, task_change};
+use body::{DeletedBody, Empty, SummaryBody, TaskBody, new_task, task_change};
 use parameters::{ListParameters, statuses_to_delete};
 
 /// What a task of ordinary length takes as JSON, in bytes.
@@ -79,7 +77,7 @@ pub(crate) async fn delete_many(
 ) -> Result<HttpResponse, Problem> {
     let statuses = statuses_to_delete(request.query_string())?;
     let deleted = app.tasks.delete_with_status(&caller, &statuses).await?;
-    Ok(HttpResponse::Ok().json(Deleted { deleted }))
+    Ok(HttpResponse::Ok().json(DeletedBody { deleted }))
 }
 
 /// `GET /api/tasks/summary`
@@ -195,12 +193,6 @@ impl FromRequest for PathId {
             request.match_info().get("task_id").unwrap_or_default().to_owned(),
         )))
     }
-}
-
-/// How many tasks were deleted.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Deleted {
-    deleted: u64,
 }
 
 fn task_answer(answer: &mut HttpResponseBuilder, task: &Task) -> HttpResponse {

@@ -10,7 +10,7 @@ use domain::task::{
     TaskFilter, TaskQuery,
 };
 
-use crate::cursor::{List, name_of};
+use crate::cursor::List;
 use crate::fields::{FieldErrors, Rule};
 use crate::problem::{Code, Problem};
 
@@ -131,8 +131,7 @@ fn read_parameters(
 }
 
 fn read_statuses(text: &str) -> Result<Vec<Status>, Rule> {
-    let read =
-        |name| Status::parse(name).map_err(|_| Rule::NotOneOf(Status::ALL.map(Status::as_str).to_vec()));
+    let read = |name| Status::parse(name).map_err(|_| Rule::not_a_status());
     text.split(',').map(read).collect()
 }
 
@@ -150,25 +149,31 @@ fn read_search(text: &str) -> Result<SearchTerm, Rule> {
 }
 
 /// Every order, as clients write it.
-pub(crate) const SORTS: [&str; 8] = [
-    "created_at",
-    "-created_at",
-    "updated_at",
-    "-updated_at",
-    "title",
-    "-title",
-    "status",
-    "-status",
+pub(crate) const SORTS: [(&str, Sort); 8] = [
+    ("created_at", upwards(SortKey::CreatedAt)),
+    ("-created_at", downwards(SortKey::CreatedAt)),
+    ("updated_at", upwards(SortKey::UpdatedAt)),
+    ("-updated_at", downwards(SortKey::UpdatedAt)),
+    ("title", upwards(SortKey::Title)),
+    ("-title", downwards(SortKey::Title)),
+    ("status", upwards(SortKey::Status)),
+    ("-status", downwards(SortKey::Status)),
 ];
 
+const fn upwards(key: SortKey) -> Sort {
+    let direction = Direction::Ascending;
+    Sort { key, direction }
+}
+
+const fn downwards(key: SortKey) -> Sort {
+    let direction = Direction::Descending;
+    Sort { key, direction }
+}
+
 fn read_sort(text: &str) -> Result<Sort, Rule> {
-    let (name, direction) = match text.strip_prefix('-') {
-        Some(name) => (name, Direction::Descending),
-        None => (text, Direction::Ascending),
-    };
-    let key = SortKey::ALL.into_iter().find(|key| name_of(*key) == name);
-    key.map(|key| Sort { key, direction })
-        .ok_or_else(|| Rule::NotOneOf(SORTS.to_vec()))
+    let sort = SORTS.into_iter().find(|(name, _)| *name == text);
+    sort.map(|(_, sort)| sort)
+        .ok_or_else(|| Rule::NotOneOf(SORTS.map(|(name, _)| name).to_vec()))
 }
 
 fn read_limit(text: &str) -> Result<PageLimit, Rule> {
@@ -229,6 +234,19 @@ mod tests {
         };
         assert_eq!(read("sort=-title").query.sort(), down);
         assert_eq!(read("").query.sort(), Sort::default());
+    }
+
+    #[test]
+    fn every_order_has_one_name_of_its_own() {
+        for key in SortKey::ALL {
+            for sort in [upwards(key), downwards(key)] {
+                let names: Vec<_> = SORTS.iter().filter(|(_, named)| *named == sort).collect();
+                let [(name, _)] = names[..] else {
+                    panic!("{names:?}")
+                };
+                assert_eq!(read(&format!("sort={name}")).query.sort(), sort);
+            }
+        }
     }
 
     #[test]
