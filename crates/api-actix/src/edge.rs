@@ -7,7 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 
 use crate::app::App;
 use crate::compression::compressed;
@@ -23,7 +23,7 @@ use crate::request_context::{RequestContext, X_REQUEST_ID};
 /// # Errors
 /// Errors that render themselves, passed on.
 pub(crate) async fn edge(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let context = RequestContext::of(&request);
@@ -32,6 +32,7 @@ pub(crate) async fn edge(
         if let Err(problem) = framing::check(&request) {
             return Ok(request.into_response(with_common_headers(problem.render(&context), &context)));
         }
+        hide_preflight_without_origin(&mut request);
         request.extensions_mut().insert(context.clone());
         Ok(finished(next.call(request).await?, &context))
     };
@@ -44,6 +45,16 @@ pub(crate) async fn edge(
         Err(error) => under_way.cut_short(code_of_error(error)),
     }
     outcome
+}
+
+/// The CORS middleware takes every OPTIONS with this header for a preflight, which needs no token; without an origin it
+/// is none.
+fn hide_preflight_without_origin(request: &mut ServiceRequest) {
+    if *request.method() == Method::OPTIONS && !request.headers().contains_key(header::ORIGIN) {
+        request
+            .headers_mut()
+            .remove(header::ACCESS_CONTROL_REQUEST_METHOD);
+    }
 }
 
 /// The code of an error that renders itself.
@@ -76,19 +87,19 @@ fn finished<B: MessageBody + 'static>(
 }
 
 fn is_shutting_down(request: &HttpRequest) -> bool {
-    let app = request.app_data::<web::Data<App>>();
-    app.is_some_and(|app| app.lifecycle.is_shutting_down())
+    App::of(request).is_some_and(|app| app.lifecycle.is_shutting_down())
 }
 
-/// Renders the problem, keeping the headers that the middlewares in between have added to the bare error.
+/// Renders the problem, or what OPTIONS asks for, keeping the headers that the middlewares in between have added to the
+/// bare error.
 fn answer_to_error<B>(response: &HttpResponse<B>, context: &RequestContext) -> HttpResponse {
     let allow = response.headers().get(header::ALLOW);
-    if *context.method() == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        return HttpResponse::NoContent()
-            .insert_header((header::ALLOW, allowed(allow)))
-            .finish();
-    }
+    let is_allow_wanted =
+        *context.method() == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED;
     let mut answer = match response.error().and_then(|error| error.as_error::<Problem>()) {
+        _ if is_allow_wanted => HttpResponse::NoContent()
+            .insert_header((header::ALLOW, allowed(allow)))
+            .finish(),
         Some(problem) => problem.render(context),
         None => Problem::new(code_of(response.status())).render(context),
     };

@@ -54,6 +54,21 @@ async fn a_preflight_of_an_allowed_origin_needs_no_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_an_origin_nothing_is_a_preflight_so_it_needs_the_token() {
+    let everybody = with_policy(Policy {
+        allowed_origins: AllowedOrigins::Any,
+        ..Policy::default()
+    });
+    for api in [&for_the_app(), &everybody] {
+        for (user, status) in [(api.anonymous(), 401), (api.user("alice"), 204)] {
+            let request = user.request(Method::OPTIONS, "/api/tasks");
+            let answer = Answer::to(request.header("Access-Control-Request-Method", "POST")).await;
+            assert_eq!(answer.status, status);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_answer_and_every_error_can_be_read_from_an_allowed_origin() {
     let api = for_the_app();
     let alice = api.user("alice");
@@ -72,6 +87,7 @@ async fn every_answer_and_every_error_can_be_read_from_an_allowed_origin() {
             422,
         ),
         (from_origin(&alice, Method::PUT, "/api/tasks", APP).await, 405),
+        (from_origin(&alice, Method::OPTIONS, "/api/tasks", APP).await, 204),
     ] {
         assert_eq!(answer.status, status);
         assert_eq!(answer.header("access-control-allow-origin"), APP, "{status}");
