@@ -78,7 +78,7 @@ impl TaskRepository for PostgresTaskRepository {
         find(&self.executor.begin()?, owner, id).await
     }
 
-    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
+    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, RepositoryError> {
         lists::list(&self.executor.begin()?, owner, query, self.letters).await
     }
 

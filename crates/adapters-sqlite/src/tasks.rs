@@ -57,7 +57,7 @@ impl TaskRepository for SqliteTaskRepository {
             .await
     }
 
-    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
+    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, RepositoryError> {
         let (owner, query) = (owner.clone(), query.clone());
         self.lanes
             .read(move |connection| lists::list(connection, &owner, &query))

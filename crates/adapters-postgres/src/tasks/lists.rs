@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use domain::identity::Owner;
 use domain::task::{
-    Cursor, Direction, Page, Position, RepositoryError, Sort, SortKey, Status, StatusSet, Summary, Task,
+    Cursor, Direction, Page, Position, RepositoryError, Sort, SortKey, Status, StatusSet, Summary,
     TaskFilter, TaskQuery, corrupt,
 };
 use uuid::Uuid;
@@ -32,7 +32,7 @@ pub(super) async fn list(
     owner: &Owner,
     query: &TaskQuery,
     letters: Letters,
-) -> Result<Page<Task>, RepositoryError> {
+) -> Result<Page, RepositoryError> {
     let rows = if let Some(newest) = newest_first(owner, query) {
         let rows = call.run(Lane::Read, Repeat::Read, |attempt| async move {
             newest.load::<TaskRow>(&mut attempt.connection()).await

@@ -11,7 +11,7 @@ use diesel::sql_types::Bool;
 use diesel::sqlite::Sqlite;
 use domain::identity::Owner;
 use domain::task::{
-    Cursor, Direction, Page, Position, Sort, SortKey, Status, StatusSet, Summary, Task, TaskFilter, TaskId,
+    Cursor, Direction, Page, Position, Sort, SortKey, Status, StatusSet, Summary, TaskFilter, TaskId,
     TaskQuery, corrupt,
 };
 
@@ -27,7 +27,7 @@ pub(super) fn list(
     connection: &mut SqliteConnection,
     owner: &Owner,
     query: &TaskQuery,
-) -> Result<Page<Task>, JobError> {
+) -> Result<Page, JobError> {
     let one_more = i64::from(query.limit().get()) + 1;
     let rows = if query.filter().is_empty() && query.sort() == Sort::default() {
         newest_first(connection, owner, query.after().map(|cursor| cursor.id), one_more)?

@@ -129,7 +129,7 @@ impl TaskRepository for Traced<dyn TaskRepository> {
         statement("SELECT", self.0.find(owner, id)).await
     }
 
-    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
+    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, RepositoryError> {
         statement("SELECT", self.0.list(owner, query)).await
     }
 

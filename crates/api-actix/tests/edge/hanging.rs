@@ -29,7 +29,7 @@ impl TaskRepository for Hanging {
     async fn find(&self, _: &Owner, _: TaskId) -> Result<Option<Task>, RepositoryError> {
         pending().await
     }
-    async fn list(&self, _: &Owner, _: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
+    async fn list(&self, _: &Owner, _: &TaskQuery) -> Result<Page, RepositoryError> {
         pending().await
     }
     async fn update(

@@ -61,7 +61,7 @@ impl TaskRepository for Explosive {
     async fn find(&self, _: &Owner, _: TaskId) -> Result<Option<Task>, RepositoryError> {
         panic!("{LAST_WORDS}")
     }
-    async fn list(&self, _: &Owner, _: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
+    async fn list(&self, _: &Owner, _: &TaskQuery) -> Result<Page, RepositoryError> {
         std::panic::panic_any(7)
     }
     async fn update(

@@ -50,14 +50,14 @@ pub enum InvalidPageLimit {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The items, in the order of the list.
-    pub items: Vec<T>,
+pub struct Page {
+    /// The tasks, in the order of the list.
+    pub items: Vec<Task>,
     /// Where the next page starts; `None` if this one is the last.
     pub next: Option<Cursor>,
 }
 
-impl Page<Task> {
+impl Page {
     /// Makes a page out of rows that were asked for with one more than the limit: the extra row, if it came, proves
     /// that there is a next page and is left to it.
     #[must_use]
@@ -80,7 +80,7 @@ mod tests {
     use crate::task::{Sort, SortKey, TaskFilter};
     use crate::testing::{a_task, an_owner};
 
-    fn page_of(limit: i64, items: Vec<Task>) -> Page<Task> {
+    fn page_of(limit: i64, items: Vec<Task>) -> Page {
         let limit = PageLimit::new(limit).unwrap();
         let query = TaskQuery::new(TaskFilter::default(), Sort::default(), limit, None).unwrap();
         Page::of_one_more_than_asked(&query, items)

@@ -39,7 +39,7 @@ pub trait TaskRepository: Send + Sync {
     ///
     /// # Errors
     /// Trouble with the storage only.
-    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError>;
+    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, RepositoryError>;
 
     /// How many of the owner's tasks match the filter.
     ///

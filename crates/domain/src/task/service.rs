@@ -71,7 +71,7 @@ impl TaskService {
     ///
     /// # Errors
     /// [`TaskError::Storage`] only: a caller without tasks gets an empty page.
-    pub async fn list(&self, caller: &Caller, query: &TaskQuery) -> Result<Page<Task>, TaskError> {
+    pub async fn list(&self, caller: &Caller, query: &TaskQuery) -> Result<Page, TaskError> {
         Ok(self.repository.list(&caller.owner, query).await?)
     }
 

@@ -53,7 +53,7 @@ impl TaskRepository for InMemoryTaskRepository {
             .map(|stored| stored.task.clone()))
     }
 
-    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page<Task>, RepositoryError> {
+    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, RepositoryError> {
         let tasks = self.tasks();
         let mut items: Vec<_> = of_owner(&tasks, owner)
             .filter(|task| query.filter().matches(task))

@@ -207,7 +207,7 @@ fn page_answer(
     request: &HttpRequest,
     parameters: &ListParameters,
     caller: &Caller,
-    page: &Page<Task>,
+    page: &Page,
     total: Option<u64>,
 ) -> HttpResponse {
     let query = &parameters.query;
