@@ -16,7 +16,6 @@ use crate::config::ConfigError;
 use crate::edge::edge;
 use crate::failure::Failure;
 use crate::net::net;
-use crate::observe::Observers;
 use crate::observe::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{health, nothing_here, readable};
@@ -60,11 +59,7 @@ impl Admin {
         let limits = desk.wiring.time_limits();
         let metrics = Arc::clone(&desk.metrics);
         let wiring = desk.wiring.clone();
-        let app = move || App {
-            // Who looks at the figures does not change them.
-            observers: Observers::default(),
-            ..wiring.app()
-        };
+        let app = move || wiring.app_for_operators();
         let service = move |app| admin_app(app, desk.clone());
         let running = serve(listeners, 1, limits, app, service).map_err(cannot_listen)?;
         let handle = running.handle();

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use adapters_jwt::{HttpKeySet, JwtVerifier};
+use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
-use domain::task::TaskService;
+use domain::task::{TaskRepository, TaskService};
 
 use crate::app::{App, Lifecycle};
 use crate::backend::Backend;
@@ -77,9 +78,22 @@ impl Wiring {
     /// The application of the worker that calls this.
     #[must_use]
     pub fn app(&self) -> App {
-        let (mut repository, storage) = self.backend.worker();
+        self.app_over(self.backend.worker(), &self.observers)
+    }
+
+    /// The application of the listener for operators: nobody observes those who look at the figures.
+    #[must_use]
+    pub fn app_for_operators(&self) -> App {
+        self.app_over(self.backend.uncounted_worker(), &Observers::default())
+    }
+
+    fn app_over(
+        &self,
+        (mut repository, storage): (Arc<dyn TaskRepository>, Arc<dyn StorageHealth>),
+        observers: &Observers,
+    ) -> App {
         let mut tokens: Arc<dyn TokenVerifier> = self.tokens.clone();
-        if self.observers.want_calls() {
+        if observers.want_calls() {
             repository = Arc::new(Traced::new(repository));
             tokens = Arc::new(Traced::new(tokens));
         }
@@ -90,7 +104,7 @@ impl Wiring {
             readiness: Readiness::default(),
             lifecycle: Arc::clone(&self.lifecycle),
             policy: self.policy.clone(),
-            observers: self.observers.clone(),
+            observers: observers.clone(),
         }
     }
 }

@@ -81,14 +81,24 @@ impl Backend {
     #[must_use]
     pub fn worker(&self) -> (Arc<dyn TaskRepository>, Arc<dyn StorageHealth>) {
         match self {
-            Self::Postgres(database) => {
-                let tasks = Arc::new(database.worker());
-                (Arc::clone(&tasks) as _, tasks)
-            }
-            Self::Sqlite(database) => {
-                let tasks = Arc::new(database.tasks());
-                (Arc::clone(&tasks) as _, tasks)
-            }
+            Self::Postgres(database) => ports(database.worker()),
+            Self::Sqlite(database) => ports(database.tasks()),
         }
     }
+
+    /// The ports of a worker for operators: how it uses the database is not among the figures that it shows them.
+    #[must_use]
+    pub fn uncounted_worker(&self) -> (Arc<dyn TaskRepository>, Arc<dyn StorageHealth>) {
+        match self {
+            Self::Postgres(database) => ports(database.uncounted_worker()),
+            Self::Sqlite(database) => ports(database.tasks()),
+        }
+    }
+}
+
+fn ports<T: TaskRepository + StorageHealth + 'static>(
+    tasks: T,
+) -> (Arc<dyn TaskRepository>, Arc<dyn StorageHealth>) {
+    let tasks = Arc::new(tasks);
+    (Arc::clone(&tasks) as _, tasks)
 }

@@ -351,6 +351,14 @@ async fn the_figures_of_a_server_on_postgresql_tell_of_its_connections() {
         (connections("work", "idle"), connections("work", "used")),
         (1.0, 0.0)
     );
+    // What requests can open: the listener that tells the figures has connections of its own.
+    let most = |pool| {
+        figures.sum(
+            "db_client_connection_max",
+            &[("db_client_connection_pool_name", pool)],
+        )
+    };
+    assert_eq!((most("read"), most("work")), (1.0, 3.0));
     assert_eq!(figures.sum("db_operations_in_flight", &[]), 0.0);
     assert_eq!(figures.sum("db_operations_in_flight_max", &[]), 77.0);
     assert_eq!(figures.sum("db_retries_total", &[]), 0.0);
