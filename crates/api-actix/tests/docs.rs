@@ -44,3 +44,35 @@ fn every_risk_of_the_document_on_security_names_tests_and_all_of_them_exist() {
         assert!(source.contains(&format!("fn {test}")), "{named}");
     }
 }
+
+#[test]
+fn whatever_is_released_together_has_one_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, text, wanted) in [
+        (
+            "CHANGELOG.md",
+            include_str!("../../../docs/CHANGELOG.md"),
+            format!("\n## {version}"),
+        ),
+        (
+            "clients/typescript/package.json",
+            include_str!("../../../docs/clients/typescript/package.json"),
+            format!("\"version\": \"{version}\""),
+        ),
+        (
+            "examples/web/package.json",
+            include_str!("../../../docs/examples/web/package.json"),
+            format!("\"version\": \"{version}\""),
+        ),
+        (
+            "deploy/kubernetes.yaml",
+            include_str!("../../../docs/deploy/kubernetes.yaml"),
+            format!("/task-api:{version}\n"),
+        ),
+    ] {
+        assert!(
+            text.contains(&wanted),
+            "docs/{file} is of another version than {version}"
+        );
+    }
+}
