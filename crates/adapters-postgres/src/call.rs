@@ -10,7 +10,7 @@ use diesel::result::Error;
 use diesel_async::AsyncPgConnection;
 use domain::task::RepositoryError;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::{Failure, StatementError};
 use crate::handle::Handle;
@@ -138,8 +138,8 @@ impl Call<'_> {
         F: Future<Output = QueryResult<T>> + Send,
     {
         let loan = self.lanes.lend(lane, self.deadline).await?;
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let since = Instant::now();
+        if since >= self.deadline {
             return Err(Failure::GaveUp {
                 after: CALL_TIMEOUT,
                 is_silence: false,
@@ -149,7 +149,11 @@ impl Call<'_> {
             handle: Arc::clone(&loan.handle),
             first_run,
         };
-        answer_on(loan, left, statement(attempt)).await
+        let wait = Wait {
+            since,
+            until: self.deadline.min(since + lane.statement_timeout()),
+        };
+        answer_on(loan, wait, statement(attempt)).await
     }
 
     fn note<T>(&self, outcome: &Result<T, Failure>) {
@@ -183,15 +187,22 @@ impl Attempt {
     }
 }
 
+/// When we begin to wait for an answer, and when we give up.
+#[derive(Clone, Copy)]
+struct Wait {
+    since: Instant,
+    until: Instant,
+}
+
 /// Runs a statement on a borrowed connection for as long as the caller has time left.
 async fn answer_on<T>(
     loan: Loan,
-    left: Duration,
+    wait: Wait,
     statement: impl Future<Output = QueryResult<T>> + Send,
 ) -> Result<T, Failure> {
     let (handle, lane) = (Arc::clone(&loan.handle), loan.lane);
     let mut unanswered = Unanswered(Some(loan));
-    let outcome = answer_of(&handle, lane, lane.statement_timeout().min(left), statement).await;
+    let outcome = answer_of(&handle, lane, wait, statement).await;
     if !matches!(outcome, Err(Failure::GaveUp { .. })) {
         drop(unanswered.0.take());
     }
@@ -213,9 +224,13 @@ impl Drop for Unanswered {
             return;
         };
         runtime.spawn(async move {
-            let limit = loan.lane.statement_timeout();
+            let since = Instant::now();
+            let wait = Wait {
+                since,
+                until: since + loan.lane.statement_timeout(),
+            };
             // What goes wrong is noted on the handle.
-            let _ = answer_of(&loan.handle, loan.lane, limit, loan.handle.ping()).await;
+            let _ = answer_of(&loan.handle, loan.lane, wait, loan.handle.ping()).await;
             drop(loan);
         });
     }
@@ -225,18 +240,17 @@ impl Drop for Unanswered {
 async fn answer_of<T>(
     handle: &Handle,
     lane: Lane,
-    limit: Duration,
+    Wait { since, until }: Wait,
     statement: impl Future<Output = QueryResult<T>> + Send,
 ) -> Result<T, Failure> {
     let server_limit = lane.server_limits().statement_timeout;
-    let started = Instant::now();
-    match timeout(limit, statement).await {
+    match timeout_at(until, statement).await {
         Ok(Ok(answer)) => {
             handle.mark_heard();
             Ok(answer)
         }
         Ok(Err(error)) => {
-            let error = cause_of(&error, handle, started.elapsed() >= server_limit).await;
+            let error = cause_of(&error, handle, since.elapsed() >= server_limit).await;
             if error.spoils_the_connection() {
                 handle.mark_bad();
             } else {
@@ -246,14 +260,12 @@ async fn answer_of<T>(
         }
         Err(_) => {
             // A server that is well would have stopped the statement by then, and said so.
-            let is_silence = limit > server_limit;
+            let after = until - since;
+            let is_silence = after > server_limit;
             if is_silence {
-                handle.mark_silent(started);
+                handle.mark_silent(since);
             }
-            Err(Failure::GaveUp {
-                after: limit,
-                is_silence,
-            })
+            Err(Failure::GaveUp { after, is_silence })
         }
     }
 }

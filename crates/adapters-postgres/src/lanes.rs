@@ -78,6 +78,7 @@ impl Pools {
 pub(crate) struct Lanes {
     read: Arc<LanePool>,
     work: Arc<LanePool>,
+    at_hand: AtHand,
 }
 
 impl Lanes {
@@ -90,23 +91,55 @@ impl Lanes {
             // One: a connection that is handed back at once never makes the pool open a second.
             read: pool(Lane::Read, 1),
             work: pool(Lane::Work, settings.work_lane_size.max(1)),
+            at_hand: AtHand::default(),
         }
     }
 
     /// Waits for a connection, at most until then.
     pub(crate) async fn lend(&self, lane: Lane, deadline: Instant) -> Result<Loan, Failure> {
-        let pool = match lane {
-            Lane::Read => &self.read,
-            Lane::Work => &self.work,
+        let (handle, own) = match lane {
+            Lane::Read => (self.shared(deadline).await?, None),
+            Lane::Work => {
+                let (borrowed, turn) = self.work.acquire(deadline).await?;
+                (Arc::clone(&*borrowed), Some((borrowed, turn)))
+            }
         };
-        let (borrowed, turn) = pool.acquire(deadline).await?;
         Ok(Loan {
-            handle: Arc::clone(&*borrowed),
-            // A shared connection goes back to the pool at once, for the next one to share it.
-            _borrowed: (lane == Lane::Work).then_some(borrowed),
-            _turn: turn,
+            handle,
             lane,
+            _own: own,
         })
+    }
+
+    /// The connection of all reads. It goes back to the pool at once, for the next one to share it.
+    async fn shared(&self, deadline: Instant) -> Result<Arc<Handle>, Failure> {
+        let now = Instant::now();
+        if let Some(handle) = self.at_hand.get(now) {
+            return Ok(handle);
+        }
+        let (borrowed, _) = self.read.acquire(deadline).await?;
+        self.at_hand.set(&borrowed, now);
+        Ok(Arc::clone(&*borrowed))
+    }
+}
+
+/// The connection that reads have shared last, for a moment: to ask the pool takes longer than to find it here. It stays the
+/// pool's, which has to see now and then that it is used, and lets it go when it is not.
+#[derive(Default)]
+struct AtHand(Mutex<Option<(Weak<Handle>, Instant)>>);
+
+impl AtHand {
+    const MOMENT: Duration = Duration::from_secs(1);
+
+    fn get(&self, now: Instant) -> Option<Arc<Handle>> {
+        let at_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (handle, since) = at_hand.as_ref()?;
+        let handle = handle.upgrade()?;
+        (now < *since + Self::MOMENT && !handle.is_bad()).then_some(handle)
+    }
+
+    fn set(&self, handle: &Arc<Handle>, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::downgrade(handle), now));
     }
 }
 
@@ -118,8 +151,7 @@ pub(crate) struct Loan {
     pub(crate) handle: Arc<Handle>,
     pub(crate) lane: Lane,
     // In this order: whoever is next finds the connection in the pool.
-    _borrowed: Option<Borrowed>,
-    _turn: Option<Turn>,
+    _own: Option<(Borrowed, Option<Turn>)>,
 }
 
 /// A pool, and the patience of those who wait for it.
