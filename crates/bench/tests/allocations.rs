@@ -31,10 +31,10 @@ const NEW_TASK: &str =
     r#"{"title":"A title of an ordinary length","description":"A description that says more."}"#;
 /// How many allocations (moves of what grows included) one request may take: the method, the target, the budget.
 const BUDGETS: [(&str, &str, usize); 4] = [
-    ("GET", "/api/tasks/{id}", 75),
-    ("GET", "/api/tasks?limit=50", 370),
-    ("POST", "/api/tasks", 90),
-    ("PUT", "/api/tasks/{id}", 100),
+    ("GET", "/api/tasks/{id}", 72),
+    ("GET", "/api/tasks?limit=50", 360),
+    ("POST", "/api/tasks", 88),
+    ("PUT", "/api/tasks/{id}", 94),
 ];
 const WARM_UP: usize = 50;
 const REQUESTS: usize = 200;
