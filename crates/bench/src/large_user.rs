@@ -78,22 +78,7 @@ pub async fn measure(storage: &Storage, programs: &Programs, tokens: &Tokens) ->
         connection: Connection::open(server.address).await?,
         bearer: tokens.bearer(&user(0))?,
     };
-    let deep = reader.cursor_behind((DEEP_PAGE - 1) * PAGE).await?;
-    let mut measured = LargeUser {
-        first_page_ms: Vec::new(),
-        deep_page_ms: Vec::new(),
-        undisturbed_p99_ms: Vec::new(),
-        disturbed_p99_ms: Vec::new(),
-    };
-    for round in 1..=ROUNDS {
-        tell(&format!("page 1 and page {DEEP_PAGE}, round {round}/{ROUNDS}"));
-        measured
-            .first_page_ms
-            .push(reader.median_milliseconds(None).await?);
-        measured
-            .deep_page_ms
-            .push(reader.median_milliseconds(Some(&deep)).await?);
-    }
+    let (first_page_ms, deep_page_ms) = reader.first_and_deep_pages().await?;
     let tasks = storage.known_tasks(DATABASE).await?;
     let tasks = tasks.into_iter().filter(|task| *task.user != *user(0));
     let requests = Requests::new(tasks.collect(), tokens)?;
@@ -107,22 +92,31 @@ pub async fn measure(storage: &Storage, programs: &Programs, tokens: &Tokens) ->
         storage,
         database: DATABASE,
     };
+    let (undisturbed_p99_ms, disturbed_p99_ms) = neighbours(turn, &mut reader).await?;
+    Ok(LargeUser {
+        first_page_ms,
+        deep_page_ms,
+        undisturbed_p99_ms,
+        disturbed_p99_ms,
+    })
+}
+
+/// The p99 of others, round by round: undisturbed, and while the user searches without end.
+async fn neighbours(turn: Turn<'_>, reader: &mut Reader) -> Fallible<(Vec<f64>, Vec<f64>)> {
+    let (mut undisturbed, mut disturbed) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         tell(&format!(
             "others while the user searches without end, round {round}/{ROUNDS}"
         ));
-        measured
-            .undisturbed_p99_ms
-            .push(p99_of_right_answers(turn).await?);
-        let disturbed = select! {
-            disturbed = p99_of_right_answers(turn) => disturbed?,
+        undisturbed.push(p99_of_right_answers(turn).await?);
+        disturbed.push(select! {
+            p99 = p99_of_right_answers(turn) => p99?,
             ended = reader.search_without_end() => return Err(ended),
-        };
-        measured.disturbed_p99_ms.push(disturbed);
+        });
         // The search that was under way when the turn ended has taken its connection along.
-        reader.connection = Connection::open(server.address).await?;
+        reader.connection = Connection::open(turn.address).await?;
     }
-    Ok(measured)
+    Ok((undisturbed, disturbed))
 }
 
 /// Wrong answers may well be fast, so one of them ends the measurement.
@@ -162,6 +156,18 @@ impl Reader {
         Spread::of(times)
             .map(|spread| spread.median)
             .ok_or_else(|| "no page was read".into())
+    }
+
+    /// What page 1 and a deep page take, round by round.
+    async fn first_and_deep_pages(&mut self) -> Fallible<(Vec<f64>, Vec<f64>)> {
+        let behind = self.cursor_behind((DEEP_PAGE - 1) * PAGE).await?;
+        let (mut first, mut deep) = (Vec::new(), Vec::new());
+        for round in 1..=ROUNDS {
+            tell(&format!("page 1 and page {DEEP_PAGE}, round {round}/{ROUNDS}"));
+            first.push(self.median_milliseconds(None).await?);
+            deep.push(self.median_milliseconds(Some(&behind)).await?);
+        }
+        Ok((first, deep))
     }
 
     /// Searches again and again, until somebody stops it.
