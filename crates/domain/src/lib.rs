@@ -16,8 +16,10 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use domain::task::{NewTask, Status, TaskError, TaskService, Title};
-//! use domain::testing::{CountingTaskIds, FixedClock, InMemoryTaskRepository, a_caller_named, noon};
+//! use domain::task::{TaskError, TaskService};
+//! use domain::testing::{
+//!     CountingTaskIds, FixedClock, InMemoryTaskRepository, a_caller_named, a_new_task, noon,
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,12 +29,7 @@
 //!     Arc::new(CountingTaskIds::default()),
 //! );
 //! let alice = a_caller_named("alice");
-//! let milk = NewTask {
-//!     title: Title::parse("Buy milk")?,
-//!     description: None,
-//!     status: Status::Pending,
-//! };
-//! let task = service.create(&alice, milk, None).await?.task;
+//! let task = service.create(&alice, a_new_task("Buy milk"), None).await?.task;
 //! assert_eq!(service.get(&alice, task.id()).await?, task);
 //!
 //! let stranger = a_caller_named("bob");
