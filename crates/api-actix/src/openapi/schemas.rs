@@ -65,7 +65,7 @@ fn task_update() -> ObjectBuilder {
 
 fn task_patch() -> ObjectBuilder {
     task_in_a_request().description(Some(
-        "What to change. Members that are not sent stay as they are; a description of `null` is cleared.",
+        "What to change. Members that are not sent stay as they are; `null` clears what may be `null`.",
     ))
 }
 

@@ -22,7 +22,7 @@ export interface paths {
         put?: never;
         /**
          * Create a task
-         * @description Only `title` is required. The id, the user, the version and the times are the server's: they may be sent and are ignored, but a `user_id` of somebody else is a 422 `owner_mismatch`. With an `Idempotency-Key` the request may be repeated: the task is made once. The same key with another title, description or status is a 422 `idempotency_key_reused`.
+         * @description Only `title` is required. What is read-only is the server's: it may be sent and is ignored, but a `user_id` of somebody else is a 422 `owner_mismatch`. With an `Idempotency-Key` the request may be repeated: the task is made once. The same key with another task is a 422 `idempotency_key_reused`.
          */
         post: operations["createTask"];
         /**
@@ -515,7 +515,7 @@ export interface components {
              */
             updated_at: string;
         };
-        /** @description What to change. Members that are not sent stay as they are; a description of `null` is cleared. */
+        /** @description What to change. Members that are not sent stay as they are; `null` clears what may be `null`. */
         TaskPatch: {
             /**
              * @description Unicode characters, at least one of them not white space, none of them a control character. Kept exactly as sent.
@@ -558,7 +558,7 @@ export interface components {
              */
             readonly updated_at?: string;
         };
-        /** @description What to change. Members that are not sent stay as they are; a description of `null` is cleared. */
+        /** @description What to change. Members that are not sent stay as they are; `null` clears what may be `null`. */
         TaskUpdate: {
             /**
              * @description Unicode characters, at least one of them not white space, none of them a control character. Kept exactly as sent.

@@ -67,10 +67,10 @@ pub(in crate::openapi) fn create() -> OperationBuilder {
         TASKS,
         "createTask",
         "Create a task",
-        "Only `title` is required. The id, the user, the version and the times are the server's: they \
-         may be sent and are ignored, but a `user_id` of somebody else is a 422 `owner_mismatch`. With \
+        "Only `title` is required. What is read-only is the server's: it \
+         may be sent and is ignored, but a `user_id` of somebody else is a 422 `owner_mismatch`. With \
          an `Idempotency-Key` the request may be repeated: the task is made once. The same key with \
-         another title, description or status is a 422 `idempotency_key_reused`.",
+         another task is a 422 `idempotency_key_reused`.",
     )
     .takes(&["Idempotency-Key"])
     .request_body(Some(body(
