@@ -196,7 +196,7 @@ fn difference(before: Option<f64>, after: Option<f64>) -> Option<f64> {
 /// Processor time that was used so far, in seconds.
 struct Used {
     server: Option<f64>,
-    backends: HashMap<u32, f64>,
+    backends: Option<HashMap<u32, f64>>,
     driver: Option<f64>,
     machine: Option<f64>,
 }
@@ -205,8 +205,9 @@ impl Used {
     /// What the backends of now have used since then. Some may have begun meanwhile; of those that have ended nobody knows any
     /// more.
     fn of_backends_since(&self, before: &Self) -> Option<f64> {
-        let since = |(backend, time): (&u32, &f64)| time - before.backends.get(backend).unwrap_or(&0.0);
-        (!self.backends.is_empty()).then(|| self.backends.iter().map(since).sum())
+        let (before, now) = (before.backends.as_ref()?, self.backends.as_ref()?);
+        let since = |(backend, time): (&u32, &f64)| time - before.get(backend).unwrap_or(&0.0);
+        Some(now.iter().map(since).sum())
     }
 }
 
@@ -214,10 +215,10 @@ impl Used {
 mod tests {
     use super::*;
 
-    fn used(backends: &[(u32, f64)]) -> Used {
+    fn used(backends: Option<&[(u32, f64)]>) -> Used {
         Used {
             server: None,
-            backends: backends.iter().copied().collect(),
+            backends: backends.map(|backends| backends.iter().copied().collect()),
             driver: None,
             machine: None,
         }
@@ -225,11 +226,10 @@ mod tests {
 
     #[test]
     fn a_backend_counts_from_its_start_and_one_that_ended_not_at_all() {
-        let before = used(&[(1, 5.0), (2, 7.0)]);
-        assert_eq!(
-            used(&[(1, 6.5), (3, 0.25)]).of_backends_since(&before),
-            Some(1.75)
-        );
-        assert_eq!(used(&[]).of_backends_since(&before), None);
+        let before = used(Some(&[(1, 5.0), (2, 7.0)]));
+        let now = used(Some(&[(1, 6.5), (3, 0.25)]));
+        assert_eq!(now.of_backends_since(&before), Some(1.75));
+        assert_eq!(used(Some(&[])).of_backends_since(&before), Some(0.0));
+        assert_eq!(used(None).of_backends_since(&before), None);
     }
 }

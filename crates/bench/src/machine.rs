@@ -78,13 +78,14 @@ impl Meter {
         processes.iter().map(|process| self.of_process(*process)).sum()
     }
 
-    /// The same for each of them that there is.
+    /// The same for each of them that there is. `None` if this system does not tell.
     #[must_use]
-    pub fn processor_times(&self, processes: &[u32]) -> HashMap<u32, f64> {
-        let times = processes.iter();
-        times
-            .filter_map(|process| Some((*process, self.of_process(*process)?)))
-            .collect()
+    pub fn processor_times(&self, processes: &[u32]) -> Option<HashMap<u32, f64>> {
+        self.of_process(std::process::id())?;
+        let times = processes
+            .iter()
+            .filter_map(|process| Some((*process, self.of_process(*process)?)));
+        Some(times.collect())
     }
 
     fn of_process(self, process: u32) -> Option<f64> {

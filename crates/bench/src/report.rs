@@ -237,7 +237,7 @@ pub(crate) mod tests {
         let line =
             "| get | 32 | 1.00 [1.00–1.00] | 1.00 [1.00–1.00] | 1.00 [1.00–1.00] | 1.50 [1.10–2.00] | – |";
         assert!(text.contains(line), "{text}");
-        assert!(!text.contains("by FastAPI"), "{text}");
+        assert!(!text.contains("task-api by FastAPI"), "{text}");
     }
 
     #[test]
