@@ -22,7 +22,7 @@ pub struct DatabaseConfig {
     pub acquire_timeout: Duration,
     /// How long establishing one may take; `None` for the default of the address.
     pub connect_timeout: Option<Duration>,
-    /// The most connections of the work lanes of all workers together.
+    /// The most connections of the work lanes of all workers together, but each has at least two.
     pub pool_size: u32,
     /// The most requests that may use or wait for the database at once.
     pub max_in_flight: usize,
