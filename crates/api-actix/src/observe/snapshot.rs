@@ -28,7 +28,7 @@ pub struct PoolFigures {
     pub name: &'static str,
     /// Open connections that are free, and those that are in use; for a pool that tells them apart.
     pub connections: Option<(u32, u32)>,
-    /// The most connections that may be open.
+    /// The most connections that requests may open.
     pub max: u32,
     /// Operations that wait for one.
     pub waiting: usize,
@@ -99,7 +99,7 @@ fn render_pools(pools: &[PoolFigures], text: &mut Text) {
     let help = "Open connections to the database, by state";
     text.gauge("db_client_connection_count", help, states);
     let max = pools.iter().map(|pool| labelled(POOL, pool.name, pool.max));
-    let help = "The most connections that may be open";
+    let help = "The most connections that requests may open";
     text.gauge("db_client_connection_max", help, max);
     let waiting = pools.iter().map(|pool| labelled(POOL, pool.name, pool.waiting));
     let help = "Operations that wait for a connection";
