@@ -8,7 +8,7 @@
 //! | verifying the token, and routing below `/api` | an empty list | no path below / |
 //! | one task as JSON | a task | no such task |
 //! | a list of 100 as JSON | a list of 100 | an empty list |
-//! | a cursor | the next 100 | a list of 100 |
+//! | reading a cursor | a cursor of another list | a limit of 0 |
 //! | reading a body | a body that is read and refused | no body |
 //! | a problem | no such task | |
 //!
@@ -107,7 +107,8 @@ fn requests(criterion: &mut Criterion) {
         (app, id.to_owned(), next)
     });
     let one = format!("/api/tasks/{id}");
-    let next_page = format!("/api/tasks?limit=100&cursor={next}");
+    // Refused, but only after it was read.
+    let other_list = format!("/api/tasks?sort=title&cursor={next}");
     let (all, none, page) = ("/api/tasks", "/api/tasks/none", "/api/tasks?limit=100");
     for (name, target, bearer, body, wanted) in [
         (
@@ -121,7 +122,20 @@ fn requests(criterion: &mut Criterion) {
         ("no such task", none, &bearer, None, StatusCode::NOT_FOUND),
         ("an empty list", page, &other, None, StatusCode::OK),
         ("a list of 100", page, &bearer, None, StatusCode::OK),
-        ("the next 100", &next_page, &bearer, None, StatusCode::OK),
+        (
+            "a limit of 0",
+            "/api/tasks?limit=0",
+            &bearer,
+            None,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            "a cursor of another list",
+            &other_list,
+            &bearer,
+            None,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
         (
             "no body",
             all,
