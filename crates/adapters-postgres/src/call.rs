@@ -1,6 +1,7 @@
 //! The one place that runs a statement: a place in the line, a connection, time limits, what a failure means, and
 //! whether the statement runs once more.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,48 +9,55 @@ use std::time::Duration;
 use diesel::QueryResult;
 use diesel::result::Error;
 use diesel_async::AsyncPgConnection;
+use domain::identity::Owner;
 use domain::task::RepositoryError;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::{Failure, StatementError};
 use crate::handle::Handle;
-use crate::lanes::{Lane, Lanes, Loan, Pools};
+use crate::lanes::{Lane, Lanes, Loan, Pools, Share};
 use crate::retry::{FirstRun, Repeat, RetryBudget};
 use crate::stats::DatabaseStats;
+use crate::turns::{Place, Turns};
 
 /// How long a call may take, with all its statements, their repeats, and the waiting for connections.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the end of a connection may follow the error that announced it.
 const FAREWELL: Duration = Duration::from_millis(50);
+/// How often a statement that takes its time looks whether its connection was found silent.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long a statement that no one waits for may go on before it is cancelled: that costs its connection, and most
+/// statements take less.
+const GRACE: Duration = Duration::from_millis(100);
+/// How long we wait for the end of a statement that was cancelled.
+const CANCELLED: Duration = Duration::from_secs(10);
 
 /// What all workers of the process share.
 pub(crate) struct Process {
     pub(crate) pools: Pools,
-    places: Semaphore,
-    max_in_flight: usize,
+    pub(crate) turns: Arc<Turns>,
     retry_budget: RetryBudget,
     is_degraded: AtomicBool,
 }
 
 impl Process {
     pub(crate) fn new(max_in_flight: usize) -> Self {
-        let max_in_flight = max_in_flight.min(Semaphore::MAX_PERMITS);
         Self {
             pools: Pools::default(),
-            places: Semaphore::new(max_in_flight),
-            max_in_flight,
+            turns: Turns::new(max_in_flight),
             retry_budget: RetryBudget::new(),
             is_degraded: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn stats(&self) -> DatabaseStats {
+        let (in_flight, max_in_flight) = self.turns.in_flight();
         DatabaseStats {
             read: self.pools.stats(Lane::Read),
             work: self.pools.stats(Lane::Work),
-            in_flight: self.max_in_flight.saturating_sub(self.places.available_permits()),
-            max_in_flight: self.max_in_flight,
+            in_flight,
+            max_in_flight,
             repeats: self.retry_budget.stats(),
         }
     }
@@ -69,18 +77,25 @@ impl Executor {
         }
     }
 
-    /// Begins a call of the port: from now on it has a place in the line and a deadline.
-    pub(crate) fn begin(&self) -> Result<Call<'_>, RepositoryError> {
-        let Ok(place) = self.process.places.try_acquire() else {
-            return Err(RepositoryError::Busy);
-        };
+    /// Begins a call of the port: from now on it has a place among the requests of the process, and a deadline.
+    pub(crate) fn begin<'a>(&'a self, owner: &'a Owner) -> Result<Call<'a>, RepositoryError> {
+        let place = self.process.turns.enter(owner).map_err(Failure::from)?;
         self.process.retry_budget.earn();
-        Ok(Call {
+        Ok(self.call(Some((owner, place))))
+    }
+
+    /// Begins a call that is no user's and waits behind no one: a look at the health of the database.
+    pub(crate) fn begin_check(&self) -> Call<'_> {
+        self.call(None)
+    }
+
+    fn call<'a>(&'a self, caller: Option<(&'a Owner, Place<'a>)>) -> Call<'a> {
+        Call {
             lanes: &self.lanes,
             process: &self.process,
             deadline: Instant::now() + CALL_TIMEOUT,
-            _place: place,
-        })
+            caller,
+        }
     }
 
     /// Whether the most recent statement of this process found the database out of reach or unable to work.
@@ -94,28 +109,29 @@ pub(crate) struct Call<'a> {
     lanes: &'a Lanes,
     process: &'a Process,
     deadline: Instant,
-    _place: SemaphorePermit<'a>,
+    caller: Option<(&'a Owner, Place<'a>)>,
 }
 
 impl Call<'_> {
     /// Runs a statement and reads its answer to the end; runs it once more if `repeat` and the failure allow it.
     pub(crate) async fn run<T, F>(
         &self,
-        lane: Lane,
+        share: impl Into<Share>,
         repeat: Repeat,
         statement: impl Fn(Attempt) -> F + Send + Sync,
     ) -> Result<T, RepositoryError>
     where
         F: Future<Output = QueryResult<T>> + Send,
     {
-        let mut outcome = self.attempt(lane, None, &statement).await;
+        let share = share.into();
+        let mut outcome = self.attempt(share, None, &statement).await;
         if let Err(failure) = &outcome
             && let Some(first_run) = failure.allows(repeat)
             && self.process.retry_budget.spend()
         {
             tracing::warn!(cause = %failure, "a statement runs once more");
             sleep(Duration::from_millis(rand::random_range(15..=45))).await;
-            match self.attempt(lane, Some(first_run), &statement).await {
+            match self.attempt(share, Some(first_run), &statement).await {
                 // It did not run again, so the first failure is what there is to say.
                 Err(Failure::Busy | Failure::NotConnected(_)) => {}
                 second => {
@@ -130,14 +146,70 @@ impl Call<'_> {
 
     async fn attempt<T, F>(
         &self,
-        lane: Lane,
+        share: Share,
         first_run: Option<FirstRun>,
-        statement: impl Fn(Attempt) -> F,
+        statement: &(impl Fn(Attempt) -> F + Sync),
     ) -> Result<T, Failure>
     where
         F: Future<Output = QueryResult<T>> + Send,
     {
-        let loan = self.lanes.lend(lane, self.deadline).await?;
+        let owner = self.caller.as_ref().map(|(owner, _)| *owner);
+        let loan = self.lanes.lend(share, owner, self.deadline).await?;
+        let wait = self.wait_on(&loan)?;
+        let attempt = Attempt {
+            handle: Arc::clone(&loan.handle),
+            first_run,
+        };
+        let mut answering = pin!(statement(attempt));
+        let mut unanswered = Unanswered(Some(loan));
+        match unanswered.answer(wait, answering.as_mut()).await {
+            Some(outcome) => outcome,
+            None if self.process.retry_budget.spend() => {
+                self.on_two_connections(&mut unanswered, wait, answering, statement)
+                    .await
+            }
+            None => unanswered.answer_at_last(wait, answering).await,
+        }
+    }
+
+    /// Goes on waiting for an answer, and asks for it on another connection too: the first answer counts. If that is the
+    /// other one, the first connection is silent.
+    async fn on_two_connections<T, F>(
+        &self,
+        first: &mut Unanswered,
+        wait: Wait,
+        answering: Pin<&mut F>,
+        statement: &(impl Fn(Attempt) -> F + Sync),
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = QueryResult<T>> + Send,
+    {
+        let suspect = first.suspect();
+        let second = async {
+            let loan = self.lanes.lend_again(self.deadline).await?;
+            let wait = self.wait_on(&loan)?;
+            let attempt = Attempt {
+                handle: Arc::clone(&loan.handle),
+                first_run: None,
+            };
+            self.process.retry_budget.note_repeat();
+            let answering = pin!(statement(attempt));
+            Unanswered(Some(loan)).answer_at_last(wait, answering).await
+        };
+        tokio::select! {
+            biased;
+            answer = first.answer_at_last(wait, answering) => answer,
+            Ok(answer) = second => {
+                if let Some(suspect) = suspect {
+                    tracing::warn!("a connection to the database has fallen silent: another one took over");
+                    suspect.mark_outrun(wait.since);
+                }
+                Ok(answer)
+            }
+        }
+    }
+
+    fn wait_on(&self, loan: &Loan) -> Result<Wait, Failure> {
         let since = Instant::now();
         if since >= self.deadline {
             return Err(Failure::GaveUp {
@@ -145,15 +217,10 @@ impl Call<'_> {
                 is_silence: false,
             });
         }
-        let attempt = Attempt {
-            handle: Arc::clone(&loan.handle),
-            first_run,
-        };
-        let wait = Wait {
+        Ok(Wait {
             since,
-            until: self.deadline.min(since + lane.statement_timeout()),
-        };
-        answer_on(loan, wait, statement(attempt)).await
+            until: self.deadline.min(since + loan.lane.statement_timeout()),
+        })
     }
 
     fn note<T>(&self, outcome: &Result<T, Failure>) {
@@ -194,80 +261,177 @@ struct Wait {
     until: Instant,
 }
 
-/// Runs a statement on a borrowed connection for as long as the caller has time left.
-async fn answer_on<T>(
-    loan: Loan,
-    wait: Wait,
-    statement: impl Future<Output = QueryResult<T>> + Send,
-) -> Result<T, Failure> {
-    let (handle, lane) = (Arc::clone(&loan.handle), loan.lane);
-    let mut unanswered = Unanswered(Some(loan));
-    let outcome = answer_of(&handle, lane, wait, statement).await;
-    if !matches!(outcome, Err(Failure::GaveUp { .. })) {
-        drop(unanswered.0.take());
-    }
-    outcome
-}
-
 /// A loan whose statement is under way. A caller who walks away meanwhile (a client that hung up, a deadline) must not
-/// hand a connection that is busy, or that never answers again, to the next one: it is kept until it has answered a
-/// further statement, and if it does not, nobody gets it again.
+/// hand a connection that is busy, or that never answers again, to the next one: it is kept until the statement has
+/// ended, which is cancelled if that takes long. Until then it counts as used: else statements that no one waits for
+/// would pile up on the server, one connection after the other.
 struct Unanswered(Option<Loan>);
+
+impl Unanswered {
+    /// Waits for the answer. `None`: it is a read, and the connection has become suspicious.
+    async fn answer<T>(
+        &mut self,
+        wait: Wait,
+        statement: Pin<&mut (impl Future<Output = QueryResult<T>> + Send)>,
+    ) -> Option<Result<T, Failure>> {
+        let loan = self.0.as_ref()?;
+        let may_suspect = loan.lane == Lane::Read;
+        let outcome = answer_of(&loan.handle, loan.lane, wait, may_suspect, statement).await;
+        if !matches!(outcome, None | Some(Err(Failure::GaveUp { .. }))) {
+            drop(self.0.take());
+        }
+        outcome
+    }
+
+    /// Waits for the answer, however silent the connection is.
+    async fn answer_at_last<T>(
+        &mut self,
+        wait: Wait,
+        statement: Pin<&mut (impl Future<Output = QueryResult<T>> + Send)>,
+    ) -> Result<T, Failure> {
+        let gave_up = Failure::GaveUp {
+            after: wait.until - wait.since,
+            is_silence: false,
+        };
+        let Some(loan) = &self.0 else { return Err(gave_up) };
+        let outcome = answer_of(&loan.handle, loan.lane, wait, false, statement).await;
+        let outcome = outcome.unwrap_or(Err(gave_up));
+        if !matches!(outcome, Err(Failure::GaveUp { .. })) {
+            drop(self.0.take());
+        }
+        outcome
+    }
+
+    /// From now on no other statement gets this connection.
+    fn suspect(&self) -> Option<Arc<Handle>> {
+        let loan = self.0.as_ref()?;
+        loan.handle.mark_bad();
+        Some(Arc::clone(&loan.handle))
+    }
+}
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
-        let Some(loan) = self.0.take().filter(|loan| !loan.handle.is_bad()) else {
+        let Some(loan) = self.0.take() else { return };
+        // A server that keeps to limits of its own has stopped the statement before we gave it up; one that has fallen
+        // silent hears no request to do so.
+        let is_over = loan.handle.is_bad() && (loan.handle.has_limits() || loan.handle.is_silent());
+        if is_over {
             return;
-        };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            loan.handle.mark_bad();
-            return;
-        };
-        runtime.spawn(async move {
-            let since = Instant::now();
-            let wait = Wait {
-                since,
-                until: since + loan.lane.statement_timeout(),
-            };
-            // What goes wrong is noted on the handle.
-            let _ = answer_of(&loan.handle, loan.lane, wait, loan.handle.ping()).await;
-            drop(loan);
-        });
+        }
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(finish(loan))),
+            Err(_) => loan.handle.mark_bad(),
+        }
     }
 }
 
-/// The answer to a statement, or what went wrong, by which the connection is judged.
+/// Waits for the end of a statement that no one waits for, and hands its connection back.
+async fn finish(loan: Loan) {
+    let (handle, lane) = (&loan.handle, loan.lane);
+    let ended = |limit| {
+        let since = Instant::now();
+        let until = since + limit;
+        Wait { since, until }
+    };
+    // It is answered behind the statement. What goes wrong is noted on the handle.
+    let mut ping = pin!(handle.ping());
+    if lane == Lane::Read {
+        // Others share the connection: a request to cancel would hit their statements.
+        answer_of(handle, lane, ended(lane.statement_timeout()), false, ping).await;
+        return;
+    }
+    if timeout(GRACE, ping.as_mut()).await.is_ok_and(|answer| answer.is_ok()) {
+        handle.mark_heard();
+        return;
+    }
+    match timeout(lane.statement_timeout(), handle.cancel()).await {
+        Ok(Ok(())) => {
+            let _ = timeout(CANCELLED, ping).await;
+        }
+        // The server is out of reach, and so is its statement.
+        Ok(Err(error)) => tracing::debug!(%error, "a statement could not be cancelled"),
+        Err(_) => tracing::debug!("a statement could not be cancelled in time"),
+    }
+}
+
+/// The answer to a statement, or what went wrong, by which the connection is judged. `None`: the connection is suspicious,
+/// which it may only be if the caller says so.
 async fn answer_of<T>(
     handle: &Handle,
     lane: Lane,
-    Wait { since, until }: Wait,
-    statement: impl Future<Output = QueryResult<T>> + Send,
-) -> Result<T, Failure> {
-    let server_limit = lane.server_limits().statement_timeout;
-    match timeout_at(until, statement).await {
-        Ok(Ok(answer)) => {
-            handle.mark_heard();
-            Ok(answer)
+    wait: Wait,
+    may_suspect: bool,
+    mut statement: Pin<&mut (impl Future<Output = QueryResult<T>> + Send)>,
+) -> Option<Result<T, Failure>> {
+    let mut look = if may_suspect {
+        handle.suspicious_at(wait.since)
+    } else {
+        wait.since + LOOK
+    };
+    loop {
+        if let Ok(result) = timeout_at(look.min(wait.until), statement.as_mut()).await {
+            return Some(judged(handle, lane, wait.since, result).await);
         }
-        Ok(Err(error)) => {
-            let error = cause_of(&error, handle, since.elapsed() >= server_limit).await;
-            if error.spoils_the_connection() {
-                handle.mark_bad();
-            } else {
-                handle.mark_heard();
-            }
-            Err(error.into())
+        // A busy thread may not have come round to what has arrived.
+        yield_now().await;
+        if let Ok(result) = timeout(Duration::ZERO, statement.as_mut()).await {
+            return Some(judged(handle, lane, wait.since, result).await);
         }
-        Err(_) => {
-            // A server that is well would have stopped the statement by then, and said so.
-            let after = until - since;
-            let is_silence = after > server_limit;
-            if is_silence {
-                handle.mark_silent(since);
+        let now = Instant::now();
+        if now >= wait.until {
+            return Some(Err(given_up(handle, lane, wait)));
+        }
+        if handle.is_silent() {
+            handle.mark_bad();
+            return Some(Err(StatementError::of_silence().into()));
+        }
+        look = now + LOOK;
+        if may_suspect {
+            let suspicious = handle.suspicious_at(wait.since);
+            if now >= suspicious {
+                return None;
             }
-            Err(Failure::GaveUp { after, is_silence })
+            look = suspicious;
         }
     }
+}
+
+async fn judged<T>(
+    handle: &Handle,
+    lane: Lane,
+    since: Instant,
+    result: QueryResult<T>,
+) -> Result<T, Failure> {
+    let error = match result {
+        Ok(answer) if lane == Lane::Read => {
+            handle.mark_read(since);
+            return Ok(answer);
+        }
+        Ok(answer) => {
+            handle.mark_heard();
+            return Ok(answer);
+        }
+        Err(error) => error,
+    };
+    let took_as_long_as_allowed = since.elapsed() >= lane.server_limits().statement_timeout;
+    let error = cause_of(&error, handle, took_as_long_as_allowed).await;
+    if error.spoils_the_connection() {
+        handle.mark_bad();
+    } else {
+        handle.mark_heard();
+    }
+    Err(error.into())
+}
+
+fn given_up(handle: &Handle, lane: Lane, wait: Wait) -> Failure {
+    // A server that is well would have stopped the statement by then, and said so.
+    let after = wait.until - wait.since;
+    let is_silence = after > lane.server_limits().statement_timeout;
+    if is_silence {
+        handle.mark_silent(wait.since);
+    }
+    Failure::GaveUp { after, is_silence }
 }
 
 /// What a failed statement means, once it is known whether its connection has ended with it.

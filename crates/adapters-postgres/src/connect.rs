@@ -8,13 +8,13 @@ use std::time::Duration;
 use diesel_async::AsyncPgConnection;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::explain_old_poolers;
-use crate::handle::{Handle, Health, Silence, watch};
+use crate::handle::{Beginning, Handle, Health, Silence, watch};
 use crate::probe::Inquiry;
 use crate::url::DatabaseUrl;
 
@@ -107,13 +107,19 @@ impl Connector {
     }
 
     async fn establish(&self, config: &Config, has_limits: bool) -> Result<Handle, ConnectError> {
+        let started = Instant::now();
         let establish = async {
             let (client, health) = self.open(config).await?;
             let connection = AsyncPgConnection::try_from(client).await.map_err(|error| {
                 explain_old_poolers(&error.to_string());
                 ConnectError::Setup(error)
             })?;
-            Ok(Handle::new(connection, health, &self.silence, has_limits))
+            let beginning = Beginning {
+                took: started.elapsed(),
+                has_limits,
+                tls: self.tls.clone(),
+            };
+            Ok(Handle::new(connection, health, &self.silence, beginning))
         };
         self.in_time(establish).await
     }

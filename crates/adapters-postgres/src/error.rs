@@ -12,6 +12,8 @@ use domain::task::RepositoryError;
 use thiserror::Error as ThisError;
 use tokio_postgres::error::DbError;
 
+use crate::turns::Refused;
+
 /// Why a statement did not get its answer.
 #[derive(Debug, ThisError)]
 pub(crate) enum Failure {
@@ -52,6 +54,12 @@ impl Failure {
                 | Meaning::Fault => false,
             },
         }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(_: Refused) -> Self {
+        Self::Busy
     }
 }
 
@@ -139,6 +147,16 @@ const KNOWN_TEXTS: &[(&str, &str, Meaning)] = &[
 ];
 
 impl StatementError {
+    /// A connection on which nothing was heard while others got their answers: whether the statement happened is not
+    /// known.
+    pub(crate) fn of_silence() -> Self {
+        Self {
+            sqlstate: Some(Cow::Borrowed(LOST)),
+            message: "the connection has fallen silent".to_owned(),
+            meaning: Meaning::Lost,
+        }
+    }
+
     /// Makes sense of diesel's error, given whether the statement took as long as the server lets it.
     pub(crate) fn new(error: &Error, took_as_long_as_allowed: bool) -> Self {
         let (sqlstate, meaning) = match error {

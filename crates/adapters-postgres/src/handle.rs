@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use diesel::sql_types::Integer;
 use diesel::{IntoSql, QueryResult};
@@ -9,6 +10,14 @@ use diesel_async::AsyncPgConnection;
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 use tokio_postgres::error::DbError;
+use tokio_postgres::{CancelToken, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How many times its usual time a read may be silent before the connection is under suspicion, and the least and the
+/// most that this may be. The most leaves time to connect anew within a second.
+const MANY_TIMES: u32 = 16;
+const LEAST_SILENCE: Duration = Duration::from_millis(250);
+const MOST_SILENCE: Duration = Duration::from_millis(700);
 
 /// When the other side was last found silent. All connections of the process share it: what one of them has found out
 /// at the price of a time limit, the others need not find out again.
@@ -28,9 +37,16 @@ impl Silence {
 
     /// Microseconds since this was made; never 0, which means that no silence was found yet.
     fn at(&self, time: Instant) -> u64 {
-        let elapsed = time.saturating_duration_since(self.epoch);
-        u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1)
+        microseconds(time.saturating_duration_since(self.epoch)).max(1)
     }
+
+    fn time_of(&self, microseconds: u64) -> Instant {
+        self.epoch + Duration::from_micros(microseconds)
+    }
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A connection, and what is known about its health.
@@ -39,8 +55,21 @@ pub(crate) struct Handle {
     health: Arc<Health>,
     silence: Arc<Silence>,
     heard: AtomicU64,
+    /// How long a read takes on it, in microseconds: a moving average that begins with the time of connecting.
+    usual: AtomicU64,
     /// Whether the server has agreed to stop statements that take too long.
     has_limits: bool,
+    tls: Option<MakeRustlsConnect>,
+}
+
+/// How a connection came about.
+pub(crate) struct Beginning {
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// Whether the server has agreed to stop statements that take too long.
+    pub(crate) has_limits: bool,
+    /// How a request to cancel a statement is encrypted.
+    pub(crate) tls: Option<MakeRustlsConnect>,
 }
 
 /// What is found out about a connection, also by the task that runs it.
@@ -55,14 +84,16 @@ impl Handle {
         connection: AsyncPgConnection,
         health: Arc<Health>,
         silence: &Arc<Silence>,
-        has_limits: bool,
+        beginning: Beginning,
     ) -> Self {
         let handle = Self {
             connection,
             health,
             silence: Arc::clone(silence),
             heard: AtomicU64::new(0),
-            has_limits,
+            usual: AtomicU64::new(microseconds(beginning.took)),
+            has_limits: beginning.has_limits,
+            tls: beginning.tls,
         };
         handle.mark_heard();
         handle
@@ -91,10 +122,61 @@ impl Handle {
         self.health.is_bad.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the server stops statements of this connection that take too long.
+    pub(crate) fn has_limits(&self) -> bool {
+        self.has_limits
+    }
+
+    /// Asks the server to stop what it does on this connection. The request may come late: no other statement may
+    /// follow on the connection, or it would be that one which is stopped.
+    pub(crate) async fn cancel(&self) -> Result<(), tokio_postgres::Error> {
+        self.mark_bad();
+        let token: CancelToken = self.connection.cancel_token();
+        match &self.tls {
+            Some(tls) => token.cancel_query(tls.clone()).await,
+            None => token.cancel_query(NoTls).await,
+        }
+    }
+
     /// The server has just said something.
     pub(crate) fn mark_heard(&self) {
         self.heard
             .store(self.silence.at(Instant::now()), Ordering::Relaxed);
+    }
+
+    /// The server has just answered a read that was sent then.
+    pub(crate) fn mark_read(&self, since: Instant) {
+        let now = Instant::now();
+        self.heard.store(self.silence.at(now), Ordering::Relaxed);
+        // Reads of several callers may get in each other's way here: the average is none the worse for it.
+        let usual = self.usual.load(Ordering::Relaxed);
+        let took = microseconds(now.saturating_duration_since(since));
+        self.usual
+            .store(usual - usual / 16 + took / 16, Ordering::Relaxed);
+    }
+
+    /// When a read that was sent then, and has got no answer, puts the connection under suspicion, unless the server
+    /// says something on it meanwhile.
+    pub(crate) fn suspicious_at(&self, since: Instant) -> Instant {
+        let usual = Duration::from_micros(self.usual.load(Ordering::Relaxed));
+        let patience = (usual * MANY_TIMES).clamp(LEAST_SILENCE, MOST_SILENCE);
+        let heard = self.silence.time_of(self.heard.load(Ordering::Relaxed));
+        since.max(heard) + patience
+    }
+
+    /// Whether other connections got their answers while nothing was heard on this one.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.heard.load(Ordering::Relaxed) < self.silence.began.load(Ordering::Relaxed)
+    }
+
+    /// Another connection got the answer that this one owes since then: nobody gets it again, nor one that was not heard
+    /// from since.
+    pub(crate) fn mark_outrun(&self, since: Instant) {
+        self.mark_bad();
+        let since = self.silence.at(since);
+        if self.heard.load(Ordering::Relaxed) < since {
+            self.silence.began.fetch_max(since, Ordering::Relaxed);
+        }
     }
 
     /// A statement has got no answer since then, for longer than the server lets one run. Nobody gets this connection
@@ -112,7 +194,7 @@ impl Handle {
     pub(crate) fn is_bad(&self) -> bool {
         self.health.is_bad.load(Ordering::Relaxed)
             || self.health.ended.get().is_some()
-            || self.heard.load(Ordering::Relaxed) < self.silence.began.load(Ordering::Relaxed)
+            || self.is_silent()
     }
 
     /// Waits for the end of the connection, and answers why it ended if the server said so.

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bb8::{ManageConnection, Pool, PooledConnection, QueueStrategy, RunError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use domain::fairness::{LaneId, LaneLimits};
+use domain::identity::Owner;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::PostgresSettings;
@@ -12,14 +13,19 @@ use crate::connect::{ConnectError, Connector, ServerLimits};
 use crate::error::Failure;
 use crate::handle::Handle;
 use crate::stats::{LaneStats, Waiters};
+use crate::turns::{Turn, Turns};
 
 /// Which connection a statement travels on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Shared with other statements. Only single statements without locks whose cost an index bounds.
+    /// Shared with other statements. Only single statements without locks whose answer an index bounds, and whose
+    /// rows are short: whatever is behind them on the connection waits for them.
     Read,
-    /// Borrowed for the whole operation. Everything else.
+    /// Borrowed for the whole operation. What changes a task, and other short statements.
     Work,
+    /// Borrowed too, but one at a time for each user, and never all of them: statements that look at everything a user
+    /// has, and large pages.
+    Scan,
 }
 
 impl Lane {
@@ -27,7 +33,7 @@ impl Lane {
     pub(crate) fn statement_timeout(self) -> Duration {
         match self {
             Self::Read => Duration::from_millis(2_500),
-            Self::Work => Duration::from_secs(5),
+            Self::Work | Self::Scan => Duration::from_secs(5),
         }
     }
 
@@ -38,7 +44,7 @@ impl Lane {
                 statement_timeout: Duration::from_secs(2),
                 lock_timeout: None,
             },
-            Self::Work => ServerLimits {
+            Self::Work | Self::Scan => ServerLimits {
                 statement_timeout: Duration::from_millis(4_500),
                 lock_timeout: Some(Duration::from_secs(2)),
             },
@@ -46,12 +52,40 @@ impl Lane {
     }
 }
 
-/// The pools of all workers that answer requests, as long as they live.
+/// What a statement needs of its lane.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    lane: Lane,
+    units: u32,
+}
+
+impl Share {
+    /// A statement that reads that many rows over the shared connection.
+    pub(crate) fn of_rows(rows: u16) -> Self {
+        Self {
+            lane: Lane::Read,
+            units: 1 + u32::from(rows) / ROWS_PER_UNIT,
+        }
+    }
+}
+
+impl From<Lane> for Share {
+    fn from(lane: Lane) -> Self {
+        Self { lane, units: 1 }
+    }
+}
+
+/// How much may be under way on the shared connection of a worker: 32 tasks, or 4 lists of 100. Enough to keep a server
+/// busy that is a millisecond away; whoever waits longer waits here, where users take turns.
+const READ_UNITS: u32 = 32;
+const ROWS_PER_UNIT: u32 = 16;
+
+/// The pools of all workers that serve requests, as long as they live.
 #[derive(Default)]
 pub(crate) struct Pools(Mutex<Vec<Weak<LanePool>>>);
 
 impl Pools {
-    /// From now on these connections are among the figures.
+    /// From now on these connections are among the metrics.
     pub(crate) fn count(&self, lanes: &Lanes) {
         let mut pools = self.lock();
         pools.retain(|pool| pool.strong_count() > 0);
@@ -78,37 +112,98 @@ impl Pools {
 pub(crate) struct Lanes {
     read: Arc<LanePool>,
     work: Arc<LanePool>,
+    /// Turns of the work lane for statements that scan; those need a connection of the work lane too.
+    scans: LaneId,
+    turns: Arc<Turns>,
     at_hand: AtHand,
 }
 
 impl Lanes {
-    pub(crate) fn new(connector: &Arc<Connector>, settings: &PostgresSettings) -> Self {
-        let pool = |lane, size| {
-            let pool = LanePool::new(Arc::clone(connector), lane, size, settings.acquire_timeout);
+    pub(crate) fn new(connector: &Arc<Connector>, settings: &PostgresSettings, turns: &Arc<Turns>) -> Self {
+        let size = settings.work_lane_size.max(1);
+        let pool = |lane, connections, units| {
+            let turn = turns.add_lane(LaneLimits::shared(units));
+            let patience = settings.acquire_timeout;
+            let pool = LanePool::new(Arc::clone(connector), lane, connections, turn, patience);
             Arc::new(pool)
         };
         Self {
             // One: a connection that is handed back at once never makes the pool open a second.
-            read: pool(Lane::Read, 1),
-            work: pool(Lane::Work, settings.work_lane_size.max(1)),
+            read: pool(Lane::Read, 1, READ_UNITS),
+            work: pool(Lane::Work, size, size),
+            // Half of the connections, so that those of changes are never used up, and not all of that half for one
+            // user, so that another one's search need not wait for the end of a long one.
+            scans: turns.add_lane(LaneLimits {
+                units: (size / 2).max(1),
+                units_per_owner: (size / 4).max(1),
+            }),
+            turns: Arc::clone(turns),
             at_hand: AtHand::default(),
         }
     }
 
-    /// Waits for a connection, at most until then.
-    pub(crate) async fn lend(&self, lane: Lane, deadline: Instant) -> Result<Loan, Failure> {
-        let (handle, own) = match lane {
-            Lane::Read => (self.shared(deadline).await?, None),
-            Lane::Work => {
-                let (borrowed, turn) = self.work.acquire(deadline).await?;
-                (Arc::clone(&*borrowed), Some((borrowed, turn)))
+    /// Waits for a turn and a connection, at most until then. Without an owner, as the health check, for a connection
+    /// only.
+    pub(crate) async fn lend(
+        &self,
+        share: Share,
+        owner: Option<&Owner>,
+        deadline: Instant,
+    ) -> Result<Loan, Failure> {
+        let Share { lane, units } = share;
+        match lane {
+            Lane::Read => {
+                let turn = match owner {
+                    Some(owner) => Some(self.turn_to_read(owner, units, deadline).await?),
+                    None => None,
+                };
+                let handle = self.shared(deadline).await?;
+                Ok(Loan {
+                    handle,
+                    lane,
+                    _own: None,
+                    _turns: [turn, None],
+                })
             }
-        };
-        Ok(Loan {
-            handle,
-            lane,
-            _own: own,
-        })
+            Lane::Work | Lane::Scan => {
+                let borrowing = self.work.in_time(deadline, self.borrowed(lane, owner));
+                let (borrowed, turns) = borrowing.await?;
+                Ok(Loan {
+                    handle: Arc::clone(&*borrowed),
+                    lane,
+                    _own: Some(borrowed),
+                    _turns: turns,
+                })
+            }
+        }
+    }
+
+    /// A second loan of a read, for a statement that has its turn already.
+    pub(crate) async fn lend_again(&self, deadline: Instant) -> Result<Loan, Failure> {
+        self.lend(Lane::Read.into(), None, deadline).await
+    }
+
+    async fn turn_to_read(&self, owner: &Owner, units: u32, deadline: Instant) -> Result<Turn, Failure> {
+        if let Some(turn) = self.turns.try_take(self.read.turn, owner, units) {
+            return Ok(turn);
+        }
+        let turn = async { Ok(self.turns.take(self.read.turn, owner, units).await?) };
+        self.read.in_time(deadline, turn).await
+    }
+
+    async fn borrowed(
+        &self,
+        lane: Lane,
+        owner: Option<&Owner>,
+    ) -> Result<(Borrowed, [Option<Turn>; 2]), Failure> {
+        let mut turns = [None, None];
+        if let Some(owner) = owner {
+            if lane == Lane::Scan {
+                turns[1] = Some(self.turns.take(self.scans, owner, 1).await?);
+            }
+            turns[0] = Some(self.turns.take(self.work.turn, owner, 1).await?);
+        }
+        Ok((self.work.borrow().await, turns))
     }
 
     /// The connection of all reads. It goes back to the pool at once, for the next one to share it.
@@ -117,7 +212,8 @@ impl Lanes {
         if let Some(handle) = self.at_hand.get(now) {
             return Ok(handle);
         }
-        let (borrowed, _) = self.read.acquire(deadline).await?;
+        let borrowing = async { Ok(self.read.borrow().await) };
+        let borrowed = self.read.in_time(deadline, borrowing).await?;
         self.at_hand.set(&borrowed, now);
         Ok(Arc::clone(&*borrowed))
     }
@@ -144,31 +240,31 @@ impl AtHand {
 }
 
 type Borrowed = PooledConnection<'static, Manager>;
-type Turn = OwnedSemaphorePermit;
 
 /// A connection for one statement; dropping it hands it back.
 pub(crate) struct Loan {
     pub(crate) handle: Arc<Handle>,
     pub(crate) lane: Lane,
     // In this order: whoever is next finds the connection in the pool.
-    _own: Option<(Borrowed, Option<Turn>)>,
+    _own: Option<Borrowed>,
+    _turns: [Option<Turn>; 2],
 }
 
-/// A pool, and the patience of those who wait for it.
+/// A pool, and how long a statement waits for it.
 struct LanePool {
     pool: Pool<Manager>,
     lane: Lane,
     size: u32,
-    /// As many turns as connections, given in the order of arrival. Whoever asks bb8 again after one of its short turns
-    /// would stand at the end of its line. The read lane has none: nobody keeps its connection.
-    turns: Option<Arc<Semaphore>>,
+    /// Its units are the connections of the pool; of the read lane, what may be under way on its one connection.
+    /// Whoever asks bb8 again after one of its short attempts would stand at the end of its queue.
+    turn: LaneId,
     waiters: Waiters,
     last_failure: Arc<LastFailure>,
     patience: Duration,
 }
 
 impl LanePool {
-    fn new(connector: Arc<Connector>, lane: Lane, size: u32, patience: Duration) -> Self {
+    fn new(connector: Arc<Connector>, lane: Lane, size: u32, turn: LaneId, patience: Duration) -> Self {
         let last_failure = Arc::new(LastFailure::default());
         let manager = Manager {
             connector,
@@ -193,32 +289,25 @@ impl LanePool {
             pool,
             lane,
             size,
-            turns: (lane == Lane::Work).then(|| {
-                let size = usize::try_from(size).unwrap_or(usize::MAX);
-                Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)))
-            }),
+            turn,
             waiters: Waiters::default(),
             last_failure,
             patience,
         }
     }
 
-    /// Waits for a turn and a connection.
-    async fn acquire(&self, deadline: Instant) -> Result<(Borrowed, Option<Turn>), Failure> {
+    /// Waits for something of this lane for as long as a statement may.
+    async fn in_time<T>(
+        &self,
+        deadline: Instant,
+        waited_for: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let waiting = self.waiters.join();
         let started = Instant::now();
-        let in_turn = async {
-            let turn = match &self.turns {
-                // Nobody closes it.
-                Some(turns) => Arc::clone(turns).acquire_owned().await.ok(),
-                None => None,
-            };
-            (self.borrow().await, turn)
-        };
         let until = deadline.min(started + self.patience);
-        timeout_at(until, in_turn).await.map_err(|_| {
+        timeout_at(until, waited_for).await.unwrap_or_else(|_| {
             waiting.give_up();
-            self.why_nobody_came_since(started)
+            Err(self.why_nobody_came_since(started))
         })
     }
 

@@ -68,6 +68,7 @@ mod schema;
 mod search;
 mod stats;
 mod tasks;
+mod turns;
 mod url;
 
 use std::sync::{Arc, OnceLock};
@@ -166,7 +167,7 @@ impl PostgresDatabase {
     /// before the first operation.
     #[must_use]
     pub fn worker(&self) -> PostgresTaskRepository {
-        let lanes = Lanes::new(&self.connector, &self.settings);
+        let lanes = Lanes::new(&self.connector, &self.settings, &self.process.turns);
         self.process.pools.count(&lanes);
         self.over(lanes)
     }
@@ -175,7 +176,7 @@ impl PostgresDatabase {
     /// [`PostgresDatabase::stats`].
     #[must_use]
     pub fn uncounted_worker(&self) -> PostgresTaskRepository {
-        self.over(Lanes::new(&self.connector, &self.settings))
+        self.over(Lanes::new(&self.connector, &self.settings, &self.process.turns))
     }
 
     fn over(&self, lanes: Lanes) -> PostgresTaskRepository {

@@ -49,7 +49,7 @@ impl PostgresTaskRepository {
 #[async_trait]
 impl TaskRepository for PostgresTaskRepository {
     async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, RepositoryError> {
-        let call = self.executor.begin()?;
+        let call = self.executor.begin(task.owner())?;
         // Twice, because the task that holds the key may be deleted between the refusal and our look at it.
         for _ in 0..2 {
             match try_insert(&call, task, key.as_ref()).await? {
@@ -75,19 +75,19 @@ impl TaskRepository for PostgresTaskRepository {
     }
 
     async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
-        find(&self.executor.begin()?, owner, id).await
+        find(&self.executor.begin(owner)?, owner, id).await
     }
 
     async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, RepositoryError> {
-        lists::list(&self.executor.begin()?, owner, query, self.letters).await
+        lists::list(&self.executor.begin(owner)?, owner, query, self.letters).await
     }
 
     async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError> {
-        lists::count(&self.executor.begin()?, owner, filter, self.letters).await
+        lists::count(&self.executor.begin(owner)?, owner, filter, self.letters).await
     }
 
     async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError> {
-        lists::summary(&self.executor.begin()?, owner).await
+        lists::summary(&self.executor.begin(owner)?, owner).await
     }
 
     async fn update(
@@ -109,7 +109,7 @@ impl TaskRepository for PostgresTaskRepository {
         } else {
             Repeat::Never
         };
-        let call = self.executor.begin()?;
+        let call = self.executor.begin(owner)?;
         let rows = call.run(Lane::Work, repeat, |attempt| {
             let statement = UpdateTask {
                 user_id: owner.as_str(),
@@ -133,7 +133,7 @@ impl TaskRepository for PostgresTaskRepository {
     }
 
     async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), RepositoryError> {
-        let call = self.executor.begin()?;
+        let call = self.executor.begin(owner)?;
         let versions = version_numbers(expected);
         let deleted = call.run(Lane::Work, Repeat::Never, |attempt| {
             let versions = versions.as_deref();
@@ -160,7 +160,7 @@ impl TaskRepository for PostgresTaskRepository {
     }
 
     async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
-        lists::delete_with_status(&self.executor.begin()?, owner, statuses).await
+        lists::delete_with_status(&self.executor.begin(owner)?, owner, statuses).await
     }
 }
 
@@ -240,7 +240,7 @@ async fn why_unmet(call: &Call<'_>, owner: &Owner, id: TaskId, expected: &Expect
 impl StorageHealth for PostgresTaskRepository {
     /// Reads the columns that the statements of tasks use, of a user whom the table cannot have: one look at the index.
     async fn check(&self) -> Result<(), RepositoryError> {
-        let call = self.executor.begin()?;
+        let call = self.executor.begin_check();
         let looked = call.run(Lane::Read, Repeat::Read, |attempt| async move {
             let statement = tasks::table.filter(tasks::user_id.eq("")).select((
                 TaskRow::as_select(),

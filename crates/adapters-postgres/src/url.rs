@@ -169,6 +169,10 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
+/// How long the other side may leave what we sent unacknowledged before the system ends the connection (RFC 5482; on
+/// Linux and a few others). An idle connection sends nothing, and a server that is merely slow acknowledges.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(1);
+
 /// Notices a peer that is gone without a word, long before the operating system's two hours. Only a safety net: each
 /// statement has a time limit of its own.
 fn guard_the_socket(config: &mut Config, given: &[&str]) {
@@ -187,7 +191,7 @@ fn guard_the_socket(config: &mut Config, given: &[&str]) {
         config.keepalives_retries(2);
     }
     if !is_given("tcp_user_timeout") {
-        config.tcp_user_timeout(Duration::from_secs(5));
+        config.tcp_user_timeout(UNACKNOWLEDGED);
     }
     if !is_given("application_name") {
         config.application_name("task-api");

@@ -9,6 +9,7 @@
 //! | [`identity`] | who is asking: [`identity::Owner`], [`identity::Caller`], the port [`identity::TokenVerifier`] |
 //! | [`task`] | the task, one file per notion, the ports [`task::TaskRepository`], [`task::TaskArchive`] and [`task::TaskIds`], the use cases in [`task::TaskService`] |
 //! | [`clock`], [`health`] | the small ports: the time, whether the storage answers |
+//! | [`fairness`] | whose turn it is at a storage that cannot serve everyone at once |
 //! | `testing` (feature `testing`) | builders, a fixed clock, the in-memory repository, mocks, and the contracts that every storage passes |
 //!
 //! # Example
@@ -48,6 +49,7 @@
 //! 3. Implement it in an adapter crate and name that adapter in `backend` or `wiring` of the binary, nowhere else.
 
 pub mod clock;
+pub mod fairness;
 pub mod health;
 pub mod identity;
 pub mod task;

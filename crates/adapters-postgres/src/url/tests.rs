@@ -127,7 +127,7 @@ fn a_peer_that_is_gone_is_noticed_within_half_a_minute_unless_the_url_says_other
     assert_eq!(config.get_keepalives_idle(), Duration::from_secs(15));
     assert_eq!(config.get_keepalives_interval(), Some(Duration::from_secs(5)));
     assert_eq!(config.get_keepalives_retries(), Some(2));
-    assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(5)));
+    assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(1)));
 
     let url = parsed("postgres://u@h/d?keepalives_idle=60&tcp_user_timeout=30");
     assert_eq!(url.config().get_keepalives_idle(), Duration::from_secs(60));
