@@ -26,7 +26,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the end of a connection may follow the error that announced it.
 const FAREWELL: Duration = Duration::from_millis(50);
 /// How often a statement that takes its time looks whether its connection was found silent.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(100);
 /// How long a statement that no one waits for may go on before it is cancelled: that costs its connection, and most
 /// statements take less.
 const GRACE: Duration = Duration::from_millis(100);
@@ -162,13 +162,15 @@ impl Call<'_> {
         };
         let mut answering = pin!(statement(attempt));
         let mut unanswered = Unanswered(Some(loan));
-        match unanswered.answer(wait, answering.as_mut()).await {
-            Some(outcome) => outcome,
-            None if self.process.retry_budget.spend() => {
+        if let Some(outcome) = unanswered.answer(wait, answering.as_mut()).await {
+            return outcome;
+        }
+        match self.lanes.suspect() {
+            Some(_suspicion) if self.process.retry_budget.spend() => {
                 self.on_two_connections(&mut unanswered, wait, answering, statement)
                     .await
             }
-            None => unanswered.answer_at_last(wait, answering).await,
+            _ => unanswered.answer_at_last(wait, answering).await,
         }
     }
 

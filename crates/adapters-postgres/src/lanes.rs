@@ -1,5 +1,6 @@
 //! The two lanes of a worker: the connections, and who gets one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -116,6 +117,18 @@ pub(crate) struct Lanes {
     scans: LaneId,
     turns: Arc<Turns>,
     at_hand: AtHand,
+    /// Whether a read has put its connection under suspicion and tries another one.
+    has_suspect: AtomicBool,
+}
+
+/// The right to try another connection; one at a time, because a server that answers no one gets no better by being
+/// asked over more and more connections.
+pub(crate) struct Suspicion<'a>(&'a AtomicBool);
+
+impl Drop for Suspicion<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Lanes {
@@ -139,7 +152,14 @@ impl Lanes {
             }),
             turns: Arc::clone(turns),
             at_hand: AtHand::default(),
+            has_suspect: AtomicBool::new(false),
         }
+    }
+
+    /// `None`: another read finds out about the connection already.
+    pub(crate) fn suspect(&self) -> Option<Suspicion<'_>> {
+        let is_first = !self.has_suspect.swap(true, Ordering::Relaxed);
+        is_first.then_some(Suspicion(&self.has_suspect))
     }
 
     /// Waits for a turn and a connection, at most until then. Without an owner, as the health check, for a connection

@@ -84,6 +84,8 @@ impl Turns {
                 receiver,
             }
         };
+        // Those before it may wait for what they may not have, and it may.
+        self.serve(lane);
         (&mut queued.receiver).await.map_err(|_| Refused)
     }
 

@@ -249,9 +249,13 @@ async fn a_server_that_falls_silent_is_given_up_in_time_and_asked_anew() {
             assert!((1.9..2.6).contains(&seconds), "{seconds}");
         },
         async {
+            // The read has found out meanwhile.
             let (updated, seconds) = timed(renamed(&repository, &task, "other")).await;
-            assert_eq!(timed_out(updated), "no answer within 5.0s");
-            assert!((4.9..5.5).contains(&seconds), "{seconds}");
+            assert_eq!(
+                unavailable(updated),
+                "SQLSTATE 08006: the connection has fallen silent"
+            );
+            assert!((2.4..5.5).contains(&seconds), "{seconds}");
         },
     );
     silence.await;
@@ -299,6 +303,37 @@ async fn a_silence_that_one_connection_meets_is_not_met_again_on_the_others() {
         updated.expect("an update");
         assert!(seconds < 2.0, "{seconds}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn connections_that_have_fallen_silent_cost_less_than_a_second_where_others_can_be_made() {
+    let Proxied {
+        database: _database,
+        proxy,
+        repository,
+        task,
+    } = Proxied::new().await;
+    read(&repository, &task).await.expect("a look-up");
+    renamed(&repository, &task, "before").await.expect("an update");
+    proxy.fall_silent();
+    proxy.forward_again();
+    // Those that are open stay silent.
+    let asked = join3(
+        timed(read(&repository, &task)),
+        timed(read(&repository, &task)),
+        timed(renamed(&repository, &task, "meanwhile")),
+    );
+    let ((first, first_seconds), (second, second_seconds), (updated, update_seconds)) = asked.await;
+    first.expect("a look-up");
+    second.expect("a look-up over the same connection");
+    updated.expect("an update, once more");
+    for seconds in [first_seconds, second_seconds, update_seconds] {
+        assert!(seconds < 1.0, "{first_seconds} {second_seconds} {update_seconds}");
+    }
+    let (updated, seconds) = timed(renamed(&repository, &task, "after")).await;
+    updated.expect("an update");
+    assert!(seconds < 0.5, "{seconds}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

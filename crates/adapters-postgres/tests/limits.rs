@@ -2,13 +2,17 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::health::StorageHealth;
-use domain::task::RepositoryError;
+use domain::task::{
+    Page, PageLimit, RepositoryError, SearchTerm, Sort, TaskFilter, TaskQuery, TaskRepository,
+};
+use domain::testing::an_owner_named;
 use futures_util::future::{join, join_all};
-use support::scene::{Scene, locked, sessions, until_somebody_waits};
-use support::{eventually, read, renamed, timed, timed_out};
+use support::scene::{Scene, locked, sessions, until_somebody_waits, waiting_for_locks};
+use support::{eventually, read, renamed, stored, timed, timed_out};
+use tokio::task::JoinHandle;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
@@ -49,7 +53,7 @@ async fn a_writer_that_waits_for_a_lock_gives_up_and_disturbs_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_locked_table_stops_reads_in_time_and_their_connection_stays_sound() {
+async fn a_locked_table_stops_reads_in_time_and_opens_one_more_connection_at_most() {
     let scene = Scene::new().await;
     read(&scene.repository, &scene.task).await.expect("a look-up");
     let mut client = scene.database.client().await;
@@ -67,9 +71,11 @@ async fn a_locked_table_stops_reads_in_time_and_their_connection_stays_sound() {
     assert!(!scene.repository.is_degraded(), "it answers");
     let check = scene.repository.check().await;
     timed_out(check);
+    // A read that takes so long is tried on another connection, the next one on yet another.
+    assert!(sessions(&scene.client).await.len() <= before.len() + 1);
     lock.rollback().await.expect("an end");
     read(&scene.repository, &scene.task).await.expect("a look-up");
-    assert_eq!(sessions(&scene.client).await, before);
+    assert_eq!(sessions(&scene.client).await.len(), before.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,8 +183,134 @@ async fn who_finds_no_place_in_the_line_is_turned_away_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_writer_who_walks_away_leaves_its_connection_to_nobody_until_it_is_free() {
+async fn users_take_turns_however_many_requests_one_of_them_has() {
+    let scene = Scene::with(|settings| {
+        settings.work_lane_size = 1;
+        settings.acquire_timeout = Duration::from_secs(5);
+    })
+    .await;
+    scene
+        .execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END $$;
+             CREATE TRIGGER slow BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION slow()",
+        )
+        .await;
+    let bobs = stored(&scene.repository, &an_owner_named("bob"), "bob's").await;
+    let mut client = scene.database.client().await;
+    let lock = locked(&mut client, &scene.task).await;
+    let mut alices = vec![scene.renaming(&scene.task, "title")];
+    until_somebody_waits(&lock).await;
+    for number in 0..20 {
+        alices.push(scene.renaming(&scene.other, &format!("title {number}")));
+    }
+    eventually("they wait", async || scene.adapter.stats().work.waiting == 20).await;
+    let bob = scene.renaming(&bobs, "his turn");
+    eventually("so does bob", async || scene.adapter.stats().work.waiting == 21).await;
+    lock.rollback().await.expect("an end");
+    bob.await.expect("no panic").0.expect("an update");
+    let version = scene.repository.find(scene.other.owner(), scene.other.id());
+    let version = version.await.expect("a look-up").expect("a task").version();
+    assert!(version.get() <= 4, "bob came after {version:?} changes of hers");
+    for alice in alices {
+        alice.await.expect("no panic").0.expect("an update");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn the_user_with_the_longest_queue_makes_room_for_another_one() {
+    let scene = Scene::with(|settings| {
+        settings.work_lane_size = 1;
+        settings.max_in_flight = 4;
+    })
+    .await;
+    let bobs = stored(&scene.repository, &an_owner_named("bob"), "bob's").await;
+    let mut client = scene.database.client().await;
+    let lock = locked(&mut client, &scene.task).await;
+    let first = scene.renaming(&scene.task, "first");
+    until_somebody_waits(&lock).await;
+    let mut waiting = Vec::new();
+    for number in 1..4 {
+        waiting.push(scene.renaming(&scene.other, "waiting"));
+        eventually("it waits", async || scene.adapter.stats().work.waiting == number).await;
+    }
+    let (answer, _) = scene.renaming(&scene.other, "too many").await.expect("no panic");
+    assert!(matches!(answer, Err(RepositoryError::Busy)), "{answer:?}");
+    read(&scene.repository, &bobs).await.expect("a look-up of another user");
+    let newest = waiting.pop().expect("three of them");
+    let (answer, seconds) = newest.await.expect("no panic");
+    assert!(matches!(answer, Err(RepositoryError::Busy)), "{answer:?}");
+    assert!(seconds < 1.5, "{seconds}");
+    lock.rollback().await.expect("an end");
+    for update in waiting.into_iter().chain([first]) {
+        update.await.expect("no panic").0.expect("an update");
+    }
+}
+
+/// A search of this user, under way.
+fn searching(scene: &Scene, owner: &str) -> JoinHandle<Result<Page, RepositoryError>> {
+    let filter = TaskFilter {
+        search: Some(SearchTerm::parse("nothing").expect("a term")),
+        ..TaskFilter::default()
+    };
+    let limit = PageLimit::new(10).expect("a limit");
+    let query = TaskQuery::new(filter, Sort::default(), limit, None).expect("a query");
+    let (repository, owner) = (scene.repository.clone(), an_owner_named(owner));
+    tokio::spawn(async move { repository.list(&owner, &query).await })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn searches_never_use_up_the_connections_of_changes_nor_those_of_another_users_searches() {
+    let scene = Scene::with(|settings| settings.work_lane_size = 4).await;
+    let mut client = scene.database.client().await;
+    let lock = client.transaction().await.expect("a transaction");
+    lock.batch_execute("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
+        .await
+        .expect("a lock");
+    let alices: Vec<_> = (0..10).map(|_| searching(&scene, "alice")).collect();
+    eventually("one of hers runs", async || waiting_for_locks(&lock).await == 1).await;
+    let bobs = searching(&scene, "bob");
+    eventually("and one of his", async || waiting_for_locks(&lock).await == 2).await;
+    let writing = [
+        scene.renaming(&scene.task, "one"),
+        scene.renaming(&scene.other, "two"),
+    ];
+    eventually("and two changes", async || waiting_for_locks(&lock).await == 4).await;
+    lock.rollback().await.expect("an end");
+    for search in alices.into_iter().chain([bobs]) {
+        search.await.expect("no panic").expect("a page");
+    }
+    for update in writing {
+        update.await.expect("no panic").0.expect("an update");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_search_whose_caller_walks_away_is_cancelled() {
     let scene = Scene::new().await;
+    let mut client = scene.database.client().await;
+    let lock = client.transaction().await.expect("a transaction");
+    lock.batch_execute("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
+        .await
+        .expect("a lock");
+    let search = searching(&scene, "alice");
+    until_somebody_waits(&lock).await;
+    search.abort();
+    let started = Instant::now();
+    eventually("it is cancelled", async || waiting_for_locks(&lock).await == 0).await;
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    eventually("its connection is closed", async || {
+        scene.adapter.stats().work.used == 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_writer_who_walks_away_leaves_its_connection_to_no_one_until_its_statement_has_ended() {
+    let scene = Scene::with(|settings| settings.work_lane_size = 2).await;
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
     let impatient = scene.renaming(&scene.task, "new title");
@@ -190,17 +322,13 @@ async fn a_writer_who_walks_away_leaves_its_connection_to_nobody_until_it_is_fre
         answer.expect("an update");
         assert!(seconds < 0.5, "{seconds}");
     }
-    let before = sessions(&scene.client).await;
-    lock.rollback().await.expect("an end");
-    // Both are used again; one connection was not thrown away.
-    eventually("it has answered and is back", async || {
+    eventually("it is cancelled", async || waiting_for_locks(&lock).await == 0).await;
+    eventually("its connection is closed", async || {
         scene.adapter.stats().work.used == 0
     })
     .await;
-    let both = join(
-        renamed(&scene.repository, &scene.task, "one"),
-        renamed(&scene.repository, &scene.other, "two"),
-    );
-    assert!(matches!(both.await, (Ok(_), Ok(_))));
-    assert_eq!(sessions(&scene.client).await, before);
+    lock.rollback().await.expect("an end");
+    let found = scene.repository.find(scene.task.owner(), scene.task.id());
+    let found = found.await.expect("a look-up").expect("a task");
+    assert_eq!(found.version(), scene.task.version(), "it was not stored");
 }

@@ -1,6 +1,6 @@
 //! What the calls about many tasks ask for: which of an owner's tasks, in which order, from where on.
 //!
-//! The list that nearly everybody asks for, newest first and unfiltered, is as fixed a statement as any other. The rest
+//! The list that nearly every caller asks for, unfiltered and by creation, is as fixed a statement as any other. The rest
 //! are put together when they are asked for, and diesel prepares each text once per connection. So the texts must be
 //! few: one per *shape* (sort key, direction, which filters, with a cursor or without), which makes 128. Never may a
 //! text depend on a value, or on how many values there are.
@@ -17,9 +17,9 @@ use domain::task::{
 use uuid::Uuid;
 
 use super::row::TaskRow;
-use super::statements::NewestTasks;
+use super::statements::{Bounded, TasksInBrief};
 use crate::call::Call;
-use crate::lanes::Lane;
+use crate::lanes::{Lane, Share};
 use crate::retry::Repeat;
 use crate::schema::tasks;
 use crate::search::{Letters, pattern_of};
@@ -33,14 +33,11 @@ pub(super) async fn list(
     query: &TaskQuery,
     letters: Letters,
 ) -> Result<Page, RepositoryError> {
-    let rows = if let Some(newest) = newest_first(owner, query) {
-        let rows = call.run(Lane::Read, Repeat::Read, |attempt| async move {
-            newest.load::<TaskRow>(&mut attempt.connection()).await
-        });
-        rows.await?
+    let rows = if let Some(rows) = brief(call, owner, query).await? {
+        rows
     } else {
-        let rows = call.run(lane_of(query), Repeat::Read, |attempt| {
-            let tasks = page_of(owner, query, letters).select(TaskRow::as_select());
+        let rows = call.run(Lane::Scan, Repeat::Read, |attempt| {
+            let tasks = Bounded::new(page_of(owner, query, letters).select(TaskRow::as_select()));
             async move { tasks.load::<TaskRow>(&mut attempt.connection()).await }
         });
         rows.await?
@@ -49,13 +46,56 @@ pub(super) async fn list(
     Ok(Page::of_one_more_than_asked(query, items?))
 }
 
+/// The list that nearly every caller asks for, over the connection that reads share: all tasks by their creation, which
+/// the primary key bounds. `None`: it is another list, a large one, or has a long description, and may not travel there.
+async fn brief(
+    call: &Call<'_>,
+    owner: &Owner,
+    query: &TaskQuery,
+) -> Result<Option<Vec<TaskRow>>, RepositoryError> {
+    const MOST_ROWS: u16 = 100;
+    let limit = query.limit().get();
+    let Sort { key, direction } = query.sort();
+    if !query.filter().is_empty() || key != SortKey::CreatedAt || limit > MOST_ROWS {
+        return Ok(None);
+    }
+    let rows = match direction {
+        // Above every id that there is, and below.
+        Direction::Descending => in_brief::<false>(call, owner, query, Uuid::max()).await?,
+        Direction::Ascending => in_brief::<true>(call, owner, query, Uuid::nil()).await?,
+    };
+    let is_long = |(_, is_long): &(TaskRow, Option<bool>)| *is_long == Some(true);
+    if rows.iter().any(is_long) {
+        return Ok(None);
+    }
+    Ok(Some(rows.into_iter().map(|(row, _)| row).collect()))
+}
+
+async fn in_brief<const OLDEST_FIRST: bool>(
+    call: &Call<'_>,
+    owner: &Owner,
+    query: &TaskQuery,
+    start: Uuid,
+) -> Result<Vec<(TaskRow, Option<bool>)>, RepositoryError> {
+    let limit = query.limit().get();
+    let tasks = TasksInBrief::<OLDEST_FIRST> {
+        user_id: owner.as_str(),
+        beyond: query.after().map_or(start, |cursor| cursor.id.as_uuid()),
+        limit: i64::from(limit) + 1,
+    };
+    let rows = call.run(Share::of_rows(limit), Repeat::Read, |attempt| async move {
+        tasks.load(&mut attempt.connection()).await
+    });
+    rows.await
+}
+
 pub(super) async fn count(
     call: &Call<'_>,
     owner: &Owner,
     filter: &TaskFilter,
     letters: Letters,
 ) -> Result<u64, RepositoryError> {
-    let counts = call.run(Lane::Work, Repeat::Read, |attempt| {
+    let counts = call.run(Lane::Scan, Repeat::Read, |attempt| {
         let statement = matching(owner, filter, letters).count();
         async move { statement.load::<i64>(&mut attempt.connection()).await }
     });
@@ -63,7 +103,7 @@ pub(super) async fn count(
 }
 
 pub(super) async fn summary(call: &Call<'_>, owner: &Owner) -> Result<Summary, RepositoryError> {
-    let counts = call.run(Lane::Work, Repeat::Read, |attempt| {
+    let counts = call.run(Lane::Scan, Repeat::Read, |attempt| {
         let statement = tasks::table
             .filter(tasks::user_id.eq(owner.as_str()))
             .group_by(tasks::status)
@@ -83,33 +123,13 @@ pub(super) async fn delete_with_status(
     owner: &Owner,
     statuses: &StatusSet,
 ) -> Result<u64, RepositoryError> {
-    let deleted = call.run(Lane::Work, Repeat::Never, |attempt| async move {
+    let deleted = call.run(Lane::Scan, Repeat::Never, |attempt| async move {
         let doomed = tasks::table
             .filter(tasks::user_id.eq(owner.as_str()))
             .filter(tasks::status.eq_any(names_of(statuses)));
         diesel::delete(doomed).execute(&mut attempt.connection()).await
     });
     Ok(deleted.await? as u64)
-}
-
-/// The statement for the list that nearly everybody asks for: all tasks, the newest first.
-fn newest_first<'a>(owner: &'a Owner, query: &TaskQuery) -> Option<NewestTasks<'a>> {
-    let is_plain = query.filter().is_empty() && query.sort() == Sort::default();
-    is_plain.then(|| NewestTasks {
-        user_id: owner.as_str(),
-        // Above every id that there is.
-        older_than: query.after().map_or(Uuid::max(), |cursor| cursor.id.as_uuid()),
-        limit: i64::from(query.limit().get()) + 1,
-    })
-}
-
-/// Only what the primary key bounds may travel on the shared connection.
-fn lane_of(query: &TaskQuery) -> Lane {
-    if query.sort().key == SortKey::CreatedAt && query.filter().is_empty() {
-        Lane::Read
-    } else {
-        Lane::Work
-    }
 }
 
 /// The tasks of a page, and one more.

@@ -7,7 +7,7 @@ use diesel::dsl::{AsSelect, SqlTypeOf};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz};
-use domain::task::{Description, IdempotencyKey, Task, TaskParts};
+use domain::task::{Description, IdempotencyKey, Page, Task, TaskParts};
 use uuid::Uuid;
 
 use super::row::TaskRow;
@@ -44,35 +44,94 @@ impl QueryId for FindTask<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-/// Reads the newest tasks of a user that are older than one, the newest first.
+/// Descriptions of more bytes do not travel on the connection that reads share. About as many as PostgreSQL keeps in the
+/// row itself (the threshold of TOAST): this statement never fetches what is stored elsewhere.
+macro_rules! long_from {
+    () => {
+        "2049"
+    };
+}
+
+/// Reads tasks of a user in the order of their creation, beyond one of them, without long descriptions: each row says
+/// whether it has one.
 #[derive(Clone, Copy)]
-pub(super) struct NewestTasks<'a> {
+pub(super) struct TasksInBrief<'a, const OLDEST_FIRST: bool> {
     pub(super) user_id: &'a str,
-    pub(super) older_than: Uuid,
+    pub(super) beyond: Uuid,
     pub(super) limit: i64,
 }
 
-impl QueryFragment<Pg> for NewestTasks<'_> {
+impl<const OLDEST_FIRST: bool> QueryFragment<Pg> for TasksInBrief<'_, OLDEST_FIRST> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT ");
-        out.push_sql(COLUMNS);
-        out.push_sql(" FROM tasks WHERE user_id = ");
+        out.push_sql(concat!(
+            "SELECT id, title, CASE WHEN octet_length(description) < ",
+            long_from!(),
+            " THEN description END, status, version, created_at, updated_at, octet_length(description) >= ",
+            long_from!(),
+            " FROM tasks WHERE user_id = "
+        ));
         out.push_bind_param::<Text, _>(self.user_id)?;
-        out.push_sql(" AND id < ");
-        out.push_bind_param::<diesel::sql_types::Uuid, _>(&self.older_than)?;
-        out.push_sql(" ORDER BY id DESC LIMIT ");
+        out.push_sql(if OLDEST_FIRST { " AND id > " } else { " AND id < " });
+        out.push_bind_param::<diesel::sql_types::Uuid, _>(&self.beyond)?;
+        out.push_sql(if OLDEST_FIRST {
+            " ORDER BY id LIMIT "
+        } else {
+            " ORDER BY id DESC LIMIT "
+        });
         out.push_bind_param::<BigInt, _>(&self.limit)
     }
 }
 
-impl Query for NewestTasks<'_> {
+impl<const OLDEST_FIRST: bool> Query for TasksInBrief<'_, OLDEST_FIRST> {
+    type SqlType = (TaskColumns, Nullable<Bool>);
+}
+
+impl<const OLDEST_FIRST: bool> QueryId for TasksInBrief<'_, OLDEST_FIRST> {
+    type QueryId = TasksInBrief<'static, OLDEST_FIRST>;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+/// Of a page of tasks those up to the one with which their texts reach [`Page::MAX_TEXT_BYTES`], and one more, which
+/// proves that there is a next page. PostgreSQL numbers and returns rows in the order of the page: there is nothing
+/// between the two that could change it (and the contract's cases would fail).
+pub(super) struct Bounded<Q> {
+    page: Q,
+    bytes: i64,
+}
+
+impl<Q> Bounded<Q> {
+    pub(super) fn new(page: Q) -> Self {
+        let bytes = i64::try_from(Page::MAX_TEXT_BYTES).unwrap_or(i64::MAX);
+        Self { page, bytes }
+    }
+}
+
+/// Ends two rows before the current one: the row that reaches the bound belongs to the page, and the next is the proof.
+const BYTES_BEFORE: &str = "sum(octet_length(title) + coalesce(octet_length(description), 0)) \
+                            OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)";
+
+impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Bounded<Q> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT ");
+        out.push_sql(COLUMNS);
+        out.push_sql(" FROM (SELECT page.*, ");
+        out.push_sql(BYTES_BEFORE);
+        out.push_sql(" AS bytes_before FROM (");
+        self.page.walk_ast(out.reborrow())?;
+        out.push_sql(") AS page) AS page WHERE coalesce(bytes_before, 0) < ");
+        out.push_bind_param::<BigInt, _>(&self.bytes)
+    }
+}
+
+impl<Q> Query for Bounded<Q> {
     type SqlType = TaskColumns;
 }
 
-impl QueryId for NewestTasks<'_> {
-    type QueryId = NewestTasks<'static>;
+impl<Q: QueryId> QueryId for Bounded<Q> {
+    type QueryId = Bounded<Q::QueryId>;
 
-    const HAS_STATIC_QUERY_ID: bool = true;
+    const HAS_STATIC_QUERY_ID: bool = Q::HAS_STATIC_QUERY_ID;
 }
 
 /// Stores a task unless a row with its id or its idempotency key is in the way: without a conflict target, one text covers both.

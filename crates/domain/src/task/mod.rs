@@ -119,6 +119,13 @@ impl Task {
         Ok(Self(parts))
     }
 
+    /// How many bytes its texts take: what makes one task larger than another.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let description = self.0.description.as_ref();
+        self.0.title.as_str().len() + description.map_or(0, |description| description.as_str().len())
+    }
+
     /// The task after `change`, asked for at `now`.
     ///
     /// A change to equal values is no change: the task stays as it is, version and times included. A real change

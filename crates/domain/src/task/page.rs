@@ -58,11 +58,16 @@ pub struct Page {
 }
 
 impl Page {
+    /// A page ends with the task with which its texts reach this many bytes, whatever its limit: no page may fill the
+    /// memory of whoever makes or carries it.
+    pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
+
     /// Makes a page out of rows that were asked for with one more than the limit: the extra row, if it came, proves
-    /// that there is a next page and is left to it.
+    /// that there is a next page and is left to it. A storage may stop one row after the texts have reached
+    /// [`Page::MAX_TEXT_BYTES`].
     #[must_use]
     pub fn of_one_more_than_asked(query: &TaskQuery, mut items: Vec<Task>) -> Self {
-        let limit = usize::from(query.limit().get());
+        let limit = usize::from(query.limit().get()).min(Self::most_of(&items));
         let is_last = items.len() <= limit;
         items.truncate(limit);
         let next = if is_last {
@@ -72,13 +77,23 @@ impl Page {
         };
         Self { items, next }
     }
+
+    /// How many of these tasks a page may hold for the length of their texts; at least one.
+    fn most_of(items: &[Task]) -> usize {
+        let mut bytes = 0;
+        let reaches = |task: &Task| {
+            bytes += task.text_bytes();
+            bytes >= Self::MAX_TEXT_BYTES
+        };
+        items.iter().position(reaches).map_or(items.len(), |last| last + 1)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Sort, SortKey, TaskFilter};
-    use crate::testing::{a_task, an_owner};
+    use crate::task::{Description, Edit, Sort, SortKey, TaskChange, TaskFilter};
+    use crate::testing::{a_task, an_owner, noon};
 
     fn page_of(limit: i64, items: Vec<Task>) -> Page {
         let limit = PageLimit::new(limit).unwrap();
@@ -108,6 +123,29 @@ mod tests {
         let page = page_of(2, tasks.clone());
         assert_eq!(page.items, tasks[..2]);
         assert_eq!(page.next, Some(Cursor::behind(&tasks[1], SortKey::CreatedAt)));
+    }
+
+    #[test]
+    fn a_page_ends_with_the_task_that_reaches_its_most_bytes() {
+        let description = Description::parse("x".repeat(Description::MAX_CHARS)).unwrap();
+        let tasks: Vec<_> = tasks(200)
+            .into_iter()
+            .map(|task| {
+                let change = TaskChange {
+                    description: Edit::Set(Some(description.clone())),
+                    ..TaskChange::default()
+                };
+                task.changed(&change, noon())
+            })
+            .collect();
+        let page = page_of(500, tasks.clone());
+        let bytes = |tasks: &[Task]| tasks.iter().map(Task::text_bytes).sum::<usize>();
+        assert!(bytes(&page.items) >= Page::MAX_TEXT_BYTES);
+        let (last, before) = page.items.split_last().unwrap();
+        assert!(bytes(before) < Page::MAX_TEXT_BYTES);
+        assert_eq!(page.next, Some(Cursor::behind(last, SortKey::CreatedAt)));
+        let all = page_of(500, tasks[..page.items.len()].to_vec());
+        assert_eq!((all.items.len(), all.next), (page.items.len(), None));
     }
 
     #[test]

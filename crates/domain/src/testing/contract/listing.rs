@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::steps::{MOST_PAGES, insert, newest_first, stored, walk, walk_through};
 use crate::task::{
-    Direction, Expected, PageLimit, SearchTerm, Sort, SortKey, Status, StatusSet, Summary, Task, TaskFilter,
+    Description, Direction, Expected, NewTask, Page, PageLimit, SearchTerm, Sort, SortKey, Status, StatusSet, Summary, Task, TaskFilter,
     TaskQuery, TaskRepository,
 };
 use crate::testing::{a_new_task, a_task_with, an_id_at, an_owner, an_owner_named, noon};
@@ -67,6 +67,58 @@ pub async fn pages_join_up_without_gap_or_repeat_while_tasks_come_and_go(repo: &
     }
     let wanted: Vec<_> = old.iter().rev().map(Task::id).collect();
     assert_eq!(seen, wanted);
+}
+
+/// No page holds much more text than [`Page::MAX_TEXT_BYTES`], whatever its limit; only a missing cursor means the end.
+pub async fn a_page_of_long_tasks_ends_early_and_the_next_goes_on(repo: &dyn TaskRepository) {
+    const COUNT: usize = 70;
+    let long = "\u{1f4dd}".repeat(Description::MAX_CHARS);
+    for number in 0..COUNT {
+        let new = NewTask {
+            // Every third one is short: what is short must not be lost among what is long.
+            description: (number % 3 > 0).then(|| Description::parse(long.as_str()).expect("a description")),
+            ..a_new_task(&format!("task {:02}", number * 37 % COUNT))
+        };
+        let id = an_id_at(noon() + TimeDelta::milliseconds(i64::try_from(number).unwrap_or_default()));
+        insert(repo, &Task::create(id, an_owner(), new)).await;
+    }
+    let search = TaskFilter {
+        search: Some(SearchTerm::parse("task").expect("a term")),
+        ..TaskFilter::default()
+    };
+    for (filter, key) in [
+        (TaskFilter::default(), SortKey::CreatedAt),
+        (TaskFilter::default(), SortKey::Title),
+        (search, SortKey::CreatedAt),
+    ] {
+        for direction in [Direction::Ascending, Direction::Descending] {
+            for limit in [40, i64::from(PageLimit::MAX)] {
+                let limit = PageLimit::new(limit).expect("a limit");
+                let sort = Sort { key, direction };
+                let mut query = TaskQuery::new(filter.clone(), sort, limit, None).expect("a query");
+                let mut seen: Vec<Task> = Vec::new();
+                let mut pages = 0;
+                loop {
+                    let page = repo.list(&an_owner(), &query).await.expect("a page");
+                    let bytes: usize = page.items.iter().map(Task::text_bytes).sum();
+                    let last = page.items.last().expect("no page is empty").text_bytes();
+                    assert!(bytes - last < Page::MAX_TEXT_BYTES, "{bytes}");
+                    let is_full = page.items.len() == usize::from(limit.get());
+                    assert!(page.next.is_none() || is_full || bytes >= Page::MAX_TEXT_BYTES);
+                    pages += 1;
+                    seen.extend(page.items);
+                    assert!(seen.len() <= COUNT, "a task came twice");
+                    match page.next {
+                        Some(cursor) => query = query.continued(cursor).expect("a cursor of this list"),
+                        None => break,
+                    }
+                }
+                assert_eq!(seen.len(), COUNT, "{sort:?}");
+                assert!(pages > 1);
+                assert!(seen.is_sorted_by(|one, other| sort.compare(one, other).is_lt()));
+            }
+        }
+    }
 }
 
 /// Paging goes on from where a task was, even when that task is deleted meanwhile.

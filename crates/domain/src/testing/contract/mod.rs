@@ -68,6 +68,7 @@ macro_rules! task_repository_contract {
             an_owner_without_tasks_has_an_empty_last_page
             a_list_is_newest_first
             pages_join_up_without_gap_or_repeat_while_tasks_come_and_go
+            a_page_of_long_tasks_ends_early_and_the_next_goes_on
             a_cursor_outlives_its_task
             every_order_is_total_and_the_same_as_in_the_domain
             a_filter_and_a_page_together_lose_nothing
