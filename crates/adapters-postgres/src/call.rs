@@ -343,7 +343,10 @@ async fn finish(loan: Loan) {
         answer_of(handle, lane, ended(lane.statement_timeout()), false, ping).await;
         return;
     }
-    if timeout(GRACE, ping.as_mut()).await.is_ok_and(|answer| answer.is_ok()) {
+    if timeout(GRACE, ping.as_mut())
+        .await
+        .is_ok_and(|answer| answer.is_ok())
+    {
         handle.mark_heard();
         return;
     }

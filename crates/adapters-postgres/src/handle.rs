@@ -192,9 +192,7 @@ impl Handle {
 
     /// Whether the connection is good for nothing. Costs no round trip.
     pub(crate) fn is_bad(&self) -> bool {
-        self.health.is_bad.load(Ordering::Relaxed)
-            || self.health.ended.get().is_some()
-            || self.is_silent()
+        self.health.is_bad.load(Ordering::Relaxed) || self.health.ended.get().is_some() || self.is_silent()
     }
 
     /// Waits for the end of the connection, and answers why it ended if the server said so.

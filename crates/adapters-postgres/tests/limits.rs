@@ -236,7 +236,9 @@ async fn the_user_with_the_longest_queue_makes_room_for_another_one() {
     }
     let (answer, _) = scene.renaming(&scene.other, "too many").await.expect("no panic");
     assert!(matches!(answer, Err(RepositoryError::Busy)), "{answer:?}");
-    read(&scene.repository, &bobs).await.expect("a look-up of another user");
+    read(&scene.repository, &bobs)
+        .await
+        .expect("a look-up of another user");
     let newest = waiting.pop().expect("three of them");
     let (answer, seconds) = newest.await.expect("no panic");
     assert!(matches!(answer, Err(RepositoryError::Busy)), "{answer:?}");
@@ -300,7 +302,11 @@ async fn a_search_whose_caller_walks_away_is_cancelled() {
     search.abort();
     let started = Instant::now();
     eventually("it is cancelled", async || waiting_for_locks(&lock).await == 0).await;
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        started.elapsed()
+    );
     eventually("its connection is closed", async || {
         scene.adapter.stats().work.used == 0
     })

@@ -17,7 +17,7 @@ use domain::Cause;
 use thiserror::Error as ThisError;
 
 use crate::error::is_lock;
-use crate::search;
+use crate::{search, wanted};
 
 /// Why a database could not be opened. The cause, if there is one, is the source of the error.
 #[derive(Debug, ThisError)]
@@ -112,6 +112,7 @@ impl DatabaseFile {
             self.busy_timeout.as_millis()
         ))?;
         search::register(&mut connection)?;
+        wanted::register(&mut connection)?;
         enter_wal(&mut connection, self.busy_timeout)?;
         Ok(connection)
     }

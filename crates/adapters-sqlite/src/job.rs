@@ -9,6 +9,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::error::{JobError, SharedError, repository_error};
+use crate::wanted::Wanted;
 
 /// What a thread sees of a piece of work, whatever its answer is.
 ///
@@ -25,6 +26,9 @@ pub(crate) trait Job: Send {
 
     /// Gives the caller this error in place of any answer.
     fn fail(self: Box<Self>, error: &SharedError);
+
+    /// Tells the caller that the job was not done, because another user's took its place.
+    fn refuse(self: Box<Self>);
 }
 
 /// How a job went.
@@ -40,7 +44,17 @@ pub(crate) enum Ran {
 pub(crate) type Answer<T> = oneshot::Receiver<Result<T, RepositoryError>>;
 
 /// Makes a job of some work, and the receiver of its answer.
+#[cfg(test)]
 pub(crate) fn job<T, W>(work: W) -> (Box<dyn Job>, Answer<T>)
+where
+    T: Send + 'static,
+    W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
+{
+    job_for(Wanted::default(), work)
+}
+
+/// Makes a job of some work for a caller who may lose interest, and the receiver of its answer.
+pub(crate) fn job_for<T, W>(wanted: Wanted, work: W) -> (Box<dyn Job>, Answer<T>)
 where
     T: Send + 'static,
     W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
@@ -50,6 +64,7 @@ where
         work: Some(work),
         kept: None,
         caller,
+        wanted,
     };
     (Box::new(ticket), answer)
 }
@@ -58,6 +73,7 @@ struct Ticket<W, T> {
     work: Option<W>,
     kept: Option<Result<T, RepositoryError>>,
     caller: oneshot::Sender<Result<T, RepositoryError>>,
+    wanted: Wanted,
 }
 
 impl<W, T> Job for Ticket<W, T>
@@ -74,8 +90,12 @@ where
             return Ran::Badly(None);
         };
         // Whatever a panic left half done is undone with the savepoint around the job.
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(connection)));
+        let outcome = self
+            .wanted
+            .during(|| catch_unwind(AssertUnwindSafe(|| work(connection))));
         let (answer, ran) = match outcome {
+            // It may have stopped half way, and no caller learns about it.
+            _ if !self.wanted.is_wanted() => (Err(RepositoryError::Busy), Ran::Badly(None)),
             Ok(Ok(value)) => (Ok(value), Ran::Well),
             Ok(Err(JobError::Answer(error))) => (Err(error), Ran::Badly(None)),
             Ok(Err(JobError::Database(error))) => {
@@ -100,6 +120,10 @@ where
 
     fn fail(self: Box<Self>, error: &SharedError) {
         drop(self.caller.send(Err(repository_error(error))));
+    }
+
+    fn refuse(self: Box<Self>) {
+        drop(self.caller.send(Err(RepositoryError::Busy)));
     }
 }
 

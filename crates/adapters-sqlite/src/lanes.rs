@@ -5,83 +5,83 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diesel::prelude::*;
+use domain::identity::Owner;
 use domain::task::RepositoryError;
 
 use crate::error::JobError;
-use crate::job::job;
-use crate::queue::{Closed, Queue};
+use crate::job::job_for;
+use crate::queue::{Closed, Lane, Queue};
+use crate::wanted::Wanted;
+
+/// A caller who waits, also one who walks away.
+struct Waiting(Wanted);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.forget();
+    }
+}
 
 /// Where repositories hand in their work.
 pub(crate) struct Lanes {
-    pub(crate) writes: Arc<Queue>,
-    pub(crate) reads: Arc<Queue>,
+    pub(crate) queue: Arc<Queue>,
     call_timeout: Duration,
     degraded: AtomicBool,
 }
 
 impl Lanes {
-    /// Two lanes with room for that many waiting calls each.
-    pub(crate) fn new(capacity: usize, call_timeout: Duration) -> Self {
+    /// The way over this queue.
+    pub(crate) fn new(queue: Arc<Queue>, call_timeout: Duration) -> Self {
         Self {
-            writes: Queue::with_capacity(capacity),
-            reads: Queue::with_capacity(capacity),
+            queue,
             call_timeout,
             degraded: AtomicBool::new(false),
         }
     }
 
-    /// The same lanes for callers with other patience.
+    /// The same lanes for callers with another time limit.
     pub(crate) fn with_call_timeout(&self, call_timeout: Duration) -> Self {
-        Self {
-            writes: Arc::clone(&self.writes),
-            reads: Arc::clone(&self.reads),
-            call_timeout,
-            degraded: AtomicBool::new(false),
+        Self::new(Arc::clone(&self.queue), call_timeout)
+    }
+
+    /// Does some work for a user, or for no one in particular, on a connection of that lane. What the writer does is in
+    /// a transaction, and its success is answered when it is durable.
+    pub(crate) async fn call<T, W>(
+        &self,
+        lane: Lane,
+        owner: Option<&Owner>,
+        work: W,
+    ) -> Result<T, RepositoryError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
+    {
+        let outcome = self.outcome_of(lane, owner, work).await;
+        self.remember(&outcome);
+        outcome
+    }
+
+    async fn outcome_of<T, W>(&self, lane: Lane, owner: Option<&Owner>, work: W) -> Result<T, RepositoryError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
+    {
+        let waiting = Waiting(Wanted::default());
+        let (job, answer) = job_for(waiting.0.clone(), work);
+        let _place = self.queue.push(lane, owner, job)?;
+        match tokio::time::timeout(self.call_timeout, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_forgotten)) => Err(RepositoryError::Unavailable(Box::new(Closed))),
+            Err(elapsed) => {
+                self.queue.count_timeout(lane);
+                Err(RepositoryError::TimedOut(Box::new(elapsed)))
+            }
         }
-    }
-
-    /// Does some work on the connection that writes, in a transaction. A success is answered when it is durable.
-    pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, RepositoryError>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
-    {
-        self.call(&self.writes, work).await
-    }
-
-    /// Does some work on one of the connections that read.
-    pub(crate) async fn read<T, W>(&self, work: W) -> Result<T, RepositoryError>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
-    {
-        self.call(&self.reads, work).await
     }
 
     /// Whether the most recent call did not reach the database.
     pub(crate) fn is_degraded(&self) -> bool {
         self.degraded.load(Ordering::Relaxed)
-    }
-
-    async fn call<T, W>(&self, queue: &Queue, work: W) -> Result<T, RepositoryError>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
-    {
-        let (job, answer) = job(work);
-        let outcome = match queue.push(job) {
-            Err(refused) => Err(refused),
-            Ok(()) => match tokio::time::timeout(self.call_timeout, answer).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(_forgotten)) => Err(RepositoryError::Unavailable(Box::new(Closed))),
-                Err(elapsed) => {
-                    queue.count_timeout();
-                    Err(RepositoryError::TimedOut(Box::new(elapsed)))
-                }
-            },
-        };
-        self.remember(&outcome);
-        outcome
     }
 
     fn remember<T>(&self, outcome: &Result<T, RepositoryError>) {

@@ -17,17 +17,18 @@
 //!
 //! ```text
 //! SqliteTaskRepository ──> Lanes ──> Queue ──> the writer         one connection, group commit
-//!                                └─> Queue ──> a few readers      a connection each, one call at a time
+//!                                          └─> a few readers      a connection each, one call at a time
 //! ```
 //!
-//! A call becomes a *job*: a closure over the connection, and a channel for its answer. It joins the line of its
-//! lane, or is turned away with `Busy` if the line is full, and waits for the answer up to a time limit. Nothing ever
-//! blocks the threads of the async runtime.
+//! A call becomes a *job*: a closure over the connection, and a channel for its answer. It joins the queue, in which users
+//! take turns, or is turned away with `Busy` if the queue is full and no other user has more waiting, and waits for the
+//! answer up to a time limit. Nothing ever blocks the threads of the async runtime.
 //!
 //! * **Writes** are done by one thread, because SQLite has one writer at a time. Those that arrive while a commit
 //!   runs share the next one, each in a savepoint of its own, so that one sync of the disk pays for up to 64 of them.
 //!   A write is answered after that sync: what was acknowledged survives a crash and a power cut.
-//! * **Reads** see the last commit (write-ahead logging) and never wait for a write.
+//! * **Reads** see the last commit (write-ahead logging) and never wait for a write. Those that look at everything a user
+//!   has leave one reader to the others, and end soon after their caller has gone.
 //!
 //! Other processes may use the same file; their locks are waited for, and in the end answered with `TimedOut`.
 //!
@@ -39,7 +40,7 @@
 //! | `tasks/statements.rs`, `tasks/lists.rs` | the statements about one task, and those about many |
 //! | `tasks/archive.rs` | the port of operators and its statements |
 //! | `tasks/row.rs` | the way from rows to tasks and back |
-//! | `search.rs` | the SQL functions that a search needs |
+//! | `search.rs`, `wanted.rs` | the SQL functions that a search needs, and the one that ends a scan that no caller waits for |
 //! | `schema.rs` | the tables as diesel sees them; the truth is in `migrations/sqlite` |
 //! | `error.rs` | the one way from diesel's errors to the port's |
 //! | `connection.rs`, `migrations.rs` | the file, its connections, its migrations |
@@ -63,6 +64,7 @@ mod schema;
 mod search;
 mod stats;
 mod tasks;
+mod wanted;
 mod writer;
 
 use std::fmt;
@@ -82,15 +84,17 @@ pub use crate::tasks::{SqliteTaskArchive, SqliteTaskRepository};
 
 use crate::connection::DatabaseFile;
 use crate::lanes::Lanes;
-use crate::writer::Writer;
+use crate::queue::{Queue, Side};
+use crate::writer::{MOST_PER_COMMIT, Writer};
 
 /// The limits of a database. The defaults suit a small server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SqliteSettings {
     /// How many threads read; at least one does. By default one per core, but 2 to 4.
     pub readers: usize,
-    /// How many calls may wait in each lane; the next one is answered with `Busy`. 512 by default.
-    pub queue: usize,
+    /// How many calls may use or wait for the database. Beyond that the newest one of the user who has the most is
+    /// answered with `Busy`. 512 by default.
+    pub max_in_flight: usize,
     /// How long SQLite waits for the lock of another process. 2 seconds by default.
     pub busy_timeout: Duration,
     /// How long a call waits for its answer before it is answered with `TimedOut`; a call that has not begun by then
@@ -103,7 +107,7 @@ impl Default for SqliteSettings {
         let cores = thread::available_parallelism().map_or(2, usize::from);
         Self {
             readers: cores.clamp(2, 4),
-            queue: 512,
+            max_in_flight: 512,
             busy_timeout: Duration::from_secs(2),
             call_timeout: Duration::from_secs(5),
         }
@@ -140,7 +144,10 @@ impl SqliteDatabase {
             file,
             version,
             schema,
-            lanes: Arc::new(Lanes::new(settings.queue, settings.call_timeout)),
+            lanes: Arc::new(Lanes::new(
+                Queue::new(settings.max_in_flight, readers.len(), MOST_PER_COMMIT),
+                settings.call_timeout,
+            )),
             threads: Vec::new(),
         };
         database.start(writer, readers).map_err(OpenError::Thread)?;
@@ -148,12 +155,12 @@ impl SqliteDatabase {
     }
 
     fn start(&mut self, writer: Writer, readers: Vec<SqliteConnection>) -> std::io::Result<()> {
-        let worker = self.lanes.writes.worker();
+        let worker = self.lanes.queue.worker(Side::Writer);
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
         self.threads
             .push(named("sqlite-writer").spawn(move || writer.serve(&worker))?);
         for reader in readers {
-            let worker = self.lanes.reads.worker();
+            let worker = self.lanes.queue.worker(Side::Readers);
             self.threads
                 .push(named("sqlite-reader").spawn(move || Some(readers::serve(&worker, reader)))?);
         }
@@ -180,9 +187,12 @@ impl SqliteDatabase {
     /// How the database is used right now. Never touches it.
     #[must_use]
     pub fn stats(&self) -> DatabaseStats {
+        let (in_flight, max_in_flight) = self.lanes.queue.in_flight();
         DatabaseStats {
-            reads: self.lanes.reads.stats(),
-            writes: self.lanes.writes.stats(),
+            reads: self.lanes.queue.stats(Side::Readers),
+            writes: self.lanes.queue.stats(Side::Writer),
+            in_flight,
+            max_in_flight,
         }
     }
 
@@ -207,8 +217,7 @@ impl SqliteDatabase {
 
 impl Drop for SqliteDatabase {
     fn drop(&mut self) {
-        self.lanes.reads.close();
-        self.lanes.writes.close();
+        self.lanes.queue.close();
         for thread in self.threads.drain(..) {
             // Connections are closed here, one after the other: the last one moves the log of the file into it and
             // removes it, and of several that close at once each takes another one for the last.

@@ -1,130 +1,399 @@
-//! The line in which jobs wait for a thread.
+//! The queue in which jobs wait for a thread: fair by user.
 
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use domain::fairness::{Entry, FairQueue, LaneId, LaneLimits, Ticket};
+use domain::identity::Owner;
 use domain::task::RepositoryError;
 use thiserror::Error;
 
 use crate::job::Job;
 use crate::stats::LaneStats;
 
-/// A bounded line of jobs. Callers never wait to enter it; threads wait for jobs.
-pub(crate) struct Queue {
-    line: Mutex<Line>,
-    changed: Condvar,
-    capacity: usize,
-    timeouts: AtomicU64,
+/// What a job needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// A reader, for a moment: an index bounds what it looks at.
+    Read,
+    /// A reader, perhaps for long: it looks at everything a user has. One reader at least is left to the others.
+    Scan,
+    /// The writer.
+    Write,
 }
 
-#[derive(Default)]
-struct Line {
-    jobs: VecDeque<Box<dyn Job>>,
-    workers: usize,
-    closed: bool,
+/// Which thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// One of those that read.
+    Readers,
+    /// The one that writes.
+    Writer,
+}
+
+impl Lane {
+    fn side(self) -> Side {
+        match self {
+            Self::Read | Self::Scan => Side::Readers,
+            Self::Write => Side::Writer,
+        }
+    }
+}
+
+/// Jobs that wait, or are being done. Callers never wait to enter it; threads wait for jobs.
+pub(crate) struct Queue {
+    jobs: Mutex<Jobs>,
+    for_readers: Condvar,
+    for_writer: Condvar,
+    reads_in_vain: AtomicU64,
+    writes_in_vain: AtomicU64,
+}
+
+struct Jobs {
+    fair: FairQueue<Waiting>,
+    read: LaneId,
+    scan: LaneId,
+    write: LaneId,
+    /// Jobs of no user, the health check and an operator's, are done first.
+    unowned_reads: VecDeque<Box<dyn Job>>,
+    unowned_writes: VecDeque<Box<dyn Job>>,
+    /// Short reads and scans take turns too.
+    scan_is_next: bool,
+    readers: usize,
+    writers: usize,
+    is_closed_to_readers: bool,
+    is_closed_to_writer: bool,
+}
+
+struct Waiting {
+    lane: LaneId,
+    owner: Owner,
+    job: Box<dyn Job>,
 }
 
 impl Queue {
-    /// A line with room for that many jobs, besides those that are being done.
-    pub(crate) fn with_capacity(capacity: usize) -> Arc<Self> {
+    /// Room for that many jobs, those that are being done included, for that many readers, and a writer that does up to
+    /// so many jobs at once.
+    pub(crate) fn new(capacity: usize, readers: usize, writes_at_once: usize) -> Arc<Self> {
+        let units = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).max(1);
+        let mut fair = FairQueue::new(capacity);
+        let jobs = Jobs {
+            read: fair.add_lane(LaneLimits::shared(units(readers))),
+            scan: fair.add_lane(LaneLimits {
+                units: units(readers.saturating_sub(1)),
+                units_per_owner: units(readers.saturating_sub(1) / 2),
+            }),
+            write: fair.add_lane(LaneLimits::shared(units(writes_at_once))),
+            fair,
+            unowned_reads: VecDeque::new(),
+            unowned_writes: VecDeque::new(),
+            scan_is_next: false,
+            readers: 0,
+            writers: 0,
+            is_closed_to_readers: false,
+            is_closed_to_writer: false,
+        };
         Arc::new(Self {
-            line: Mutex::default(),
-            changed: Condvar::new(),
-            capacity,
-            timeouts: AtomicU64::new(0),
+            jobs: Mutex::new(jobs),
+            for_readers: Condvar::new(),
+            for_writer: Condvar::new(),
+            reads_in_vain: AtomicU64::new(0),
+            writes_in_vain: AtomicU64::new(0),
         })
     }
 
-    /// Notes that somebody has waited for an answer in vain.
-    pub(crate) fn count_timeout(&self) {
-        self.timeouts.fetch_add(1, Ordering::Relaxed);
+    /// Notes that a caller has waited for an answer in vain.
+    pub(crate) fn count_timeout(&self, lane: Lane) {
+        self.in_vain(lane.side()).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How the line is used.
-    pub(crate) fn stats(&self) -> LaneStats {
-        let line = self.lock();
-        LaneStats {
-            connections: line.workers,
-            waiting: line.jobs.len(),
-            timeouts: self.timeouts.load(Ordering::Relaxed),
+    fn in_vain(&self, side: Side) -> &AtomicU64 {
+        match side {
+            Side::Readers => &self.reads_in_vain,
+            Side::Writer => &self.writes_in_vain,
         }
     }
 
-    /// Joins the line.
+    /// How one side is used.
+    pub(crate) fn stats(&self, side: Side) -> LaneStats {
+        let jobs = self.lock();
+        let (connections, waiting) = match side {
+            Side::Readers => (
+                jobs.readers,
+                jobs.unowned_reads.len()
+                    + jobs.fair.waiting_for(jobs.read)
+                    + jobs.fair.waiting_for(jobs.scan),
+            ),
+            Side::Writer => (
+                jobs.writers,
+                jobs.unowned_writes.len() + jobs.fair.waiting_for(jobs.write),
+            ),
+        };
+        LaneStats {
+            connections,
+            waiting,
+            timeouts: self.in_vain(side).load(Ordering::Relaxed),
+        }
+    }
+
+    /// How many jobs of users wait or are being done, and how many may.
+    pub(crate) fn in_flight(&self) -> (usize, usize) {
+        let jobs = self.lock();
+        (jobs.fair.entered(), jobs.fair.capacity())
+    }
+
+    /// Joins the queue, as a job of this user or of none. Dropping the place leaves it.
     ///
     /// # Errors
-    /// `Busy` if there is no room, `Unavailable` if nobody will serve the line any more.
-    pub(crate) fn push(&self, job: Box<dyn Job>) -> Result<(), RepositoryError> {
-        let mut line = self.lock();
-        if line.closed {
+    /// `Busy` if there is no room and no user has more jobs waiting than this one, `Unavailable` if no thread will
+    /// serve the queue any more.
+    pub(crate) fn push(
+        self: &Arc<Self>,
+        lane: Lane,
+        owner: Option<&Owner>,
+        job: Box<dyn Job>,
+    ) -> Result<Place, RepositoryError> {
+        let mut jobs = self.lock();
+        let (is_closed, id) = match lane {
+            Lane::Read => (jobs.is_closed_to_readers, jobs.read),
+            Lane::Scan => (jobs.is_closed_to_readers, jobs.scan),
+            Lane::Write => (jobs.is_closed_to_writer, jobs.write),
+        };
+        if is_closed {
             return Err(RepositoryError::Unavailable(Box::new(Closed)));
         }
-        if line.jobs.len() >= self.capacity {
-            return Err(RepositoryError::Busy);
+        let mut refused = None;
+        let ticket = if let Some(owner) = owner {
+            match jobs.fair.enter(owner) {
+                Entry::Entered => {}
+                Entry::InPlaceOf(other) => refused = Some(other),
+                Entry::Refused => return Err(RepositoryError::Busy),
+            }
+            let waiting = Waiting {
+                lane: id,
+                owner: owner.clone(),
+                job,
+            };
+            Some(jobs.fair.wait(id, owner, 1, waiting))
+        } else {
+            match lane.side() {
+                Side::Readers => jobs.unowned_reads.push_back(job),
+                Side::Writer => jobs.unowned_writes.push_back(job),
+            }
+            None
+        };
+        drop(jobs);
+        if let Some(Waiting { job, .. }) = refused {
+            job.refuse();
         }
-        line.jobs.push_back(job);
-        drop(line);
-        self.changed.notify_one();
-        Ok(())
+        self.notify(lane.side());
+        Ok(Place {
+            queue: Arc::clone(self),
+            ticket,
+        })
     }
 
-    /// Lets nobody in any more. Who is in line is still served.
+    fn notify(&self, side: Side) {
+        match side {
+            Side::Readers => self.for_readers.notify_one(),
+            Side::Writer => self.for_writer.notify_one(),
+        }
+    }
+
+    /// Lets no job in any more. Those that wait are still done.
     pub(crate) fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_all();
+        let mut jobs = self.lock();
+        jobs.is_closed_to_readers = true;
+        jobs.is_closed_to_writer = true;
+        drop(jobs);
+        self.for_readers.notify_all();
+        self.for_writer.notify_all();
     }
 
-    /// The right to serve the line, for one thread.
-    pub(crate) fn worker(self: &Arc<Self>) -> Worker {
-        self.lock().workers += 1;
+    /// The right to serve the queue, for one thread.
+    pub(crate) fn worker(self: &Arc<Self>, side: Side) -> Worker {
+        let mut jobs = self.lock();
+        match side {
+            Side::Readers => jobs.readers += 1,
+            Side::Writer => jobs.writers += 1,
+        }
+        drop(jobs);
         Worker {
             queue: Arc::clone(self),
+            side,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One of those who serve a line. When the last one goes, for whatever reason, the line is closed and whoever still
-/// stands in it is sent away: better an error at once than one after the time limit.
+impl Jobs {
+    fn next(&mut self, side: Side) -> Option<Taken> {
+        let unowned = match side {
+            Side::Readers => self.unowned_reads.pop_front(),
+            Side::Writer => self.unowned_writes.pop_front(),
+        };
+        if let Some(job) = unowned {
+            return Some(Taken { job, of: None });
+        }
+        let Waiting { lane, owner, job } = match side {
+            Side::Writer => self.fair.next(self.write),
+            Side::Readers => {
+                let lanes = if self.scan_is_next {
+                    [self.scan, self.read]
+                } else {
+                    [self.read, self.scan]
+                };
+                self.scan_is_next = !self.scan_is_next;
+                lanes.into_iter().find_map(|lane| self.fair.next(lane))
+            }
+        }?;
+        Some(Taken {
+            job,
+            of: Some((lane, owner)),
+        })
+    }
+
+    fn is_closed_to(&self, side: Side) -> bool {
+        match side {
+            Side::Readers => self.is_closed_to_readers,
+            Side::Writer => self.is_closed_to_writer,
+        }
+    }
+
+    /// Whether some of these jobs wait. They may wait for a thread that does another one.
+    fn has_waiting(&self, side: Side) -> bool {
+        match side {
+            Side::Readers => !(self.fair.is_idle(self.read) && self.fair.is_idle(self.scan)),
+            Side::Writer => !self.fair.is_idle(self.write),
+        }
+    }
+
+    /// Everything that waits for a side which no thread serves any more.
+    fn abandon(&mut self, side: Side) -> Vec<Box<dyn Job>> {
+        let (lanes, unowned) = match side {
+            Side::Readers => {
+                self.is_closed_to_readers = true;
+                (vec![self.read, self.scan], mem::take(&mut self.unowned_reads))
+            }
+            Side::Writer => {
+                self.is_closed_to_writer = true;
+                (vec![self.write], mem::take(&mut self.unowned_writes))
+            }
+        };
+        let waiting = lanes.into_iter().flat_map(|lane| self.fair.drain(lane));
+        unowned
+            .into_iter()
+            .chain(waiting.map(|waiting| waiting.job))
+            .collect()
+    }
+}
+
+/// A job's place in the queue, or in the hands of a thread.
+pub(crate) struct Place {
+    queue: Arc<Queue>,
+    ticket: Option<Ticket>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(ticket) = &self.ticket {
+            let mut jobs = self.queue.lock();
+            jobs.fair.withdraw(ticket);
+            jobs.fair.leave();
+        }
+    }
+}
+
+/// A job that a thread has taken; it MUST be handed back when it is done.
+pub(crate) struct Taken {
+    pub(crate) job: Box<dyn Job>,
+    of: Option<(LaneId, Owner)>,
+}
+
+impl Taken {
+    /// The job, and what is to be handed back when it is done.
+    pub(crate) fn into_parts(self) -> (Box<dyn Job>, Turn) {
+        (self.job, Turn(self.of))
+    }
+}
+
+/// The right of a job to its thread.
+pub(crate) struct Turn(Option<(LaneId, Owner)>);
+
+/// A thread that serves the queue. When the last one of its side goes, for whatever reason, the queue is closed to that
+/// side and those that still wait are sent away: better an error at once than one after the time limit.
 pub(crate) struct Worker {
     queue: Arc<Queue>,
+    side: Side,
 }
 
 impl Worker {
-    /// Waits for jobs and takes up to `most` of them, in the order of their arrival. `None` means that the line is
-    /// closed and empty.
-    pub(crate) fn next(&self, most: usize) -> Option<Vec<Box<dyn Job>>> {
-        let is_idle = |line: &mut Line| line.jobs.is_empty() && !line.closed;
-        let mut line = self
-            .queue
-            .changed
-            .wait_while(self.queue.lock(), is_idle)
-            .unwrap_or_else(PoisonError::into_inner);
-        let count = most.min(line.jobs.len());
-        let jobs: Vec<_> = line.jobs.drain(..count).collect();
-        (!jobs.is_empty()).then_some(jobs)
+    /// Waits for jobs and takes up to `most` of them: users take turns. `None` means that the queue is closed and empty.
+    pub(crate) fn next(&self, most: usize) -> Option<Vec<Taken>> {
+        let condition = match self.side {
+            Side::Readers => &self.queue.for_readers,
+            Side::Writer => &self.queue.for_writer,
+        };
+        let mut jobs = self.queue.lock();
+        loop {
+            let taken: Vec<_> = std::iter::from_fn(|| jobs.next(self.side)).take(most).collect();
+            if !taken.is_empty() {
+                return Some(taken);
+            }
+            if jobs.is_closed_to(self.side) && !jobs.has_waiting(self.side) {
+                return None;
+            }
+            jobs = condition.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Hands back what jobs that are done have used.
+    pub(crate) fn hand_back(&self, turns: impl IntoIterator<Item = Turn>) {
+        let mut jobs = self.queue.lock();
+        for Turn(of) in turns {
+            if let Some((lane, owner)) = of {
+                jobs.fair.give_back(lane, &owner, 1);
+            }
+        }
+        let wakes = jobs.has_waiting(self.side) || jobs.is_closed_to(self.side);
+        drop(jobs);
+        // A scan may wait for this one's end while another reader sleeps.
+        if wakes {
+            match self.side {
+                Side::Readers => self.queue.for_readers.notify_all(),
+                Side::Writer => {}
+            }
+        }
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let mut line = self.queue.lock();
-        line.workers -= 1;
-        if line.workers == 0 {
-            line.closed = true;
-            let left = mem::take(&mut line.jobs);
-            drop(line);
-            drop(left);
+        let mut jobs = self.queue.lock();
+        let left = match self.side {
+            Side::Readers => {
+                jobs.readers -= 1;
+                jobs.readers
+            }
+            Side::Writer => {
+                jobs.writers -= 1;
+                jobs.writers
+            }
+        };
+        if left == 0 {
+            let abandoned = jobs.abandon(self.side);
+            drop(jobs);
+            drop(abandoned);
         }
     }
 }
 
-/// Nobody serves the line: the database was closed, or its threads have died.
+/// No thread serves the queue: the database was closed, or its threads have died.
 #[derive(Debug, Error)]
 #[error("the database is closed")]
 pub(crate) struct Closed;
@@ -133,41 +402,116 @@ pub(crate) struct Closed;
 mod tests {
     use std::thread;
 
+    use domain::testing::{an_owner, an_owner_named};
     use tokio::sync::oneshot::error::TryRecvError;
 
     use super::*;
-    use crate::job::job;
+    use crate::job::{Answer, job};
+
+    fn queue(capacity: usize) -> Arc<Queue> {
+        Queue::new(capacity, 2, 64)
+    }
+
+    fn push(queue: &Arc<Queue>, lane: Lane, owner: &Owner) -> Result<(Place, Answer<()>), RepositoryError> {
+        let (job, answer) = job(|_| Ok(()));
+        Ok((queue.push(lane, Some(owner), job)?, answer))
+    }
+
+    fn owners_of(taken: &[Taken]) -> Vec<&str> {
+        taken
+            .iter()
+            .map(|taken| taken.of.as_ref().map_or("", |(_, owner)| owner.as_str()))
+            .collect()
+    }
 
     #[test]
-    fn a_full_line_turns_callers_away() {
-        let queue = Queue::with_capacity(2);
-        let _worker = queue.worker();
-        let jobs: Vec<_> = (0..3).map(|_| job(|_| Ok(()))).collect();
-        let answers: Vec<_> = jobs.into_iter().map(|(job, _answer)| queue.push(job)).collect();
+    fn a_full_queue_turns_callers_away() {
+        let queue = queue(2);
+        let _worker = queue.worker(Side::Writer);
+        let places: Vec<_> = (0..3).map(|_| push(&queue, Lane::Write, &an_owner())).collect();
         assert!(matches!(
-            answers.as_slice(),
-            [Ok(()), Ok(()), Err(RepositoryError::Busy)]
+            places.as_slice(),
+            [Ok(_), Ok(_), Err(RepositoryError::Busy)]
         ));
+        drop(places);
+        assert!(
+            push(&queue, Lane::Write, &an_owner()).is_ok(),
+            "there is room again"
+        );
+    }
+
+    #[test]
+    fn the_longest_queue_makes_room_for_another_user() {
+        let (alice, bob) = (an_owner_named("alice"), an_owner_named("bob"));
+        let queue = queue(3);
+        let mut places: Vec<_> = (0..3)
+            .map(|_| push(&queue, Lane::Write, &alice).unwrap())
+            .collect();
+        let _bobs = push(&queue, Lane::Read, &bob).unwrap();
+        let (_place, mut newest) = places.pop().unwrap();
+        assert!(matches!(newest.try_recv(), Ok(Err(RepositoryError::Busy))));
+    }
+
+    #[test]
+    fn users_take_turns() {
+        let (alice, bob) = (an_owner_named("alice"), an_owner_named("bob"));
+        let queue = queue(10);
+        let worker = queue.worker(Side::Writer);
+        let _alices = [(); 3].map(|()| push(&queue, Lane::Write, &alice).unwrap());
+        let _bobs = push(&queue, Lane::Write, &bob).unwrap();
+        assert_eq!(owners_of(&worker.next(2).unwrap()), ["alice", "bob"]);
+        assert_eq!(owners_of(&worker.next(9).unwrap()), ["alice", "alice"]);
+    }
+
+    #[test]
+    fn scans_leave_a_reader_to_short_reads() {
+        let queue = queue(10);
+        let worker = queue.worker(Side::Readers);
+        let _scans = [(); 3].map(|()| push(&queue, Lane::Scan, &an_owner()).unwrap());
+        let scan = worker.next(9).unwrap();
+        assert_eq!(scan.len(), 1);
+        let _read = push(&queue, Lane::Read, &an_owner()).unwrap();
+        let read = worker.next(9).unwrap();
+        assert_eq!(read.len(), 1);
+        worker.hand_back(scan.into_iter().map(|taken| taken.into_parts().1));
+        assert_eq!(worker.next(9).unwrap().len(), 1, "the next scan");
+    }
+
+    #[test]
+    fn the_health_check_is_next_whoever_waits() {
+        let queue = queue(1);
+        let worker = queue.worker(Side::Readers);
+        let _read = push(&queue, Lane::Read, &an_owner()).unwrap();
+        let (check, _answer) = job(|_| Ok(()));
+        let _place = queue.push(Lane::Read, None, check).unwrap();
+        assert_eq!(owners_of(&worker.next(1).unwrap()), [""]);
     }
 
     #[test]
     fn a_worker_takes_what_is_there_and_no_more_than_it_wants() {
-        let queue = Queue::with_capacity(10);
-        let worker = queue.worker();
-        for _ in 0..5 {
-            queue.push(job(|_| Ok(())).0).unwrap();
-        }
+        let queue = queue(10);
+        let worker = queue.worker(Side::Writer);
+        let _places = [(); 5].map(|()| push(&queue, Lane::Write, &an_owner()).unwrap());
         assert_eq!(worker.next(3).unwrap().len(), 3);
         assert_eq!(worker.next(3).unwrap().len(), 2);
     }
 
     #[test]
-    fn a_closed_line_is_served_to_its_end() {
-        let queue = Queue::with_capacity(10);
-        let worker = queue.worker();
-        queue.push(job(|_| Ok(())).0).unwrap();
+    fn whoever_leaves_the_queue_is_not_served() {
+        let queue = queue(10);
+        let worker = queue.worker(Side::Writer);
+        drop(push(&queue, Lane::Write, &an_owner()).unwrap());
+        let _place = push(&queue, Lane::Write, &an_owner_named("bob")).unwrap();
+        assert_eq!(owners_of(&worker.next(9).unwrap()), ["bob"]);
+    }
+
+    #[test]
+    fn a_closed_queue_is_served_to_its_end() {
+        let queue = queue(10);
+        let worker = queue.worker(Side::Writer);
+        let _place = push(&queue, Lane::Write, &an_owner()).unwrap();
         queue.close();
-        let refused = queue.push(job(|_| Ok(())).0).unwrap_err();
+        let refused = push(&queue, Lane::Write, &an_owner()).map(drop).unwrap_err();
         assert!(matches!(refused, RepositoryError::Unavailable(_)), "{refused:?}");
         assert_eq!(worker.next(3).unwrap().len(), 1);
         assert!(worker.next(3).is_none());
@@ -175,12 +519,10 @@ mod tests {
 
     #[test]
     fn closing_wakes_every_idle_worker() {
-        let queue = Queue::with_capacity(10);
-        let idle: Vec<_> = (0..3).map(|_| queue.worker()).collect();
-        let threads: Vec<_> = idle
-            .into_iter()
-            .map(|worker| thread::spawn(move || worker.next(1).is_none()))
-            .collect();
+        let queue = queue(10);
+        let sides = [Side::Readers, Side::Readers, Side::Writer];
+        let idle = sides.map(|side| queue.worker(side));
+        let threads = idle.map(|worker| thread::spawn(move || worker.next(1).is_none()));
         queue.close();
         for thread in threads {
             assert!(thread.join().unwrap());
@@ -188,18 +530,21 @@ mod tests {
     }
 
     #[test]
-    fn when_the_last_worker_dies_nobody_is_left_waiting() {
-        let queue = Queue::with_capacity(10);
-        let (first, last) = (queue.worker(), queue.worker());
-        let (job_in_line, mut answer) = job(|_| Ok(()));
-        queue.push(job_in_line).unwrap();
+    fn when_the_last_worker_dies_no_caller_is_left_waiting() {
+        let queue = queue(10);
+        let (first, last) = (queue.worker(Side::Readers), queue.worker(Side::Readers));
+        let (_place, mut answer) = push(&queue, Lane::Read, &an_owner()).unwrap();
         drop(first);
         assert_eq!(answer.try_recv().unwrap_err(), TryRecvError::Empty);
         drop(last);
         assert_eq!(answer.try_recv().unwrap_err(), TryRecvError::Closed);
         assert!(matches!(
-            queue.push(job(|_| Ok(())).0),
+            push(&queue, Lane::Read, &an_owner()).map(drop),
             Err(RepositoryError::Unavailable(_))
         ));
+        assert!(
+            push(&queue, Lane::Write, &an_owner()).is_ok(),
+            "the other side goes on"
+        );
     }
 }

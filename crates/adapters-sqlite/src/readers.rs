@@ -8,11 +8,14 @@ use crate::queue::Worker;
 /// waits for a write.
 pub(crate) fn serve(worker: &Worker, mut connection: SqliteConnection) -> SqliteConnection {
     while let Some(jobs) = worker.next(1) {
-        for mut job in jobs {
+        for taken in jobs {
+            let (mut job, turn) = taken.into_parts();
             if job.is_wanted() {
                 job.run(&mut connection);
-                job.answer();
             }
+            // Before the answer: the caller may ask again at once.
+            worker.hand_back([turn]);
+            job.answer();
         }
     }
     connection

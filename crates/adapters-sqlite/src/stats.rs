@@ -7,6 +7,10 @@ pub struct DatabaseStats {
     pub reads: LaneStats,
     /// Where writes wait and are done.
     pub writes: LaneStats,
+    /// Calls of users that use or wait for the database.
+    pub in_flight: usize,
+    /// How many there may be.
+    pub max_in_flight: usize,
 }
 
 /// One lane.

@@ -13,7 +13,7 @@ use domain::Cause;
 use domain::health::StorageHealth;
 use domain::identity::Owner;
 use domain::task::{
-    Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task, TaskChange,
+    Expected, IdempotencyKey, Inserted, Page, RepositoryError, SortKey, StatusSet, Summary, Task, TaskChange,
     TaskFilter, TaskId, TaskQuery, TaskRepository,
 };
 use thiserror::Error;
@@ -21,6 +21,7 @@ use thiserror::Error;
 pub use archive::SqliteTaskArchive;
 
 use crate::lanes::Lanes;
+use crate::queue::Lane;
 
 /// Keeps tasks in the database that it came from. Clones share everything.
 ///
@@ -44,37 +45,47 @@ impl SqliteTaskRepository {
 #[async_trait]
 impl TaskRepository for SqliteTaskRepository {
     async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, RepositoryError> {
-        let task = task.clone();
+        let (owner, task) = (task.owner().clone(), task.clone());
         self.lanes
-            .write(move |connection| statements::insert(connection, &task, key.as_ref()))
+            .call(Lane::Write, Some(&owner), move |connection| {
+                statements::insert(connection, &task, key.as_ref())
+            })
             .await
     }
 
     async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
         let owner = owner.clone();
         self.lanes
-            .read(move |connection| statements::find(connection, &owner, id))
+            .call(Lane::Read, Some(&owner.clone()), move |connection| {
+                statements::find(connection, &owner, id)
+            })
             .await
     }
 
     async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, RepositoryError> {
         let (owner, query) = (owner.clone(), query.clone());
         self.lanes
-            .read(move |connection| lists::list(connection, &owner, &query))
+            .call(lane_of(&query), Some(&owner.clone()), move |connection| {
+                lists::list(connection, &owner, &query)
+            })
             .await
     }
 
     async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError> {
         let (owner, filter) = (owner.clone(), filter.clone());
         self.lanes
-            .read(move |connection| lists::count(connection, &owner, &filter))
+            .call(Lane::Scan, Some(&owner.clone()), move |connection| {
+                lists::count(connection, &owner, &filter)
+            })
             .await
     }
 
     async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError> {
         let owner = owner.clone();
         self.lanes
-            .read(move |connection| lists::summary(connection, &owner))
+            .call(Lane::Scan, Some(&owner.clone()), move |connection| {
+                lists::summary(connection, &owner)
+            })
             .await
     }
 
@@ -88,22 +99,37 @@ impl TaskRepository for SqliteTaskRepository {
     ) -> Result<Task, RepositoryError> {
         let (owner, change, expected) = (owner.clone(), change.clone(), expected.clone());
         self.lanes
-            .write(move |connection| statements::update(connection, &owner, id, &change, &expected, now))
+            .call(Lane::Write, Some(&owner.clone()), move |connection| {
+                statements::update(connection, &owner, id, &change, &expected, now)
+            })
             .await
     }
 
     async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), RepositoryError> {
         let (owner, expected) = (owner.clone(), expected.clone());
         self.lanes
-            .write(move |connection| statements::delete(connection, &owner, id, &expected))
+            .call(Lane::Write, Some(&owner.clone()), move |connection| {
+                statements::delete(connection, &owner, id, &expected)
+            })
             .await
     }
 
     async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
         let (owner, statuses) = (owner.clone(), statuses.clone());
         self.lanes
-            .write(move |connection| lists::delete_with_status(connection, &owner, &statuses))
+            .call(Lane::Write, Some(&owner.clone()), move |connection| {
+                lists::delete_with_status(connection, &owner, &statuses)
+            })
             .await
+    }
+}
+
+/// Only what the primary key bounds is a short read.
+fn lane_of(query: &TaskQuery) -> Lane {
+    if query.filter().is_empty() && query.sort().key == SortKey::CreatedAt {
+        Lane::Read
+    } else {
+        Lane::Scan
     }
 }
 
@@ -116,7 +142,7 @@ struct NotOurTable(Cause);
 impl StorageHealth for SqliteTaskRepository {
     /// Looks for tasks of nobody: that needs the file, and the table as we know it.
     async fn check(&self) -> Result<(), RepositoryError> {
-        let looked = self.lanes.read(statements::probe).await;
+        let looked = self.lanes.call(Lane::Read, None, statements::probe).await;
         looked.map_err(|error| match error {
             // A database that we can open but not work with is not there for us.
             RepositoryError::Unexpected(cause) => RepositoryError::Unavailable(Box::new(NotOurTable(cause))),

@@ -17,10 +17,10 @@ use diesel::prelude::*;
 use crate::connection::DatabaseFile;
 use crate::error::{SharedError, is_lock};
 use crate::job::{Job, Ran};
-use crate::queue::Worker;
+use crate::queue::{Taken, Worker};
 
 /// The most jobs that share a commit: enough to make the sync cheap, few enough that the first one waits briefly.
-const MOST_PER_COMMIT: usize = 64;
+pub(crate) const MOST_PER_COMMIT: usize = 64;
 
 /// Owns the only connection that writes.
 pub(crate) struct Writer {
@@ -38,16 +38,19 @@ impl Writer {
 
     /// Serves writes until the line is closed, and hands the connection back, if there is one.
     pub(crate) fn serve(mut self, worker: &Worker) -> Option<SqliteConnection> {
-        while let Some(mut group) = worker.next(MOST_PER_COMMIT) {
+        while let Some(taken) = worker.next(MOST_PER_COMMIT) {
+            let (mut group, turns): (Vec<_>, Vec<_>) = taken.into_iter().map(Taken::into_parts).unzip();
             // Nobody waits for an answer: then nobody has to wait for the lock either.
             group.retain(|job| job.is_wanted());
             if group.is_empty() {
+                worker.hand_back(turns);
                 continue;
             }
             let committed = self.commit_together(&mut group);
             if let Err(error) = &committed {
                 self.recover_from(error);
             }
+            worker.hand_back(turns);
             for job in group {
                 match &committed {
                     Ok(()) => job.answer(),
@@ -110,12 +113,13 @@ mod tests {
     use diesel::dsl::sql;
     use diesel::sql_types::BigInt;
     use domain::task::RepositoryError;
+    use domain::testing::an_owner;
     use tempfile::TempDir;
 
     use super::*;
     use crate::error::JobError;
     use crate::job::{Answer, job};
-    use crate::queue::Queue;
+    use crate::queue::{Lane, Queue, Side};
 
     type Work = fn(&mut SqliteConnection) -> Result<(), JobError>;
 
@@ -147,15 +151,16 @@ mod tests {
         /// The same for group after group, with one writer.
         fn run_groups(&self, groups: &[&[Work]]) -> Vec<Vec<Result<(), RepositoryError>>> {
             let writer = Writer::open(self.file.clone()).unwrap();
-            let queue = Queue::with_capacity(MOST_PER_COMMIT * groups.len());
-            let worker = queue.worker();
+            let queue = Queue::new(MOST_PER_COMMIT * groups.len(), 1, MOST_PER_COMMIT);
+            let worker = queue.worker(Side::Writer);
+            let mut places = Vec::new();
             let mut answers: Vec<Vec<Answer<()>>> = Vec::new();
             for group in groups {
                 let filling = (0..MOST_PER_COMMIT - group.len()).map(|_| (|_| Ok(())) as Work);
                 let mut waiting = Vec::new();
                 for work in group.iter().copied().chain(filling) {
                     let (job, answer) = job(work);
-                    queue.push(job).unwrap();
+                    places.push(queue.push(Lane::Write, Some(&an_owner()), job).unwrap());
                     waiting.push(answer);
                 }
                 answers.push(waiting);
@@ -269,10 +274,10 @@ mod tests {
     fn work_that_nobody_waits_for_is_not_done() {
         let bench = Bench::new();
         let writer = Writer::open(bench.file.clone()).unwrap();
-        let queue = Queue::with_capacity(1);
-        let worker = queue.worker();
+        let queue = Queue::new(1, 1, 1);
+        let worker = queue.worker(Side::Writer);
         let (job, answer) = job(store);
-        queue.push(job).unwrap();
+        let _place = queue.push(Lane::Write, Some(&an_owner()), job).unwrap();
         drop(answer);
         queue.close();
         writer.serve(&worker);

@@ -102,9 +102,9 @@ async fn no_call_waits_longer_than_its_limit_and_what_has_not_begun_is_not_done(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_line_is_busy_and_says_nothing_about_the_database() {
+async fn a_full_queue_is_busy_and_says_nothing_about_the_database() {
     let fixture = Fixture::with(SqliteSettings {
-        queue: 1,
+        max_in_flight: 1,
         ..SqliteSettings::default()
     });
     let mut stranger = stranger(&fixture);
@@ -114,7 +114,7 @@ async fn a_full_line_is_busy_and_says_nothing_about_the_database() {
         let tasks = fixture.database.tasks();
         calls.spawn(async move { tasks.insert(&one(), None).await });
     }
-    // At most one has begun and one waits.
+    // One has a place.
     for _ in 0..8 {
         let refused = calls.join_next().await.unwrap().unwrap();
         assert!(matches!(refused, Err(RepositoryError::Busy)), "{refused:?}");

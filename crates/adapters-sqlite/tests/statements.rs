@@ -162,6 +162,11 @@ diesel::define_sql_function! {
     fn fold(text: Nullable<Text>) -> Nullable<Text>;
 }
 
+diesel::define_sql_function! {
+    /// Nor does this.
+    fn is_wanted() -> Bool;
+}
+
 fn plan_of(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
     diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}"))
         .load::<Step>(connection)
@@ -218,6 +223,7 @@ async fn statements_are_prepared_once_name_the_owner_and_use_a_key() {
     let path = fixture.path.to_str().expect("a path in UTF-8");
     let mut connection = SqliteConnection::establish(path).expect("a connection");
     fold_utils::register_impl(&mut connection, |text: Option<String>| text).expect("a function");
+    is_wanted_utils::register_nondeterministic_impl(&mut connection, || true).expect("a function");
     let mut plans = BTreeSet::new();
     for sql in &run {
         assert!(prepared.contains(sql), "never cached: {sql}");

@@ -11,6 +11,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use domain::task::TaskRepository;
 use domain::testing::{a_task, an_owner};
+use futures_util::FutureExt;
 use support::Fixture;
 
 #[test]
@@ -41,8 +42,13 @@ async fn who_waits_and_who_has_waited_in_vain_is_counted() {
     let task = a_task(&an_owner(), "one");
     // The first one is being done and stands in the way of the second.
     tasks.insert(&task, None).await.expect_err("a lock is in the way");
-    tasks.insert(&task, None).await.expect_err("a lock is in the way");
-    let writes = fixture.database.stats().writes;
-    assert_eq!((writes.waiting, writes.timeouts), (1, 2));
-    assert_eq!(fixture.database.stats().reads.timeouts, 0);
+    let mut second = tasks.insert(&task, None);
+    assert!(second.as_mut().now_or_never().is_none());
+    let stats = fixture.database.stats();
+    assert_eq!((stats.writes.waiting, stats.writes.timeouts), (1, 1));
+    assert_eq!(stats.in_flight, 1, "the first one counts no more");
+    second.await.expect_err("a lock is in the way");
+    let stats = fixture.database.stats();
+    assert_eq!((stats.writes.waiting, stats.writes.timeouts), (0, 2));
+    assert_eq!((stats.in_flight, stats.reads.timeouts), (0, 0));
 }

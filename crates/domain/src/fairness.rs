@@ -208,7 +208,8 @@ impl<T> FairQueue<T> {
 
     /// Takes a request out of its queue. `false`: it waits no more, its turn has come or it was refused.
     pub fn withdraw(&mut self, ticket: &Ticket) -> bool {
-        self.take_out(ticket.lane.0, &ticket.owner, ticket.number).is_some()
+        self.take_out(ticket.lane.0, &ticket.owner, ticket.number)
+            .is_some()
     }
 
     /// Takes every waiting request out of a lane, whose work is done by no one any more.
@@ -292,7 +293,9 @@ impl<T> Lane<T> {
 
     /// A request never asks for more than it can ever get.
     fn granted(&self, units: u32) -> u32 {
-        units.min(self.limits.units_per_owner.max(1)).min(self.limits.units)
+        units
+            .min(self.limits.units_per_owner.max(1))
+            .min(self.limits.units)
     }
 
     fn used_by(&self, owner: &Owner) -> u32 {
@@ -381,7 +384,10 @@ mod tests {
         assert!(queue.try_take(lane, &alice, 1));
         queue.wait(lane, &alice, 2, "needs both");
         assert_eq!(queue.next(lane), None);
-        assert!(!queue.try_take(lane, &bob, 1), "one is free, but it is spoken for");
+        assert!(
+            !queue.try_take(lane, &bob, 1),
+            "one is free, but it is spoken for"
+        );
         queue.give_back(lane, &alice, 1);
         assert_eq!(queue.next(lane), Some("needs both"));
     }
@@ -416,7 +422,11 @@ mod tests {
                 queue.wait(lane, &alice, 1, waiter);
             }
         }
-        assert_eq!(queue.enter(&alice), Entry::Refused, "her own queue is the longest");
+        assert_eq!(
+            queue.enter(&alice),
+            Entry::Refused,
+            "her own queue is the longest"
+        );
         assert_eq!(queue.enter(&bob), Entry::InPlaceOf("a4"));
         queue.leave();
         queue.wait(lane, &bob, 1, "b1");

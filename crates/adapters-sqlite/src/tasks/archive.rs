@@ -12,6 +12,7 @@ use super::row::ArchivedRow;
 use super::{lists, statements};
 use crate::error::JobError;
 use crate::lanes::Lanes;
+use crate::queue::Lane;
 use crate::schema::tasks;
 
 /// How long a call waits for its answer: a batch is larger than anything that a request asks for.
@@ -36,14 +37,18 @@ impl TaskArchive for SqliteTaskArchive {
     async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, RepositoryError> {
         let after = after.cloned();
         self.lanes
-            .read(move |connection| next_owner(connection, after.as_ref()))
+            .call(Lane::Read, None, move |connection| {
+                next_owner(connection, after.as_ref())
+            })
             .await
     }
 
     async fn count(&self, owner: &Owner) -> Result<u64, RepositoryError> {
         let owner = owner.clone();
         self.lanes
-            .read(move |connection| lists::count(connection, &owner, &TaskFilter::default()))
+            .call(Lane::Read, None, move |connection| {
+                lists::count(connection, &owner, &TaskFilter::default())
+            })
             .await
     }
 
@@ -55,20 +60,24 @@ impl TaskArchive for SqliteTaskArchive {
     ) -> Result<Vec<ArchivedTask>, RepositoryError> {
         let owner = owner.clone();
         self.lanes
-            .read(move |connection| export(connection, &owner, after, limit))
+            .call(Lane::Read, None, move |connection| {
+                export(connection, &owner, after, limit)
+            })
             .await
     }
 
     async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, RepositoryError> {
         self.lanes
-            .write(move |connection| import(connection, &tasks))
+            .call(Lane::Write, None, move |connection| import(connection, &tasks))
             .await
     }
 
     async fn erase(&self, owner: &Owner, limit: u16) -> Result<u64, RepositoryError> {
         let owner = owner.clone();
         self.lanes
-            .write(move |connection| erase(connection, &owner, limit))
+            .call(Lane::Write, None, move |connection| {
+                erase(connection, &owner, limit)
+            })
             .await
     }
 }

@@ -11,7 +11,7 @@ use diesel::sql_types::Bool;
 use diesel::sqlite::Sqlite;
 use domain::identity::Owner;
 use domain::task::{
-    Cursor, Direction, Page, Position, Sort, SortKey, Status, StatusSet, Summary, TaskFilter, TaskId,
+    Cursor, Direction, Page, Position, Sort, SortKey, Status, StatusSet, Summary, Task, TaskFilter, TaskId,
     TaskQuery, corrupt,
 };
 
@@ -19,6 +19,7 @@ use super::row::TaskRow;
 use crate::error::JobError;
 use crate::schema::tasks;
 use crate::search::{fold, instr};
+use crate::wanted::is_wanted;
 
 /// Some of the tasks, by conditions that are known only when it runs.
 type Tasks<'q> = tasks::BoxedQuery<'q, Sqlite>;
@@ -29,20 +30,17 @@ pub(super) fn list(
     query: &TaskQuery,
 ) -> Result<Page, JobError> {
     let one_more = i64::from(query.limit().get()) + 1;
-    let rows = if query.filter().is_empty() && query.sort() == Sort::default() {
+    let items = if query.filter().is_empty() && query.sort() == Sort::default() {
         newest_first(connection, owner, query.after().map(|cursor| cursor.id), one_more)?
     } else {
         let mut tasks = in_order(matching(owner, query.filter()), query.sort());
         if let Some(cursor) = query.after() {
             tasks = after(tasks, cursor, query.sort().direction);
         }
-        tasks
-            .limit(one_more)
-            .select(TaskRow::as_select())
-            .load(connection)?
+        let tasks = tasks.limit(one_more).select(TaskRow::as_select());
+        page_of(tasks.load_iter(connection)?, owner)?
     };
-    let items: Result<_, _> = rows.into_iter().map(|row| row.into_task(owner)).collect();
-    Ok(Page::of_one_more_than_asked(query, items?))
+    Ok(Page::of_one_more_than_asked(query, items))
 }
 
 fn newest_first(
@@ -50,16 +48,37 @@ fn newest_first(
     owner: &Owner,
     after: Option<TaskId>,
     limit: i64,
-) -> QueryResult<Vec<TaskRow>> {
+) -> Result<Vec<Task>, JobError> {
     let newest_first = tasks::table
         .filter(tasks::user_id.eq(owner.as_str()))
         .order(tasks::id.desc())
         .limit(limit)
         .select(TaskRow::as_select());
     match after {
-        None => newest_first.load(connection),
-        Some(id) => newest_first.filter(tasks::id.lt(bytes(id))).load(connection),
+        None => page_of(newest_first.load_iter(connection)?, owner),
+        Some(id) => page_of(
+            newest_first
+                .filter(tasks::id.lt(bytes(id)))
+                .load_iter(connection)?,
+            owner,
+        ),
     }
+}
+
+/// Reads rows until their texts reach the bound of a page, and one more, which proves that there is a next page.
+fn page_of(rows: impl Iterator<Item = QueryResult<TaskRow>>, owner: &Owner) -> Result<Vec<Task>, JobError> {
+    let mut items = Vec::new();
+    let mut bytes = 0;
+    for row in rows {
+        let is_proof = bytes >= Page::MAX_TEXT_BYTES;
+        let task = row?.into_task(owner)?;
+        bytes += task.text_bytes();
+        items.push(task);
+        if is_proof {
+            break;
+        }
+    }
+    Ok(items)
 }
 
 pub(super) fn count(
@@ -74,6 +93,7 @@ pub(super) fn count(
 pub(super) fn summary(connection: &mut SqliteConnection, owner: &Owner) -> Result<Summary, JobError> {
     let counts: Vec<(String, i64)> = tasks::table
         .filter(tasks::user_id.eq(owner.as_str()))
+        .filter(is_wanted())
         .group_by(tasks::status)
         .select((tasks::status, count_star()))
         .load(connection)?;
@@ -92,6 +112,7 @@ pub(super) fn delete_with_status(
 ) -> Result<u64, JobError> {
     let doomed = tasks::table
         .filter(tasks::user_id.eq(owner.as_str()))
+        .filter(is_wanted())
         .filter(has_one_of(statuses));
     Ok(diesel::delete(doomed).execute(connection)? as u64)
 }
@@ -106,6 +127,7 @@ fn matching<'q>(owner: &'q Owner, filter: &'q TaskFilter) -> Tasks<'q> {
     } = filter;
     let mut tasks = tasks::table
         .filter(tasks::user_id.eq(owner.as_str()))
+        .filter(is_wanted())
         .into_boxed();
     if let Some(statuses) = statuses {
         tasks = tasks.filter(has_one_of(statuses));

@@ -38,7 +38,7 @@ impl Backend {
                 Ok((Self::Postgres(database), info))
             }
             DatabaseLocation::Sqlite(path) => {
-                let (database, info) = sqlite::open(config.variable, path)?;
+                let (database, info) = sqlite::open(config.variable, path, config.max_in_flight)?;
                 Ok((Self::Sqlite(database), info))
             }
         }

@@ -14,8 +14,13 @@ use crate::observe::snapshot::{PoolFigures, Snapshot};
 pub(super) fn open(
     variable: &'static str,
     path: &Path,
+    max_in_flight: usize,
 ) -> Result<(Arc<SqliteDatabase>, DatabaseInfo), Failure> {
-    let database = SqliteDatabase::open(path, SqliteSettings::default()).map_err(|error| {
+    let settings = SqliteSettings {
+        max_in_flight,
+        ..SqliteSettings::default()
+    };
+    let database = SqliteDatabase::open(path, settings).map_err(|error| {
         let reason = format!("cannot be used: {}", chain(&error));
         Failure::of_config(&ConfigError::new(variable, reason))
     })?;
@@ -51,6 +56,7 @@ pub(super) fn snapshot(stats: DatabaseStats) -> Snapshot {
     };
     Snapshot {
         pools: vec![pool("read", stats.reads), pool("work", stats.writes)],
+        in_flight: Some((stats.in_flight, stats.max_in_flight)),
         ..Snapshot::default()
     }
 }

@@ -85,7 +85,10 @@ impl Page {
             bytes += task.text_bytes();
             bytes >= Self::MAX_TEXT_BYTES
         };
-        items.iter().position(reaches).map_or(items.len(), |last| last + 1)
+        items
+            .iter()
+            .position(reaches)
+            .map_or(items.len(), |last| last + 1)
     }
 }
 

@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 
 use super::steps::{MOST_PAGES, insert, newest_first, stored, walk, walk_through};
 use crate::task::{
-    Description, Direction, Expected, NewTask, Page, PageLimit, SearchTerm, Sort, SortKey, Status, StatusSet, Summary, Task, TaskFilter,
-    TaskQuery, TaskRepository,
+    Description, Direction, Expected, NewTask, Page, PageLimit, SearchTerm, Sort, SortKey, Status, StatusSet,
+    Summary, Task, TaskFilter, TaskQuery, TaskRepository,
 };
 use crate::testing::{a_new_task, a_task_with, an_id_at, an_owner, an_owner_named, noon};
 
