@@ -15,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::explain_old_poolers;
 use crate::handle::{Beginning, Handle, Health, Silence, watch};
+use crate::lanes::Lane;
 use crate::probe::Inquiry;
 use crate::url::DatabaseUrl;
 
@@ -80,14 +81,8 @@ impl Connector {
 
     /// A connection for the lanes. Its task runs on the runtime that calls this.
     pub(crate) async fn connect(&self, limits: ServerLimits) -> Result<Handle, ConnectError> {
-        if !self.options_are_refused.load(Ordering::Relaxed) {
-            let mut config = self.config.clone();
-            let own = limits.as_options();
-            let options = config
-                .get_options()
-                .map_or_else(|| own.clone(), |given| format!("{given} {own}"));
-            config.options(options);
-            match self.establish(&config, true).await {
+        if !self.refuses_options() {
+            match self.establish(&self.config_with(limits), true).await {
                 Err(error) if error.is_about_options() => self.remember_refused_options(),
                 answer => return answer,
             }
@@ -95,13 +90,35 @@ impl Connector {
         self.establish(&self.config, false).await
     }
 
+    /// Whether start-up options are refused, as far as is known.
+    pub(crate) fn refuses_options(&self) -> bool {
+        self.options_are_refused.load(Ordering::Relaxed)
+    }
+
+    fn config_with(&self, limits: ServerLimits) -> Config {
+        let mut config = self.config.clone();
+        let own = limits.as_options();
+        let options = config
+            .get_options()
+            .map_or_else(|| own.clone(), |given| format!("{given} {own}"));
+        config.options(options);
+        config
+    }
+
     /// A connection without limits, for work at start-up.
     pub(crate) async fn connect_without_limits(&self) -> Result<Handle, ConnectError> {
         self.establish(&self.config, false).await
     }
 
-    /// A connection for a few questions.
+    /// A connection for a few questions. Finds out whether start-up options are taken.
     pub(crate) async fn inquire(&self) -> Result<Inquiry, ConnectError> {
+        if !self.refuses_options() {
+            let config = self.config_with(Lane::Work.server_limits());
+            match self.in_time(self.open(&config)).await {
+                Err(error) if error.is_about_options() => self.remember_refused_options(),
+                opened => return Ok(Inquiry::over(opened?.0, self.timeout)),
+            }
+        }
         let (client, _) = self.in_time(self.open(&self.config)).await?;
         Ok(Inquiry::over(client, self.timeout))
     }

@@ -250,6 +250,7 @@ async fn the_user_with_the_longest_queue_makes_room_for_another_one() {
 }
 
 /// A search of this user, under way.
+#[expect(clippy::expect_used, reason = "what it searches for is sound")]
 fn searching(scene: &Scene, owner: &str) -> JoinHandle<Result<Page, RepositoryError>> {
     let filter = TaskFilter {
         search: Some(SearchTerm::parse("nothing").expect("a term")),

@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use adapters_postgres::{ConnectError, PostgresDatabase};
 use domain::health::StorageHealth;
+use domain::task::{SearchTerm, TaskFilter, TaskRepository};
 use domain::testing::an_owner;
 use support::proxy::{Detour, connect, fatal};
-use support::scene::{locked, sessions};
-use support::{migrated, read, renamed, settings, stored, timed, timed_out, unavailable};
+use support::scene::{locked, sessions, waiting_for_locks};
+use support::{
+    eventually, migrated, migrated_with, read, renamed, settings, stored, timed, timed_out, unavailable,
+};
 use test_postgres::{Cluster, ClusterOptions, a_free_port};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -256,6 +259,69 @@ async fn a_pooler_that_refuses_our_options_is_asked_once_and_then_used_without()
         1,
         "it is remembered for the process"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn behind_a_pooler_that_refuses_our_limits_the_probe_says_which_the_role_lacks() {
+    let database = test_postgres::fresh_database().await;
+    let (pooler, _) = a_pooler_before(database.url()).await;
+    let missing = async || {
+        migrated(pooler.url())
+            .await
+            .probe()
+            .await
+            .expect("an answer")
+            .missing_limits
+    };
+    assert_eq!(
+        missing().await,
+        [
+            "ALTER ROLE postgres SET statement_timeout = '5s'",
+            "ALTER ROLE postgres SET lock_timeout = '2s'"
+        ]
+    );
+    let client = database.client().await;
+    let name = database.name();
+    client
+        .batch_execute(&format!(
+            "ALTER ROLE postgres IN DATABASE {name} SET statement_timeout = '5s'"
+        ))
+        .await
+        .expect("a limit");
+    assert_eq!(missing().await, ["ALTER ROLE postgres SET lock_timeout = '2s'"]);
+    let direct = migrated(database.url()).await.probe().await.expect("an answer");
+    assert_eq!(direct.missing_limits, [""; 0], "we set them ourselves there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn abandoned_searches_behind_a_pooler_that_refuses_our_limits_do_not_pile_up() {
+    let database = test_postgres::fresh_database().await;
+    let (pooler, _) = a_pooler_before(database.url()).await;
+    let mut settings = settings(pooler.url());
+    settings.work_lane_size = 4;
+    let repository = migrated_with(settings).await.worker();
+    stored(&repository, &an_owner(), "title").await;
+    let mut client = database.client().await;
+    let lock = client.transaction().await.expect("a transaction");
+    lock.batch_execute("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
+        .await
+        .expect("a lock");
+    for _ in 0..8 {
+        let filter = TaskFilter {
+            search: Some(SearchTerm::parse("nothing").expect("a term")),
+            ..TaskFilter::default()
+        };
+        let owner = an_owner();
+        // Its caller waits for a moment only.
+        let _ = timeout(Duration::from_millis(60), repository.count(&owner, &filter)).await;
+        assert!(waiting_for_locks(&lock).await <= 1, "one at a time for each user");
+    }
+    eventually("all of them are cancelled", async || {
+        waiting_for_locks(&lock).await == 0
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,9 @@ pub struct DatabaseInfo {
     pub(super) tls: Option<bool>,
     pub(super) pending_migrations: Vec<String>,
     pub(super) unknown_migrations: Vec<String>,
+    /// Statements for an administrator: limits that the role should have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) missing_limits: Vec<String>,
 }
 
 impl DatabaseInfo {
@@ -28,12 +31,20 @@ impl DatabaseInfo {
             tls,
             pending_migrations: _,
             unknown_migrations,
+            missing_limits,
         } = self;
         tracing::info!(kind, host, database = name, version, tls, "database connected");
         if !unknown_migrations.is_empty() {
             tracing::warn!(
                 versions = unknown_migrations.join(", "),
                 "the schema is newer than this program: migrations have run that it does not know"
+            );
+        }
+        if !missing_limits.is_empty() {
+            tracing::warn!(
+                run = missing_limits.join("; "),
+                "the database refuses start-up options, and the role has no limits of its own: a statement that takes \
+                 too long is cancelled by us alone"
             );
         }
     }

@@ -149,6 +149,7 @@ impl From<ServerInfo> for DatabaseInfo {
             version,
             tls,
             schema,
+            missing_limits,
             encoding: _,
             has_icu: _,
         } = info;
@@ -160,6 +161,7 @@ impl From<ServerInfo> for DatabaseInfo {
             tls: Some(tls),
             pending_migrations: schema.pending,
             unknown_migrations: schema.unknown,
+            missing_limits,
         }
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn open(
         tls: None,
         pending_migrations: database.schema().pending.clone(),
         unknown_migrations: database.schema().unknown.clone(),
+        missing_limits: Vec::new(),
     };
     Ok((Arc::new(database), info))
 }
