@@ -1,0 +1,325 @@
+//! The others: a few users who read one task and create one, at a modest rate, on kept connections.
+//!
+//! Each connection has a timetable and keeps to it whatever happens: a request that had to wait because the one before
+//! it was not answered yet counts from when it was due. So a stall is seen by every request that it would have met, and
+//! not only by the one that was under way.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::time::{sleep_until, timeout};
+
+use super::tally::{Fate, Tally};
+use crate::http::Connection;
+use crate::operations::write_request;
+
+/// How often each victim asks for its task, and creates one.
+const GET_EVERY: Duration = Duration::from_millis(20);
+const POST_EVERY: Duration = Duration::from_millis(40);
+/// How long answers are waited for once the time is over.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// How often a load balancer looks, and how long it waits.
+const READY_EVERY: Duration = Duration::from_millis(500);
+const READY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// One of the others.
+#[derive(Debug, Clone)]
+pub struct Victim {
+    /// The `Authorization` that it sends.
+    pub bearer: String,
+    /// A task that it has.
+    pub task: String,
+}
+
+/// What a victim asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// One task by its id.
+    Get,
+    /// A new task.
+    Post,
+}
+
+/// One request of a victim.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// What was asked for.
+    pub request: Request,
+    /// When.
+    pub due: Instant,
+    /// When its fate was known.
+    pub done: Instant,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+impl Sample {
+    /// Whether it got what it asked for.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        let wanted = match self.request {
+            Request::Get => 200,
+            Request::Post => 201,
+        };
+        self.fate == Fate::Status(wanted)
+    }
+
+    fn latency(&self) -> Duration {
+        self.done.duration_since(self.due)
+    }
+}
+
+/// What the victims and a load balancer saw.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Every request of the victims.
+    pub samples: Vec<Sample>,
+    /// Every look at `/readyz`.
+    pub readiness: Tally,
+}
+
+impl Seen {
+    /// The latency that this share of the requests did not exceed, in milliseconds.
+    #[must_use]
+    pub fn milliseconds(&self, request: Request, share: f64) -> Option<f64> {
+        let of_this_kind = self.samples.iter().filter(|sample| sample.request == request);
+        let mut latencies: Vec<_> = of_this_kind.map(Sample::latency).collect();
+        latencies.sort_unstable();
+        let latency = latencies.get(rank(latencies.len(), share)?)?;
+        Some(latency.as_secs_f64() * 1e3)
+    }
+
+    /// The fates of the requests that did not get what they asked for.
+    #[must_use]
+    pub fn failures(&self) -> Tally {
+        let failed = self.samples.iter().filter(|sample| !sample.is_success());
+        failed.map(|sample| sample.fate).collect()
+    }
+
+    /// How long after a moment the first request succeeded that was made after it.
+    #[must_use]
+    pub fn first_success_after(&self, request: Request, moment: Instant) -> Option<Duration> {
+        let later = self
+            .samples
+            .iter()
+            .filter(|sample| sample.request == request && sample.due >= moment && sample.is_success());
+        later.map(|sample| sample.done.duration_since(moment)).min()
+    }
+
+    /// The longest that any request took.
+    #[must_use]
+    pub fn slowest(&self) -> Option<Duration> {
+        self.samples.iter().map(Sample::latency).max()
+    }
+}
+
+/// Where the value lies in a sorted list that this share does not exceed: the nearest rank.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a count is a count"
+)]
+fn rank(count: usize, share: f64) -> Option<usize> {
+    let rank = (count as f64 * share).ceil() as usize;
+    (count > 0).then(|| rank.clamp(1, count) - 1)
+}
+
+/// Lets the victims work for a while, and a load balancer look.
+pub async fn watch(server: SocketAddr, victims: Vec<Victim>, time: Duration) -> Seen {
+    let start = Instant::now();
+    let clients = victims.iter().enumerate().flat_map(|(number, victim)| {
+        [Request::Get, Request::Post].map(|request| {
+            // Not all at the same moment.
+            let offset = Duration::from_millis(u64::try_from(number).unwrap_or(0) * 5);
+            client(server, victim, request, start + offset, start + time)
+        })
+    });
+    let (samples, readiness) = tokio::join!(join_all(clients), balancer(server, start + time));
+    Seen {
+        samples: samples.into_iter().flatten().collect(),
+        readiness,
+    }
+}
+
+async fn client(
+    server: SocketAddr,
+    victim: &Victim,
+    request: Request,
+    start: Instant,
+    end: Instant,
+) -> Vec<Sample> {
+    let (bytes, every) = match request {
+        Request::Get => (get(victim), GET_EVERY),
+        Request::Post => (post(victim), POST_EVERY),
+    };
+    let mut samples = Vec::new();
+    let mut connection = None;
+    let mut scheduled = start;
+    while scheduled < end {
+        let is_late = Instant::now() > scheduled;
+        sleep_until(scheduled.into()).await;
+        // The timer is a millisecond late at times, for which the server is not to blame.
+        let due = if is_late { scheduled } else { Instant::now() };
+        scheduled += every;
+        let left = (end + PATIENCE).saturating_duration_since(Instant::now());
+        let asking = fate_of(server, &mut connection, &bytes);
+        let fate = match timeout(left, asking).await {
+            Ok(fate) => fate,
+            Err(_) => Fate::Silent,
+        };
+        if matches!(fate, Fate::Broken | Fate::Silent) {
+            connection = None;
+        }
+        let done = Instant::now();
+        samples.push(Sample {
+            request,
+            due,
+            done,
+            fate,
+        });
+    }
+    samples
+}
+
+async fn fate_of(server: SocketAddr, connection: &mut Option<Connection>, request: &[u8]) -> Fate {
+    let asking = async {
+        let open = match connection.take() {
+            Some(open) => open,
+            None => Connection::open(server).await?,
+        };
+        Ok::<_, std::io::Error>(connection.insert(open).exchange(request).await?.status)
+    };
+    asking.await.map_or(Fate::Broken, Fate::Status)
+}
+
+/// Each look is a connection of its own, as the usual ones do it.
+async fn balancer(server: SocketAddr, end: Instant) -> Tally {
+    let mut request = Vec::new();
+    write_request(&mut request, "GET", "/readyz", None, None);
+    let mut tally = Tally::default();
+    let mut scheduled = Instant::now() + READY_EVERY / 2;
+    while scheduled < end {
+        sleep_until(scheduled.into()).await;
+        let mut connection = None;
+        let asking = fate_of(server, &mut connection, &request);
+        tally.add(timeout(READY_PATIENCE, asking).await.unwrap_or(Fate::Silent));
+        scheduled += READY_EVERY;
+    }
+    tally
+}
+
+fn get(victim: &Victim) -> Vec<u8> {
+    let mut request = Vec::new();
+    let target = format!("/api/tasks/{}", victim.task);
+    write_request(&mut request, "GET", &target, Some(&victim.bearer), None);
+    request
+}
+
+fn post(victim: &Victim) -> Vec<u8> {
+    let mut request = Vec::new();
+    let body = r#"{"title":"A title of an ordinary length","description":"A description that says a little more about what is to be done."}"#;
+    write_request(
+        &mut request,
+        "POST",
+        "/api/tasks",
+        Some(&victim.bearer),
+        Some(body),
+    );
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    fn sample(request: Request, due: Instant, millis: u64, fate: Fate) -> Sample {
+        Sample {
+            request,
+            due,
+            done: due + Duration::from_millis(millis),
+            fate,
+        }
+    }
+
+    #[test]
+    fn percentiles_are_those_of_one_kind_of_request() {
+        let now = Instant::now();
+        let mut seen = Seen::default();
+        for millis in 1..=100 {
+            seen.samples
+                .push(sample(Request::Get, now, millis, Fate::Status(200)));
+        }
+        seen.samples
+            .push(sample(Request::Post, now, 700, Fate::Status(503)));
+        assert_eq!(seen.milliseconds(Request::Get, 0.5), Some(50.0));
+        assert_eq!(seen.milliseconds(Request::Get, 0.99), Some(99.0));
+        assert_eq!(seen.milliseconds(Request::Post, 0.5), Some(700.0));
+        assert_eq!(Seen::default().milliseconds(Request::Get, 0.5), None);
+        assert_eq!(seen.slowest(), Some(Duration::from_millis(700)));
+        assert_eq!(seen.failures().to_string(), "503 × 1");
+    }
+
+    #[test]
+    fn a_recovery_is_the_first_success_of_what_was_asked_afterwards() {
+        let before = Instant::now();
+        let moment = before + Duration::from_millis(1);
+        let later = moment + Duration::from_millis(100);
+        let seen = Seen {
+            samples: vec![
+                sample(Request::Get, before, 2, Fate::Status(200)),
+                sample(Request::Get, moment, 10, Fate::Status(503)),
+                sample(Request::Get, later, 20, Fate::Status(200)),
+                sample(Request::Get, later, 30, Fate::Status(200)),
+            ],
+            readiness: Tally::default(),
+        };
+        let first = seen.first_success_after(Request::Get, moment);
+        assert_eq!(first, Some(Duration::from_millis(120)));
+        assert_eq!(seen.first_success_after(Request::Post, moment), None);
+    }
+
+    #[tokio::test]
+    async fn a_stall_is_seen_by_every_request_that_was_due_during_it() {
+        const STALL: Duration = Duration::from_millis(400);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let mut request = [0; 1024];
+                    let mut delay = STALL;
+                    while let Ok(1..) = stream.read(&mut request).await {
+                        sleep(std::mem::take(&mut delay)).await;
+                        let status = if request.starts_with(b"POST") {
+                            "201 Created"
+                        } else {
+                            "200 OK"
+                        };
+                        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                });
+            }
+        };
+        let victim = Victim {
+            bearer: "Bearer token".to_owned(),
+            task: "1".to_owned(),
+        };
+        let seen = tokio::select! {
+            seen = watch(address, vec![victim], Duration::from_millis(500)) => seen,
+            () = server => unreachable!("a server that never ends"),
+        };
+        assert_eq!(seen.failures(), Tally::default());
+        // Due every 20 ms during the 400 ms: the median request waited for about half of them.
+        let median = seen.milliseconds(Request::Get, 0.5).unwrap();
+        assert!(median > 100.0, "{median}");
+        assert_eq!(seen.samples.len(), 25 + 13);
+    }
+}
