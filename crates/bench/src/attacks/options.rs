@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::attack::{Attack, Database};
+use super::victims::Pace;
 
 /// Attacks task-api on this machine as one odd client or one greedy user would, and tells what the others notice: brings
 /// its own PostgreSQL, talks to loopback only, ends by itself.
@@ -53,6 +54,8 @@ pub struct Plan {
     pub undisturbed: Duration,
     /// Whether they are watched undisturbed before every attack, or once for each database.
     pub compares_each: bool,
+    /// How often each of the others asks for something.
+    pub pace: Pace,
     /// How many tasks of 10,000 characters the attacker has.
     pub tasks: i64,
     /// How long statements are waited for that nobody wants any more.
@@ -87,6 +90,11 @@ impl From<Options> for Plan {
                 attacked
             },
             compares_each: !is_short,
+            // Far below what one core does even in a build for debugging: nobody is to wait because of them.
+            pace: Pace {
+                get_every: Duration::from_millis(if is_short { 100 } else { 40 }),
+                post_every: Duration::from_millis(if is_short { 200 } else { 80 }),
+            },
             tasks: if is_short { 5_000 } else { 20_000 },
             patience: Duration::from_secs(if is_short { 6 } else { 20 }),
         }

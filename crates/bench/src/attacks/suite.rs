@@ -4,13 +4,12 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
-use tokio::time::sleep;
 
 use super::attack::{Attack, Database};
 use super::observation::Observer;
 use super::options::Plan;
 use super::report::Row;
-use super::victims::{self, Request, Seen, Victim};
+use super::victims::{self, Request, Seen};
 use super::world::{POOL_SIZE, Scene, World};
 use crate::Fallible;
 use crate::progress::tell;
@@ -81,14 +80,19 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     async fn watch_victims(&self, time: Duration) -> Fallible<Seen> {
-        let (server, victims) = (self.scene.server.address, self.scene.victims.clone());
-        let watching = on_a_thread(move || victims::watch(server, victims, time));
+        let (server, victims, pace) = (
+            self.scene.server.address,
+            self.scene.victims.clone(),
+            self.plan.pace,
+        );
+        let watching = on_a_thread(move || victims::watch(server, victims, pace, time));
         watching.await.map_err(Into::into)
     }
 
     async fn run(&mut self, database: Database, program: &str, undisturbed: Seen) -> Fallible<Row> {
         if self.scene.network.is_some() {
-            fill_pools(self.scene.server.address, &self.scene.victims).await;
+            // So that the server has all the connections that it may have.
+            victims::burst(self.scene.server.address, &self.scene.victims, 8 * POOL_SIZE).await;
         }
         let (sender, stop) = watch::channel(false);
         let client = self.scene.attacker.clone();
@@ -155,13 +159,6 @@ impl Trial<'_> {
             None => Ok(()),
         }
     }
-}
-
-/// Makes the server open all the connections that it may have.
-async fn fill_pools(server: std::net::SocketAddr, victims: &[Victim]) {
-    let many = (0..POOL_SIZE).flat_map(|_| victims.to_vec()).collect();
-    victims::watch(server, many, Duration::from_millis(100)).await;
-    sleep(Duration::from_millis(100)).await;
 }
 
 /// Does some work on a thread of its own, with a runtime of its own.

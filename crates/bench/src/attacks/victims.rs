@@ -1,22 +1,23 @@
 //! The others: a few users who read one task and create one, at a modest rate, on kept connections.
 //!
-//! Each connection has a timetable and keeps to it whatever happens: a request that had to wait because the one before
-//! it was not answered yet counts from when it was due. So a stall is seen by every request that it would have met, and
-//! not only by the one that was under way.
+//! There is a timetable, and it is kept whatever happens: a request that finds its user's connection busy goes on
+//! another one, and counts from when it was due. So a stall is seen by every request that it meets, and not only by
+//! the one that was under way.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 use tokio::time::{sleep_until, timeout};
 
 use super::tally::{Fate, Tally};
 use crate::http::Connection;
 use crate::operations::write_request;
 
-/// How often each victim asks for its task, and creates one.
-const GET_EVERY: Duration = Duration::from_millis(20);
-const POST_EVERY: Duration = Duration::from_millis(40);
+/// How many connections a victim has for each kind of request, at the most. Beyond that its requests wait.
+const MOST_CONNECTIONS: usize = 16;
 /// How long answers are waited for once the time is over.
 const PATIENCE: Duration = Duration::from_secs(6);
 /// How often a load balancer looks, and how long it waits.
@@ -126,14 +127,23 @@ fn rank(count: usize, share: f64) -> Option<usize> {
     (count > 0).then(|| rank.clamp(1, count) - 1)
 }
 
+/// How often each victim asks for its task, and creates one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The time between two reads.
+    pub get_every: Duration,
+    /// The time between two creations.
+    pub post_every: Duration,
+}
+
 /// Lets the victims work for a while, and a load balancer look.
-pub async fn watch(server: SocketAddr, victims: Vec<Victim>, time: Duration) -> Seen {
+pub async fn watch(server: SocketAddr, victims: Vec<Victim>, pace: Pace, time: Duration) -> Seen {
     let start = Instant::now();
     let clients = victims.iter().enumerate().flat_map(|(number, victim)| {
         [Request::Get, Request::Post].map(|request| {
             // Not all at the same moment.
             let offset = Duration::from_millis(u64::try_from(number).unwrap_or(0) * 5);
-            client(server, victim, request, start + offset, start + time)
+            client(server, victim, request, pace, start + offset, start + time)
         })
     });
     let (samples, readiness) = tokio::join!(join_all(clients), balancer(server, start + time));
@@ -143,44 +153,71 @@ pub async fn watch(server: SocketAddr, victims: Vec<Victim>, time: Duration) -> 
     }
 }
 
+/// Lets so many creations come at once, on a connection each.
+pub async fn burst(server: SocketAddr, victims: &[Victim], count: usize) {
+    let creating = victims.iter().cycle().take(count).map(|victim| async {
+        fate_of(server, &mut None, &post(victim)).await;
+    });
+    join_all(creating).await;
+}
+
 async fn client(
     server: SocketAddr,
     victim: &Victim,
     request: Request,
+    pace: Pace,
     start: Instant,
     end: Instant,
 ) -> Vec<Sample> {
     let (bytes, every) = match request {
-        Request::Get => (get(victim), GET_EVERY),
-        Request::Post => (post(victim), POST_EVERY),
+        Request::Get => (get(victim), pace.get_every),
+        Request::Post => (post(victim), pace.post_every),
     };
-    let mut samples = Vec::new();
-    let mut connection = None;
-    let mut scheduled = start;
-    while scheduled < end {
-        let is_late = Instant::now() > scheduled;
-        sleep_until(scheduled.into()).await;
-        // The timer is a millisecond late at times, for which the server is not to blame.
-        let due = if is_late { scheduled } else { Instant::now() };
-        scheduled += every;
-        let left = (end + PATIENCE).saturating_duration_since(Instant::now());
-        let asking = fate_of(server, &mut connection, &bytes);
-        let fate = match timeout(left, asking).await {
-            Ok(fate) => fate,
-            Err(_) => Fate::Silent,
-        };
-        if matches!(fate, Fate::Broken | Fate::Silent) {
-            connection = None;
+    let client = Client {
+        server,
+        bytes,
+        connections: RefCell::default(),
+        places: Semaphore::new(MOST_CONNECTIONS),
+    };
+    let timetable = (0..).map(|number| start + every * number);
+    let samples = timetable.take_while(|due| *due < end).map(|scheduled| {
+        let client = &client;
+        async move {
+            sleep_until(scheduled.into()).await;
+            // The timer is a millisecond late at times, for which the server is not to blame.
+            let due = Instant::now();
+            let left = (end + PATIENCE).saturating_duration_since(due);
+            let fate = timeout(left, client.ask()).await.unwrap_or(Fate::Silent);
+            Sample {
+                request,
+                due,
+                done: Instant::now(),
+                fate,
+            }
         }
-        let done = Instant::now();
-        samples.push(Sample {
-            request,
-            due,
-            done,
-            fate,
-        });
+    });
+    join_all(samples).await
+}
+
+/// One kind of request of one victim, with the connections that are free.
+struct Client {
+    server: SocketAddr,
+    bytes: Vec<u8>,
+    connections: RefCell<Vec<Connection>>,
+    places: Semaphore,
+}
+
+impl Client {
+    async fn ask(&self) -> Fate {
+        // Nobody closes it.
+        let _place = self.places.acquire().await;
+        let mut connection = self.connections.borrow_mut().pop();
+        let fate = fate_of(self.server, &mut connection, &self.bytes).await;
+        if fate != Fate::Broken {
+            self.connections.borrow_mut().extend(connection);
+        }
+        fate
     }
-    samples
 }
 
 async fn fate_of(server: SocketAddr, connection: &mut Option<Connection>, request: &[u8]) -> Fate {
@@ -234,7 +271,6 @@ fn post(victim: &Victim) -> Vec<u8> {
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
-    use tokio::time::sleep;
 
     use super::*;
 
@@ -289,14 +325,15 @@ mod tests {
         const STALL: Duration = Duration::from_millis(400);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let started = Instant::now();
         let server = async {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
+                let over = started + STALL;
                 tokio::spawn(async move {
                     let mut request = [0; 1024];
-                    let mut delay = STALL;
                     while let Ok(1..) = stream.read(&mut request).await {
-                        sleep(std::mem::take(&mut delay)).await;
+                        sleep_until(over.into()).await;
                         let status = if request.starts_with(b"POST") {
                             "201 Created"
                         } else {
@@ -308,18 +345,22 @@ mod tests {
                 });
             }
         };
+        let pace = Pace {
+            get_every: Duration::from_millis(10),
+            post_every: Duration::from_millis(20),
+        };
         let victim = Victim {
             bearer: "Bearer token".to_owned(),
             task: "1".to_owned(),
         };
         let seen = tokio::select! {
-            seen = watch(address, vec![victim], Duration::from_millis(500)) => seen,
+            seen = watch(address, vec![victim], pace, Duration::from_millis(500)) => seen,
             () = server => unreachable!("a server that never ends"),
         };
         assert_eq!(seen.failures(), Tally::default());
-        // Due every 20 ms during the 400 ms: the median request waited for about half of them.
+        // Everybody is answered at its end: of 40 that were due by then, 26 had waited for 150 ms.
         let median = seen.milliseconds(Request::Get, 0.5).unwrap();
-        assert!(median > 100.0, "{median}");
-        assert_eq!(seen.samples.len(), 25 + 13);
+        assert!(median > 150.0, "{median}");
+        assert_eq!(seen.samples.len(), 50 + 25);
     }
 }
