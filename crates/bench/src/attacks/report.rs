@@ -221,6 +221,7 @@ mod tests {
     fn seen(fates: &[Fate], readiness: &[Fate]) -> Seen {
         let due = Instant::now();
         let sample = |fate: &Fate| Sample {
+            victim: 0,
             request: Request::Get,
             due,
             done: due + Duration::from_millis(2),

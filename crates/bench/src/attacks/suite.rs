@@ -22,9 +22,9 @@ const LONG_ENOUGH_TO_RECOVER: Duration = Duration::from_secs(5);
 /// How a server came back after its connections had fallen silent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recovery {
-    /// When the first task was read that was asked for afterwards.
+    /// When each of the others had read a task that was asked for afterwards.
     pub first_get: Option<Duration>,
-    /// When the first task was created.
+    /// When each of them had created one.
     pub first_post: Option<Duration>,
     /// The longest that any request took.
     pub slowest: Option<Duration>,
@@ -125,8 +125,8 @@ impl Trial<'_> {
         }
         let attacked = attacked?;
         let recovery = self.scene.network.is_some().then(|| Recovery {
-            first_get: attacked.first_success_after(Request::Get, started),
-            first_post: attacked.first_success_after(Request::Post, started),
+            first_get: attacked.recovery_from(Request::Get, started),
+            first_post: attacked.recovery_from(Request::Post, started),
             slowest: attacked.slowest(),
         });
         Ok(Row {

@@ -5,6 +5,7 @@
 //! the one that was under way.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ pub enum Request {
 /// One request of a victim.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
+    /// Whose it was.
+    pub victim: usize,
     /// What was asked for.
     pub request: Request,
     /// When.
@@ -98,14 +101,23 @@ impl Seen {
         failed.map(|sample| sample.fate).collect()
     }
 
-    /// How long after a moment the first request succeeded that was made after it.
+    /// How long after a moment every victim had got an answer as it wanted it to a request that was made after it.
     #[must_use]
-    pub fn first_success_after(&self, request: Request, moment: Instant) -> Option<Duration> {
-        let later = self
-            .samples
-            .iter()
-            .filter(|sample| sample.request == request && sample.due >= moment && sample.is_success());
-        later.map(|sample| sample.done.duration_since(moment)).min()
+    pub fn recovery_from(&self, request: Request, moment: Instant) -> Option<Duration> {
+        // For each victim: when it first succeeded, if it did.
+        let mut firsts: BTreeMap<usize, Option<Instant>> = BTreeMap::new();
+        for sample in self.samples.iter().filter(|sample| sample.request == request) {
+            let first = firsts.entry(sample.victim).or_default();
+            if sample.due >= moment && sample.is_success() {
+                *first = Some(first.map_or(sample.done, |first| first.min(sample.done)));
+            }
+        }
+        let last = firsts
+            .into_values()
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .max()?;
+        Some(last.duration_since(moment))
     }
 
     /// The longest that any request took.
@@ -143,22 +155,31 @@ pub async fn watch(server: SocketAddr, victims: Vec<Victim>, pace: Pace, time: D
         [Request::Get, Request::Post].map(|request| {
             // Not all at the same moment.
             let offset = Duration::from_millis(u64::try_from(number).unwrap_or(0) * 5);
-            client(server, victim, request, pace, start + offset, start + time)
+            let client = client(server, victim, request, pace, start + offset, start + time);
+            async move { (number, client.await) }
         })
     });
     let (samples, readiness) = tokio::join!(join_all(clients), balancer(server, start + time));
+    let samples = samples
+        .into_iter()
+        .flat_map(|(victim, samples)| samples.into_iter().map(move |sample| Sample { victim, ..sample }));
     Seen {
-        samples: samples.into_iter().flatten().collect(),
+        samples: samples.collect(),
         readiness,
     }
 }
 
-/// Lets so many creations come at once, on a connection each.
+/// Lets so many reads and creations come at once, on a connection each.
 pub async fn burst(server: SocketAddr, victims: &[Victim], count: usize) {
-    let creating = victims.iter().cycle().take(count).map(|victim| async {
-        fate_of(server, &mut None, &post(victim)).await;
+    let asking = victims.iter().cycle().take(count).map(|victim| async {
+        let (get, post) = (get(victim), post(victim));
+        let (mut first, mut second) = (None, None);
+        tokio::join!(
+            fate_of(server, &mut first, &get),
+            fate_of(server, &mut second, &post)
+        );
     });
-    join_all(creating).await;
+    join_all(asking).await;
 }
 
 async fn client(
@@ -189,6 +210,7 @@ async fn client(
             let left = (end + PATIENCE).saturating_duration_since(due);
             let fate = timeout(left, client.ask()).await.unwrap_or(Fate::Silent);
             Sample {
+                victim: 0,
                 request,
                 due,
                 done: Instant::now(),
@@ -276,6 +298,7 @@ mod tests {
 
     fn sample(request: Request, due: Instant, millis: u64, fate: Fate) -> Sample {
         Sample {
+            victim: 0,
             request,
             due,
             done: due + Duration::from_millis(millis),
@@ -302,11 +325,11 @@ mod tests {
     }
 
     #[test]
-    fn a_recovery_is_the_first_success_of_what_was_asked_afterwards() {
+    fn a_recovery_ends_when_everybody_has_got_what_was_asked_for_afterwards() {
         let before = Instant::now();
         let moment = before + Duration::from_millis(1);
         let later = moment + Duration::from_millis(100);
-        let seen = Seen {
+        let mut seen = Seen {
             samples: vec![
                 sample(Request::Get, before, 2, Fate::Status(200)),
                 sample(Request::Get, moment, 10, Fate::Status(503)),
@@ -315,9 +338,17 @@ mod tests {
             ],
             readiness: Tally::default(),
         };
-        let first = seen.first_success_after(Request::Get, moment);
-        assert_eq!(first, Some(Duration::from_millis(120)));
-        assert_eq!(seen.first_success_after(Request::Post, moment), None);
+        let recovery = |seen: &Seen| seen.recovery_from(Request::Get, moment);
+        assert_eq!(recovery(&seen), Some(Duration::from_millis(120)));
+        assert_eq!(seen.recovery_from(Request::Post, moment), None);
+        let of_another = |millis, fate| Sample {
+            victim: 1,
+            ..sample(Request::Get, later, millis, fate)
+        };
+        seen.samples.push(of_another(10, Fate::Status(503)));
+        assert_eq!(recovery(&seen), None);
+        seen.samples.push(of_another(700, Fate::Status(200)));
+        assert_eq!(recovery(&seen), Some(Duration::from_millis(800)));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use clap::Parser;
 
 /// A bound was passed.
 const PASSED: u8 = 1;
-/// There are no figures.
+/// Nothing could be measured.
 const FAILED: u8 = 2;
 
 #[tokio::main(flavor = "current_thread")]
