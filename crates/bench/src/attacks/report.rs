@@ -86,6 +86,15 @@ impl Row {
                     ),
                 );
             }
+            let last = recovery.last_failure;
+            bound(
+                last.is_some_and(|last| last > RECOVERY_BOUND),
+                format!(
+                    "last failure: {}, at most {}",
+                    seconds(last),
+                    seconds(Some(RECOVERY_BOUND))
+                ),
+            );
         }
         let statements = self.observation.statements.unwrap_or(0);
         let most = i64::try_from(POOL_SIZE + WORKERS).unwrap_or(i64::MAX);
@@ -108,9 +117,10 @@ impl Row {
         let mut remarks = Vec::new();
         if let Some(recovery) = self.recovery {
             remarks.push(format!(
-                "first GET {}, first POST {}, slowest {}",
+                "first GET {}, first POST {}, last failure {}, slowest {}",
                 seconds(recovery.first_get),
                 seconds(recovery.first_post),
+                seconds(recovery.last_failure),
                 seconds(recovery.slowest)
             ));
         }
@@ -303,15 +313,21 @@ mod tests {
         row.recovery = Some(Recovery {
             first_get: first,
             first_post: first,
+            last_failure: first,
             slowest: first,
         });
         assert_eq!(row.passed_bounds(), [""; 0]);
         row.recovery = Some(Recovery {
             first_get: first,
             first_post: None,
+            last_failure: Some(Duration::from_secs(2)),
             slowest: first,
         });
-        assert_eq!(row.passed_bounds(), ["first POST: never, at most 1.50 s"]);
+        let passed = [
+            "first POST: never, at most 1.50 s",
+            "last failure: 2.00 s, at most 1.50 s",
+        ];
+        assert_eq!(row.passed_bounds(), passed);
         row.recovery = None;
         assert_eq!(row.passed_bounds(), ["others: 503 × 1", "/readyz: 503 × 1"]);
     }

@@ -26,6 +26,8 @@ pub struct Recovery {
     pub first_get: Option<Duration>,
     /// When each of them had created one.
     pub first_post: Option<Duration>,
+    /// When the last request was made that failed.
+    pub last_failure: Option<Duration>,
     /// The longest that any request took.
     pub slowest: Option<Duration>,
 }
@@ -127,6 +129,7 @@ impl Trial<'_> {
         let recovery = self.scene.network.is_some().then(|| Recovery {
             first_get: attacked.recovery_from(Request::Get, started),
             first_post: attacked.recovery_from(Request::Post, started),
+            last_failure: attacked.last_failure_after(started),
             slowest: attacked.slowest(),
         });
         Ok(Row {
@@ -147,6 +150,8 @@ impl Trial<'_> {
         match self.attack {
             Attack::SlowReaders => usual.max(LONG_ENOUGH_TO_READ_THRICE),
             Attack::HalfOpen => usual.max(LONG_ENOUGH_TO_RECOVER),
+            // Statements pile up once the first of them have been given up.
+            Attack::Pooler => usual * 3,
             _ => usual,
         }
     }

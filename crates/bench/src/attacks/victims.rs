@@ -120,6 +120,15 @@ impl Seen {
         Some(last.duration_since(moment))
     }
 
+    /// How long after a moment the last request was made that failed.
+    #[must_use]
+    pub fn last_failure_after(&self, moment: Instant) -> Option<Duration> {
+        let failed = self.samples.iter().filter(|sample| !sample.is_success());
+        failed
+            .filter_map(|sample| sample.due.checked_duration_since(moment))
+            .max()
+    }
+
     /// The longest that any request took.
     #[must_use]
     pub fn slowest(&self) -> Option<Duration> {
@@ -349,6 +358,9 @@ mod tests {
         assert_eq!(recovery(&seen), None);
         seen.samples.push(of_another(700, Fate::Status(200)));
         assert_eq!(recovery(&seen), Some(Duration::from_millis(800)));
+        let failure = seen.last_failure_after(moment);
+        assert_eq!(failure, Some(Duration::from_millis(100)));
+        assert_eq!(seen.last_failure_after(later + Duration::from_millis(1)), None);
     }
 
     #[tokio::test]
