@@ -1,6 +1,7 @@
 //! A throwaway PostgreSQL, and the same rows in it for each server.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -276,6 +277,54 @@ impl Storage {
         rows.iter()
             .map(|row| Ok(row.try_get::<_, i32>(0)?.try_into()?))
             .collect()
+    }
+
+    /// The Unix socket of the server.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.cluster.socket()
+    }
+
+    /// Runs a statement in a database.
+    ///
+    /// # Errors
+    /// It fails.
+    pub async fn run(&self, database: &str, statement: &str) -> Fallible<()> {
+        let client = connect(&self.url(database)).await?;
+        Ok(client.batch_execute(statement).await?)
+    }
+
+    /// The ids of a user's first tasks.
+    ///
+    /// # Errors
+    /// The statement fails.
+    pub async fn ids_of(&self, database: &str, user: &str, count: usize) -> Fallible<Vec<String>> {
+        let client = connect(&self.url(database)).await?;
+        let statement = "SELECT id::text FROM tasks WHERE user_id = $1 ORDER BY id LIMIT $2";
+        let rows = client.query(statement, &[&user, &i64::try_from(count)?]).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// How many statements about tasks have been running for a tenth of a second: those that nobody has stopped.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn long_statements(&self, database: &str) -> Fallible<i64> {
+        let statement = "SELECT count(*) FROM pg_stat_activity \
+                         WHERE datname = $1 AND state = 'active' AND query LIKE '%tasks%' \
+                           AND clock_timestamp() - query_start > interval '100 ms'";
+        let row = self.admin.query_one(statement, &[&database]).await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Ends every session in a database, whatever it does.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn end_sessions(&self, database: &str) -> Fallible<()> {
+        let statement = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1";
+        self.admin.query(statement, &[&database]).await?;
+        Ok(())
     }
 
     /// From now on a commit takes that long.

@@ -62,13 +62,29 @@ impl Connection {
     /// # Errors
     /// The connection ended, or the answer is none, or its length is not announced.
     pub async fn exchange(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+        self.exchange_for(request, Frame::of).await
+    }
+
+    /// The same for a HEAD, whose answer ends with its head whatever length it announces (RFC 9112, 6.3).
+    ///
+    /// # Errors
+    /// The connection ended, or the answer is none.
+    pub async fn exchange_head(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+        self.exchange_for(request, Frame::of_head).await
+    }
+
+    async fn exchange_for(
+        &mut self,
+        request: &[u8],
+        frame_of: fn(&[u8]) -> io::Result<Option<Frame>>,
+    ) -> io::Result<Answer<'_>> {
         self.stream.write_all(request).await?;
         self.received.clear();
         let frame = loop {
             if self.stream.read_buf(&mut self.received).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            match Frame::of(&self.received)? {
+            match frame_of(&self.received)? {
                 Some(frame) if frame.end() <= self.received.len() => break frame,
                 _ => {}
             }
@@ -119,6 +135,23 @@ impl Frame {
             head_length,
             body_length,
         }))
+    }
+
+    /// The frame of an answer that has no body, whatever its head says of one.
+    fn of_head(received: &[u8]) -> io::Result<Option<Self>> {
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        let parsed = response
+            .parse(received)
+            .map_err(|error| invalid(&error.to_string()))?;
+        Ok(match parsed {
+            httparse::Status::Complete(head_length) => Some(Self {
+                status: response.code.unwrap_or_default(),
+                head_length,
+                body_length: 0,
+            }),
+            httparse::Status::Partial => None,
+        })
     }
 
     fn end(&self) -> usize {
@@ -172,6 +205,19 @@ mod tests {
         assert!(Frame::of(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
         assert!(Frame::of(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n").is_err());
         assert!(Frame::of(b"SSH-2.0\r\n").is_err());
+    }
+
+    #[test]
+    fn the_answer_to_a_head_ends_with_its_head() {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+        let frame = Frame::of_head(head).unwrap().unwrap();
+        assert_eq!((frame.status, frame.end()), (200, head.len()));
+        assert_eq!(Frame::of_head(b"HTTP/1.1 200 OK\r\n").unwrap(), None);
+        assert!(
+            Frame::of_head(b"HTTP/1.1 204 No Content\r\n\r\n")
+                .unwrap()
+                .is_some()
+        );
     }
 
     #[tokio::test]

@@ -9,9 +9,12 @@
 //! results ── everything measured             report ── tables      targets ── what we want      chart ── a picture
 //! ```
 //!
+//! `attacks` is another program, with rules of its own.
+//!
 //! The machine is never quiet, so no figure counts by itself. The servers take turns (A B C, C B A, …), and what
 //! counts is the ratio of two servers in the same round: its median, and its spread.
 
+pub mod attacks;
 pub mod behaviour;
 pub mod chart;
 pub mod data;

@@ -129,6 +129,22 @@ pub fn resident_mebibytes(processes: &[u32]) -> Option<f64> {
     Some(kibibytes.sum::<Option<f64>>()? / 1024.0)
 }
 
+/// The most memory that a process has had since it started, in MiB.
+#[must_use]
+pub fn peak_resident_mebibytes(process: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
+}
+
+/// How many threads of the machine are running or waiting for a processor now, the one that asks not counted.
+#[must_use]
+pub fn runnable() -> Option<f64> {
+    let averages = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let (runnable, _) = averages.split(' ').nth(3)?.split_once('/')?;
+    Some((runnable.parse::<f64>().ok()? - 1.0).max(0.0))
+}
+
 /// A process and everything that it has started.
 #[must_use]
 pub fn family_of(process: u32) -> Vec<u32> {
@@ -181,6 +197,15 @@ fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_peak_is_no_less_than_what_is_in_use() {
+        let this = std::process::id();
+        let now = resident_mebibytes(&[this]).unwrap();
+        assert!(peak_resident_mebibytes(this).unwrap() >= now * 0.9);
+        assert!(runnable().unwrap() >= 0.0);
+    }
 
     #[test]
     fn fields_are_counted_behind_a_name_that_holds_anything() {

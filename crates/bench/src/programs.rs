@@ -81,6 +81,7 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct Programs {
     folder: PathBuf,
+    task_api: PathBuf,
 }
 
 impl Programs {
@@ -102,7 +103,33 @@ impl Programs {
     pub fn in_folder(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
+            task_api: folder.join("task-api"),
         }
+    }
+
+    /// The product alone, wherever it is.
+    #[must_use]
+    pub fn with_task_api(path: &Path) -> Self {
+        Self {
+            folder: PathBuf::new(),
+            task_api: path.to_owned(),
+        }
+    }
+
+    /// The product alone, built as the program that asks was built, and beside it.
+    ///
+    /// # Errors
+    /// It cannot be built, or the system does not say where that is.
+    pub fn task_api_like_this_one() -> Fallible<Self> {
+        let profile: &[&str] = if cfg!(debug_assertions) {
+            &[]
+        } else {
+            &["--release"]
+        };
+        build("api-actix", "task-api", profile)?;
+        let this = std::env::current_exe()?;
+        let folder = this.parent().ok_or("a program lies in a folder")?;
+        Ok(Self::in_folder(folder))
     }
 
     /// Builds a server, if need be.
@@ -112,8 +139,8 @@ impl Programs {
     pub fn prepare(&self, kind: Kind) -> Fallible<()> {
         match kind {
             // Each by itself: built together, they would share the features of their dependencies.
-            Kind::TaskApi | Kind::Sqlite => build("api-actix", "task-api"),
-            Kind::Raw | Kind::Shared => build("bench", "raw-server"),
+            Kind::TaskApi | Kind::Sqlite => build("api-actix", "task-api", &["--release"]),
+            Kind::Raw | Kind::Shared => build("bench", "raw-server", &["--release"]),
             Kind::Fastapi => self.install_fastapi(),
         }
     }
@@ -122,7 +149,7 @@ impl Programs {
     #[must_use]
     pub fn command(&self, kind: Kind, port: u16, workers: usize) -> Command {
         match kind {
-            Kind::TaskApi | Kind::Sqlite => Command::new(self.folder.join("task-api")),
+            Kind::TaskApi | Kind::Sqlite => Command::new(&self.task_api),
             Kind::Raw => Command::new(self.folder.join("raw-server")),
             Kind::Shared => {
                 let mut command = Command::new(self.folder.join("raw-server"));
@@ -176,10 +203,11 @@ fn fastapi_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/fastapi")
 }
 
-fn build(package: &str, program: &str) -> Fallible<()> {
+fn build(package: &str, program: &str, profile: &[&str]) -> Fallible<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     run(Command::new(cargo)
-        .args(["build", "--release", "--locked", "-p", package, "--bin", program])
+        .args(["build", "--locked", "-p", package, "--bin", program])
+        .args(profile)
         .current_dir(env!("CARGO_MANIFEST_DIR")))
 }
 

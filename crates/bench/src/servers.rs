@@ -41,6 +41,20 @@ impl Server {
     /// # Errors
     /// It does not start; the message carries what it logged.
     pub async fn start(kind: Kind, programs: &Programs, database: &str, tokens: &Tokens) -> Fallible<Self> {
+        Self::start_with(kind, programs, database, tokens, &[]).await
+    }
+
+    /// The same with further settings, which count before the usual ones.
+    ///
+    /// # Errors
+    /// It does not start; the message carries what it logged.
+    pub async fn start_with(
+        kind: Kind,
+        programs: &Programs,
+        database: &str,
+        tokens: &Tokens,
+        settings: &[(&str, String)],
+    ) -> Fallible<Self> {
         // An empty folder: a `.env` of this repository is not meant.
         let folder = TempDir::new()?;
         let log = folder.path().join("log");
@@ -54,6 +68,7 @@ impl Server {
             .env("PORT", address.port().to_string())
             .env("WORKERS", cores().to_string())
             .envs(kind.settings().iter().copied())
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -82,6 +97,17 @@ impl Server {
         server.first_answer = started.elapsed();
         server.processes = family_of(server.child.id());
         Ok(server)
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Ends it now, whatever it is doing.
+    pub fn end(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -137,6 +163,10 @@ fn free_address() -> Fallible<SocketAddr> {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Its number may be another's by now.
+        if !self.is_running() {
+            return;
+        }
         // Politely: a server of several processes ends its others only then.
         let asked = Command::new("kill").arg(self.child.id().to_string()).status();
         let deadline = Instant::now() + STOP_PATIENCE;
