@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse};
@@ -133,8 +134,8 @@ impl FromRequest for Authenticated {
     }
 }
 
-/// The caller, if the path and the method were right and the rate limit lets them: the limit counts here, because it
-/// comes after those and before the body.
+/// The caller, if the path and the method were right and the limits let them: those count here, because they come after
+/// the path and before the body.
 fn admitted(request: &HttpRequest) -> Result<Caller, Problem> {
     let caller = request.extensions().get::<Caller>().cloned();
     // A route outside the scope of the middleware lets nobody in.
@@ -142,6 +143,9 @@ fn admitted(request: &HttpRequest) -> Result<Caller, Problem> {
     let app = App::of(request).ok_or_else(|| Problem::new(Code::InternalError))?;
     if let Some(standing) = app.policy.rate_limits.count_request(&caller.owner)? {
         request.extensions_mut().insert(standing);
+    }
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        app.policy.unsent.check(&caller.owner)?;
     }
     Ok(caller)
 }

@@ -3,10 +3,12 @@
 //! Not actix's middleware: that compresses answers of any size, looks at every request for it, and has a 406 for clients
 //! that forbid plain answers, which we may always give.
 
-use actix_http::encoding::Encoder;
-use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::http::header::{AcceptEncoding, ContentEncoding, Encoding};
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::Method;
+use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+
+use crate::framing;
 
 /// Smaller answers are not worth compressing, in bytes.
 const WORTH_COMPRESSING: u64 = 1024;
@@ -18,26 +20,22 @@ const CODINGS: [Encoding; 4] = [
     Encoding::deflate(),
 ];
 
-/// The answer in the coding that the client likes best, if it is large enough.
-pub(crate) fn compressed<B: MessageBody + 'static>(
-    request: &HttpRequest,
-    answer: HttpResponse<B>,
-) -> HttpResponse<BoxBody> {
-    if matches!(
-        answer.body().size(),
-        BodySize::None | BodySize::Sized(..WORTH_COMPRESSING)
-    ) {
-        return answer.map_into_boxed_body();
+/// The coding that the client likes best, if the answer is large enough for one and has none yet. HEAD gets the headers of
+/// the plain answer, and a client of HTTP/1.0 the plain answer: a coded one has no length that is known before it is sent,
+/// and there are no chunks (RFC 9112, 6.1).
+pub(crate) fn coding_for<B: MessageBody>(request: &HttpRequest, answer: &HttpResponse<B>) -> ContentEncoding {
+    let is_worth_it = match answer.body().size() {
+        BodySize::None => false,
+        BodySize::Sized(bytes) => bytes >= WORTH_COMPRESSING,
+        BodySize::Stream => true,
+    };
+    if !is_worth_it
+        || *request.method() == Method::HEAD
+        || framing::is_older(request)
+        || answer.headers().contains_key(header::CONTENT_ENCODING)
+    {
+        return ContentEncoding::Identity;
     }
-    match best_coding(request) {
-        ContentEncoding::Identity => answer.map_into_boxed_body(),
-        coding => answer
-            .map_body(|head, body| Encoder::response(coding, head, body))
-            .map_into_boxed_body(),
-    }
-}
-
-fn best_coding(request: &HttpRequest) -> ContentEncoding {
     let accepted = request.get_header::<AcceptEncoding>();
     match accepted.and_then(|accepted| accepted.negotiate(CODINGS.iter())) {
         Some(Encoding::Known(coding)) => coding,

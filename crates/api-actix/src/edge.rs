@@ -4,19 +4,20 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, ContentEncoding, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 
 use crate::app::App;
-use crate::compression::compressed;
+use crate::compression::coding_for;
 use crate::framing;
 use crate::net::Unanswered;
 use crate::observe::UnderWay;
 use crate::problem::{Code, Problem};
 use crate::rate_limit::Standing;
 use crate::request_context::{RequestContext, X_REQUEST_ID};
+use crate::unsent::body::outgoing;
 
 /// Wraps the whole application.
 ///
@@ -72,9 +73,14 @@ fn finished<B: MessageBody + 'static>(
     let standing = response.request().extensions().get::<Standing>().cloned();
     let (request, response) = response.into_parts();
     let mut answer = if response.status().is_client_error() || response.status().is_server_error() {
-        answer_to_error(&response, context)
+        outgoing(
+            &request,
+            answer_to_error(&response, context),
+            ContentEncoding::Identity,
+        )
     } else {
-        compressed(&request, response)
+        let coding = coding_for(&request, &response);
+        outgoing(&request, response, coding)
     };
     if let Some(standing) = standing {
         standing.add_to(answer.headers_mut());
@@ -83,6 +89,7 @@ fn finished<B: MessageBody + 'static>(
     if framing::wants_upgrade(&request) || is_shutting_down(&request) {
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
+    framing::end_without_chunks(&request, &mut answer);
     ServiceResponse::new(request, with_common_headers(answer, context))
 }
 

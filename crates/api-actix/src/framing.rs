@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 
-use actix_web::HttpRequest;
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
 use actix_web::http::uri::Authority;
-use actix_web::http::{ConnectionType, header};
+use actix_web::http::{ConnectionType, Version, header};
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::problem::{Code, Problem};
 
@@ -39,11 +40,30 @@ pub(crate) fn wants_upgrade(request: &HttpRequest) -> bool {
 }
 
 /// Remembers it if the connection ends with this answer although the client did not say so.
-pub(crate) fn note_end<B>(answer: &ServiceResponse<B>) {
-    let closes = answer.response().head().connection_type() == ConnectionType::Close;
+pub(crate) fn note_end<B>(answer: &mut ServiceResponse<B>) {
+    let head = answer.response_mut().head_mut();
+    // actix reuses the heads of answers and leaves the version of the one before in them, perhaps HTTP/1.0 of somebody
+    // else's connection, which would close this one too. With HTTP/1.1 only what was said about this answer counts; the
+    // version that is sent is set later, from the request.
+    head.version = Version::HTTP_11;
+    let closes = head.connection_type() == ConnectionType::Close;
     if let Some(ended) = answer.request().conn_data::<Ended>().filter(|_| closes) {
         ended.0.set(true);
     }
+}
+
+/// What HTTP/1.0 has no words for: the length of an answer that is made while it is sent. Its end is that of the
+/// connection (RFC 9112, 6.1 and 6.3).
+pub(crate) fn end_without_chunks<B: MessageBody>(request: &HttpRequest, answer: &mut HttpResponse<B>) {
+    if is_older(request) && answer.body().size() == BodySize::Stream {
+        answer.head_mut().no_chunking(true);
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
+}
+
+/// Whether the client speaks HTTP/1.0 and so may not know what came later.
+pub(crate) fn is_older(request: &HttpRequest) -> bool {
+    request.version() < Version::HTTP_11
 }
 
 /// `Host` is empty, or a host with perhaps a port (RFC 9112, 3.2). That it is there once is the parser's work.

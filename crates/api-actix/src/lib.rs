@@ -8,6 +8,7 @@
 //! | `edge`, `framing`, `request_context`, `compression` | what HTTP forbids is refused; request id, common headers; on the way back every error becomes a problem document, and what is large is compressed |
 //! | [`cors`], `net` | other origins; a time limit, and a 500 instead of a panic |
 //! | `authenticated`, `client_address`, [`rate_limit`] | the token, before anything else under `/api`; then how often its user may ask |
+//! | [`unsent`] | how much answers hold that nobody has read yet: reads are refused, and on the way back large answers leave in pieces |
 //! | [`routes`] | the table of paths, and the handlers: read, call one use case, render |
 //! | [`body`], `json_object`, `fields` | reading a body and the JSON object in it, collecting every field error |
 //! | `preconditions`, `idempotency`, `cursor` | what the headers of a request and its position in a list say |
@@ -74,5 +75,6 @@ mod telemetry;
 pub mod time_limits;
 mod timestamp;
 mod token;
+pub mod unsent;
 mod user_data;
 mod wiring;

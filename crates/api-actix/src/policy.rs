@@ -8,6 +8,7 @@ use crate::config::{ConfigError, Source};
 use crate::cors::{AllowedOrigins, Origin};
 use crate::rate_limit::{Rate, RateLimits};
 use crate::time_limits::TimeLimits;
+use crate::unsent::Unsent;
 
 /// Which requests are let through, and what they must bring. The default lets everything through.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,8 @@ pub struct Policy {
     pub requires_if_match: bool,
     /// How often somebody may ask.
     pub rate_limits: RateLimits,
+    /// How much answers may hold that is not sent yet. Whoever clones the policy shares what they hold.
+    pub unsent: Unsent,
     /// Whose word about a client's address counts.
     pub trusted_proxies: TrustedProxies,
     /// How long everything may take; no setting changes that.
@@ -40,8 +43,8 @@ const DEVELOPMENT_ORIGINS: &str =
     "http://localhost:3000,http://127.0.0.1:3000,http://localhost:5173,http://127.0.0.1:5173";
 
 impl Policy {
-    /// Reads `CORS_ALLOWED_ORIGINS`, `REQUIRE_IF_MATCH`, `RATE_LIMIT_USER`, `RATE_LIMIT_IP_UNAUTH` and
-    /// `TRUSTED_PROXIES`.
+    /// Reads `CORS_ALLOWED_ORIGINS`, `REQUIRE_IF_MATCH`, `RATE_LIMIT_USER`, `RATE_LIMIT_IP_UNAUTH`,
+    /// `MAX_UNSENT` and `TRUSTED_PROXIES`.
     ///
     /// # Errors
     /// The first one that cannot be used.
@@ -54,6 +57,7 @@ impl Policy {
                 rate(source, "RATE_LIMIT_USER")?,
                 rate(source, "RATE_LIMIT_IP_UNAUTH")?,
             ),
+            unsent: Unsent::limited_to(source.size("MAX_UNSENT", Unsent::DEFAULT, Unsent::MIN)?),
             trusted_proxies: TrustedProxies::new(networks),
             time_limits: TimeLimits::default(),
             docs_token: None,
@@ -126,6 +130,8 @@ mod tests {
             ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
             ("RATE_LIMIT_USER", "fast"),
             ("RATE_LIMIT_IP_UNAUTH", "0/s:1"),
+            ("MAX_UNSENT", "1023KiB"),
+            ("MAX_UNSENT", "much"),
             ("TRUSTED_PROXIES", "10.0.0.0/33"),
             ("REQUIRE_IF_MATCH", "perhaps"),
         ] {

@@ -144,7 +144,10 @@ where
                 .keep_alive(limits.keep_alive)
                 .client_request_timeout(limits.head)
                 .client_disconnect_timeout(LINGER)
-                .on_connect_ext(|_, connection| framing::prepare(connection))
+                .on_connect_ext(|stream: &PatientStream<TcpStream>, connection| {
+                    framing::prepare(connection);
+                    connection.insert(stream.handed());
+                })
                 // Idle connections end at once when the server stops.
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();

@@ -18,8 +18,9 @@ pub struct TimeLimits {
     /// From the first byte of a request to the first of its answer (the connection ends). Longer than a head and a request
     /// together.
     pub exchange: Duration,
-    /// How long an answer may be stuck because the client takes in nothing of it (the connection ends).
-    pub stuck_answer: Duration,
+    /// How long answers wait for room before it is judged how fast the client takes them in (the connection of a slow one
+    /// ends).
+    pub slow_reader: Duration,
     /// From an answer to the next request (the connection ends).
     pub keep_alive: Duration,
 }
@@ -31,7 +32,7 @@ impl Default for TimeLimits {
             body: Duration::from_secs(10),
             request: Duration::from_secs(12),
             exchange: Duration::from_secs(20),
-            stuck_answer: Duration::from_secs(60),
+            slow_reader: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
         }
     }

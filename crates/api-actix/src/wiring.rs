@@ -71,6 +71,7 @@ impl Wiring {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             keys: self.tokens.key_set_stats(),
+            unsent: self.policy.unsent.figures(),
             ..self.backend.snapshot()
         }
     }

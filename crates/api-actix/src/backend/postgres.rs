@@ -64,7 +64,7 @@ pub(super) fn snapshot(stats: DatabaseStats) -> Snapshot {
             denied: stats.repeats.denied,
             budget: stats.repeats.left,
         }),
-        keys: None,
+        ..Snapshot::default()
     }
 }
 

@@ -258,6 +258,23 @@ impl Source {
         parse_duration(&text).ok_or_else(invalid)
     }
 
+    /// A number of bytes, at least so many.
+    pub(crate) fn size(
+        &self,
+        variable: &'static str,
+        default: usize,
+        min: usize,
+    ) -> Result<usize, ConfigError> {
+        self.remember_default(variable, size_text(default));
+        let Some(text) = self.text(variable) else {
+            return Ok(default);
+        };
+        parse_size(&text).filter(|size| *size >= min).ok_or_else(|| {
+            let reason = format!("must be a size such as 64MiB, at least {}", size_text(min));
+            ConfigError::new(variable, reason)
+        })
+    }
+
     pub(crate) fn list<T, E: Display>(
         &self,
         variable: &'static str,
@@ -281,6 +298,36 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => humantime::parse_duration(text).ok(),
     }
+}
+
+/// The units of sizes, the largest first. Powers of 1,024 with the names of IEC 80000-13, and as many people write them.
+const SIZE_UNITS: [(&str, u32); 7] = [
+    ("GiB", 30),
+    ("G", 30),
+    ("MiB", 20),
+    ("M", 20),
+    ("KiB", 10),
+    ("K", 10),
+    ("B", 0),
+];
+
+/// `64MiB`, `512 KiB`, `1G`; a bare number means bytes.
+fn parse_size(text: &str) -> Option<usize> {
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let unit = text.strip_prefix(digits)?.trim_start();
+    let unit = if unit.is_empty() { "B" } else { unit };
+    let (_, bits) = SIZE_UNITS
+        .into_iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
+    digits.parse::<usize>().ok()?.checked_mul(1 << bits)
+}
+
+fn size_text(bytes: usize) -> String {
+    let (name, bits) = SIZE_UNITS
+        .into_iter()
+        .find(|(name, bits)| name.len() == 3 && bytes.is_multiple_of(1 << bits))
+        .unwrap_or(("B", 0));
+    format!("{}{name}", bytes >> bits)
 }
 
 #[cfg(test)]
@@ -319,6 +366,41 @@ mod tests {
         assert_eq!(parse_duration("15m"), Some(Duration::from_secs(900)));
         assert_eq!(parse_duration("7"), Some(Duration::from_secs(7)));
         assert_eq!(parse_duration("-7"), None);
+    }
+
+    #[test]
+    fn sizes_have_units_and_a_bare_number_means_bytes() {
+        for (text, wanted) in [
+            ("1048576", Some(1 << 20)),
+            ("64MiB", Some(64 << 20)),
+            ("64 mib", Some(64 << 20)),
+            ("64M", Some(64 << 20)),
+            ("512KiB", Some(512 << 10)),
+            ("2G", Some(2 << 30)),
+            ("7B", Some(7)),
+            ("", None),
+            ("MiB", None),
+            ("-1", None),
+            ("1.5MiB", None),
+            ("64MB", None),
+            ("99999999999999999999", None),
+            ("99999999999GiB", None),
+        ] {
+            assert_eq!(parse_size(text), wanted, "{text:?}");
+        }
+        for size in [1, 1 << 20, 64 << 20, 3 << 30, 5 << 10] {
+            assert_eq!(parse_size(&size_text(size)), Some(size));
+        }
+    }
+
+    #[test]
+    fn a_size_that_is_too_small_is_refused() {
+        let source = Source::of_environment(&[("MAX_UNSENT", "1023KiB")]);
+        let error = source.size("MAX_UNSENT", 64 << 20, 1 << 20).unwrap_err();
+        let wanted = "MAX_UNSENT must be a size such as 64MiB, at least 1MiB";
+        assert_eq!(error.to_string(), wanted);
+        let source = Source::of_environment(&[("MAX_UNSENT", "1MiB")]);
+        assert_eq!(source.size("MAX_UNSENT", 64 << 20, 1 << 20), Ok(1 << 20));
     }
 
     #[test]

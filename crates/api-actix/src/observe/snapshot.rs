@@ -4,6 +4,7 @@
 use adapters_jwt::KeySetStats;
 
 use super::text::{Text, bare, labelled};
+use crate::unsent::UnsentFigures;
 
 /// The label of the semantic conventions that tells pools apart.
 const POOL: &str = "db_client_connection_pool_name";
@@ -17,6 +18,8 @@ pub struct Snapshot {
     pub in_flight: Option<(usize, usize)>,
     /// Statements that ran once more; for a database whose connections can break.
     pub retries: Option<RetryFigures>,
+    /// What answers hold that is not sent yet.
+    pub unsent: UnsentFigures,
     /// The public keys that verify tokens, if there are any to fetch.
     pub keys: Option<KeySetStats>,
 }
@@ -72,6 +75,16 @@ impl Snapshot {
             let help = "How many more statements may run once more right now";
             text.gauge("db_retry_budget", help, [bare(retries.budget)]);
         }
+        let help = "Bytes that answers hold and that are not sent yet";
+        text.gauge("http_server_unsent_bytes", help, [bare(self.unsent.bytes)]);
+        let help = "The most bytes that answers may hold before reads are refused";
+        text.gauge("http_server_unsent_bytes_max", help, [bare(self.unsent.max)]);
+        let help = "Reads refused because too many answers wait to be read";
+        text.counter(
+            "http_server_unsent_refusals_total",
+            help,
+            [bare(self.unsent.refused)],
+        );
         if let Some(keys) = &self.keys {
             let help = "Public keys that verify tokens";
             text.gauge("jwks_keys", help, [bare(keys.keys)]);

@@ -47,8 +47,8 @@ failures! {
     PRECONDITION_REQUIRED = "PreconditionRequired" [PreconditionRequired] [];
     TOO_MANY_REQUESTS = "TooManyRequests" [RateLimited] ["Retry-After", "RateLimit", "RateLimit-Policy"];
     INTERNAL_ERROR = "InternalError" [InternalError] [];
-    UNAVAILABLE = "Unavailable" [PoolExhausted, DatabaseUnavailable, KeysUnavailable, Timeout] ["Retry-After"];
-    KEYS_UNAVAILABLE = "KeysUnavailable" [KeysUnavailable, Timeout] ["Retry-After"];
+    UNAVAILABLE = "Unavailable" [PoolExhausted, Overloaded, DatabaseUnavailable, KeysUnavailable, Timeout] ["Retry-After"];
+    KEYS_UNAVAILABLE = "KeysUnavailable" [KeysUnavailable, Overloaded, Timeout] ["Retry-After"];
     NOT_READY = "NotReady" [DatabaseUnavailable, PoolExhausted, Timeout, ShuttingDown] ["Retry-After"];
 }
 

@@ -99,6 +99,9 @@ codes! {
     /// Too many callers at once.
     PoolExhausted: SERVICE_UNAVAILABLE, "pool_exhausted", "The service is busy",
         "Too many requests are waiting for the database. Try again shortly.";
+    /// Too much of what was asked for is not read.
+    Overloaded: SERVICE_UNAVAILABLE, "overloaded", "Too many answers wait to be read",
+        "Too many answers wait to be read. Read those that you have asked for, then try again.";
     /// The database is away.
     DatabaseUnavailable: SERVICE_UNAVAILABLE, "database_unavailable", "The database is not available",
         "The database cannot be reached. Try again shortly.";

@@ -442,3 +442,70 @@ async fn malformed_requests_are_no_errors_of_ours_in_the_log() {
     let log = binary.logs("auth_failed").await;
     assert!(!log.contains("ERROR"), "{log}");
 }
+
+/// An API of one worker, so that every connection meets what the others leave behind.
+async fn of_one_worker() -> (Api, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
+    let binary = TaskApi::serve_on(&url).env("WORKERS", "1").start().await;
+    (Api::of(binary, Storage::Sqlite), folder)
+}
+
+const OF_OLD_TIMES: &str = "GET /livez HTTP/1.0\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_http_1_0_ends_no_connection_but_its_own() {
+    let (api, _folder) = of_one_worker().await;
+    let mut kept = Wire::to(&api);
+    for _ in 0..20 {
+        // As the health check of a load balancer, or one whose answer is an error.
+        for look in [
+            OF_OLD_TIMES,
+            "GET /nothing HTTP/1.0\r\n\r\n",
+            "GET /api/tasks HTTP/1.0\r\n\r\n",
+        ] {
+            assert_eq!(answers(&api, look).len(), 1);
+            for path in ["/livez", "/nothing", "/api/me"] {
+                kept.send(format!("GET {path} HTTP/1.1\r\nHost: api\r\n\r\n"));
+                let answer = kept.raw_answer();
+                assert_ne!(answer.status, 400, "{path} after {look:?}");
+                assert_eq!(answer.header("connection"), "", "{path} after {look:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_http_1_0_keeps_serves_one_request_after_the_other() {
+    let (api, _folder) = of_one_worker().await;
+    let mut wire = Wire::to(&api);
+    for _ in 0..50 {
+        wire.send("GET /livez HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        let answer = wire.raw_answer();
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("connection"), "keep-alive");
+    }
+    wire.send(OF_OLD_TIMES);
+    assert_eq!(statuses(&wire.raw_answers_until_closed()), [200]);
+}
+
+/// RFC 9112, 6.1: such a client does not know chunks.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_http_1_0_says_how_long_it_is_whatever_coding_the_client_takes() {
+    let api = Api::over(Storage::Memory).await;
+    let alice = api.user("alice");
+    for _ in 0..30 {
+        alice.has_task(&"a long title ".repeat(15)).await;
+    }
+    for coding in ["gzip", "br", "deflate", "*"] {
+        let lines = format!("Accept-Encoding: {coding}\r\nConnection: keep-alive\r\n");
+        let mut wire = Wire::to(&api);
+        for path in ["/api/tasks", "/openapi.json"] {
+            wire.send(request(&format!("GET {path} HTTP/1.0"), &lines, ""));
+            let answer = wire.raw_answer();
+            assert_eq!(answer.header("transfer-encoding"), "", "{coding}");
+            assert_eq!(answer.header("content-encoding"), "", "{coding}");
+            assert!(answer.json().is_array() || answer.json().is_object(), "{coding}");
+        }
+    }
+}

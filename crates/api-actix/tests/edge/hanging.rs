@@ -172,7 +172,7 @@ fn the_limits_are_those_of_the_contract() {
         body: Duration::from_secs(10),
         request: Duration::from_secs(12),
         exchange: Duration::from_secs(20),
-        stuck_answer: Duration::from_secs(60),
+        slow_reader: Duration::from_secs(10),
         keep_alive: Duration::from_secs(75),
     };
     assert_eq!(limits, contract);

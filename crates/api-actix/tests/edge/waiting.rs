@@ -84,7 +84,6 @@ fn with_limits(time_limits: TimeLimits) -> Api {
 fn impatient() -> Api {
     with_limits(TimeLimits {
         exchange: BRIEFLY,
-        stuck_answer: BRIEFLY,
         ..TimeLimits::default()
     })
 }
@@ -144,38 +143,69 @@ async fn a_connection_without_a_request_is_kept_for_its_own_time() {
     took(answered, keep_alive.as_secs());
 }
 
-/// Alice has so many long tasks that their list, 12 MB, does not fit into the buffers of the operating system.
+/// Alice has so many long tasks that some pages of them do not fit into the buffers of the operating system.
 async fn has_long_tasks(api: &Api) {
     let alice = api.user("alice");
     // Six bytes a character in JSON.
     let description = "\u{1}".repeat(10_000);
-    for _ in 0..200 {
+    for _ in 0..18 {
         let task = json!({ "title": "long", "description": description });
         assert_eq!(alice.post("/api/tasks", &task).await.status, 201);
     }
 }
 
+/// Asks for ten pages of a MiB at once.
+fn ask_for_much(wire: &mut Wire) {
+    for _ in 0..10 {
+        wire.send_head("GET /api/tasks", &[]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_takes_in_nothing_of_its_answer_is_cut_off() {
-    let api = impatient();
+async fn a_client_that_takes_in_nothing_of_its_answers_is_cut_off() {
+    let api = with_limits(TimeLimits {
+        slow_reader: BRIEFLY,
+        ..TimeLimits::default()
+    });
     has_long_tasks(&api).await;
     let mut wire = Wire::with_a_small_window(&api).await;
-    wire.send_head("GET /api/tasks?limit=200", &[]);
+    ask_for_much(&mut wire);
     wire.send_until_refused("\r\n");
     assert_eq!(api.anonymous().get("/livez").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_takes_in_its_answer_slowly_gets_all_of_it() {
+async fn a_client_that_takes_in_a_little_now_and_then_is_cut_off() {
     let api = with_limits(TimeLimits {
-        stuck_answer: Duration::from_millis(2_500),
+        slow_reader: Duration::from_secs(1),
+        ..TimeLimits::default()
+    });
+    has_long_tasks(&api).await;
+    let mut wire = Wire::with_a_small_window(&api).await;
+    ask_for_much(&mut wire);
+    let started = Instant::now();
+    // 8 KiB a second.
+    wire.take_in_until_closed(4 << 10, Duration::from_millis(500));
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_in_its_answers_slowly_gets_all_of_them() {
+    let api = with_limits(TimeLimits {
+        slow_reader: Duration::from_secs(1),
         ..TimeLimits::default()
     });
     has_long_tasks(&api).await;
     let mut wire = Wire::with_a_small_window(&api).await;
     wire.pause_between_reads(Duration::from_millis(1));
-    wire.send_head("GET /api/tasks?limit=200", &[]);
-    assert_eq!(wire.answer().json().as_array().map(Vec::len), Some(200));
+    ask_for_much(&mut wire);
+    for _ in 0..10 {
+        assert_eq!(wire.raw_answer().json().as_array().map(Vec::len), Some(18));
+    }
 }
 
 /// The token, the path and the head come before the body: who is refused for them is refused at once.

@@ -8,6 +8,7 @@ use adapters_jwt::KeySetStats;
 use api_actix::observe::Observers;
 use api_actix::observe::metrics::Metrics;
 use api_actix::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
+use api_actix::unsent::UnsentFigures;
 use domain::Cause;
 use domain::identity::RefusalReason;
 use domain::task::{MockTaskRepository, RepositoryError};
@@ -429,6 +430,7 @@ fn names() -> BTreeSet<String> {
             fetches: 13,
             failures: 14,
         }),
+        unsent: UnsentFigures::default(),
     };
     let figures = Figures::parse(&Metrics::default().render(&snapshot));
     // It appears with the first request.

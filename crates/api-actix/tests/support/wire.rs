@@ -159,6 +159,20 @@ impl Wire {
         started.elapsed()
     }
 
+    /// Takes in so many bytes after each pause, until the server has closed the connection.
+    pub(crate) fn take_in_until_closed(&mut self, bytes: usize, pause: Duration) {
+        let started = Instant::now();
+        let mut part = vec![0; bytes];
+        loop {
+            std::thread::sleep(pause);
+            // What was sent before the end may still be read, so the other direction tells that it has come.
+            if !matches!(self.stream.read(&mut part), Ok(1..)) || self.stream.write_all(b"\r\n").is_err() {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "the connection is still open");
+        }
+    }
+
     /// Sends this again and again, without reading anything, until the connection is gone.
     pub(crate) fn send_until_refused(&mut self, part: &str) {
         let started = Instant::now();

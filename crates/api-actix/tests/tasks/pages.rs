@@ -1,5 +1,8 @@
 //! A list comes in pages, and whoever follows them sees everything once.
 
+use std::collections::HashSet;
+
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::path_of;
@@ -11,6 +14,7 @@ on_every_storage! {
     following_the_links_visits_the_same_pages
     a_page_that_ends_exactly_with_the_list_announces_no_next_one
     an_empty_list_is_an_empty_array_with_a_first_page
+    a_page_ends_with_the_task_that_passes_a_mib_and_leads_on_from_there
     what_happens_elsewhere_in_the_list_does_not_disturb_who_follows_the_cursor
     the_limit_may_change_from_page_to_page
     a_cursor_outlives_the_task_it_points_behind
@@ -145,6 +149,63 @@ async fn an_empty_list_is_an_empty_array_with_a_first_page(api: &Api) {
     assert_eq!(answer.header("x-page-limit"), "100");
     assert_eq!(answer.header("link"), "</api/tasks>; rel=\"first\"");
     assert_eq!(answer.header("x-next-cursor"), "");
+}
+
+/// In every order, by GET and HEAD alike, and whatever its characters take as JSON.
+async fn a_page_ends_with_the_task_that_passes_a_mib_and_leads_on_from_there(api: &Api) {
+    const MIB: usize = 1 << 20;
+    for (owner, character, count) in [("alice", "\u{1}", 40), ("bob", "\u{1F95B}", 60)] {
+        let user = api.user(owner);
+        for number in 0..count {
+            let task =
+                json!({ "title": format!("Task {number:02}"), "description": character.repeat(10_000) });
+            assert_eq!(user.post("/api/tasks", &task).await.status, 201);
+        }
+        for sort in ["-created_at", "created_at", "title", "-updated_at", "status"] {
+            let start = format!("/api/tasks?limit=500&sort={sort}");
+            let (mut visited, mut sizes) = (HashSet::new(), Vec::new());
+            let mut path = start.clone();
+            loop {
+                let page = user.get(&path).await;
+                assert_eq!(page.header("x-page-limit"), "500");
+                visited.extend(ids(&page));
+                sizes.push(page.body.len());
+                let head = Answer::to(user.request(Method::HEAD, &path)).await;
+                let tag = page.header("etag").to_owned();
+                let same = user.request(Method::GET, &path).header("If-None-Match", &tag);
+                let same = Answer::to(same).await;
+                assert_eq!((head.status.as_u16(), same.status.as_u16()), (200, 304));
+                assert_eq!((head.body.as_str(), same.body.as_str()), ("", ""));
+                for name in [
+                    "etag",
+                    "link",
+                    "x-next-cursor",
+                    "x-page-limit",
+                    "vary",
+                    "cache-control",
+                ] {
+                    assert_eq!(head.header(name), page.header(name), "{name}");
+                    assert_eq!(same.header(name), page.header(name), "{name}");
+                }
+                assert_eq!(head.header("content-type"), page.header("content-type"));
+                assert_eq!(
+                    link(&page, "next").is_some(),
+                    !page.header("x-next-cursor").is_empty()
+                );
+                match page.header("x-next-cursor") {
+                    "" => break,
+                    cursor => path = format!("{start}&cursor={cursor}"),
+                }
+            }
+            assert_eq!(visited.len(), count, "{sort}");
+            let (last, full) = sizes.split_last().expect("a page");
+            assert!(full.len() >= 2 && *last < MIB + 64 * 1024, "{sort}: {sizes:?}");
+            assert!(
+                full.iter().all(|size| (MIB + 2..MIB + 64 * 1024).contains(size)),
+                "{sort}: {sizes:?}"
+            );
+        }
+    }
 }
 
 async fn what_happens_elsewhere_in_the_list_does_not_disturb_who_follows_the_cursor(api: &Api) {

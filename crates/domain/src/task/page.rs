@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-use super::{Cursor, Task, TaskQuery};
+use super::{Cursor, SortKey, Task, TaskQuery};
 
 /// The most items a page may hold: 1 to 500, and 100 unless somebody says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +90,16 @@ impl Page {
             .position(reaches)
             .map_or(items.len(), |last| last + 1)
     }
+
+    /// Leaves what stands behind the first tasks to the next page, if there is something: for whoever has no room for all of
+    /// them. The first task stays in any case, so that somebody who follows the pages gets on.
+    pub fn cut_behind(&mut self, count: usize, key: SortKey) {
+        let count = count.max(1);
+        if count < self.items.len() {
+            self.items.truncate(count);
+            self.next = self.items.last().map(|task| Cursor::behind(task, key));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +159,40 @@ mod tests {
         assert_eq!(page.next, Some(Cursor::behind(last, SortKey::CreatedAt)));
         let all = page_of(500, tasks[..page.items.len()].to_vec());
         assert_eq!((all.items.len(), all.next), (page.items.len(), None));
+    }
+
+    #[test]
+    fn a_page_that_is_cut_leads_on_from_its_new_last_task() {
+        for (limit, count) in [(5, 4), (4, 4), (3, 4)] {
+            let tasks = tasks(count);
+            for key in SortKey::ALL {
+                let mut page = page_of(limit, tasks.clone());
+                page.cut_behind(2, key);
+                assert_eq!(page.items, tasks[..2]);
+                assert_eq!(page.next, Some(Cursor::behind(&tasks[1], key)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_with_room_for_all_of_its_tasks_stays_as_it_is() {
+        for (limit, count) in [(3, 3), (3, 4), (3, 0)] {
+            let whole = page_of(limit, tasks(count));
+            for room in [3, 4, usize::MAX] {
+                let mut page = whole.clone();
+                page.cut_behind(room, SortKey::CreatedAt);
+                assert_eq!(page, whole);
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_never_empties_a_page() {
+        let tasks = tasks(2);
+        let mut page = page_of(2, tasks.clone());
+        page.cut_behind(0, SortKey::CreatedAt);
+        assert_eq!(page.items, tasks[..1]);
+        assert_eq!(page.next, Some(Cursor::behind(&tasks[0], SortKey::CreatedAt)));
     }
 
     #[test]

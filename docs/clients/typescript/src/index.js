@@ -232,7 +232,7 @@ export function fieldErrors(problem, text = ({ msg }) => msg) {
  * All tasks, page after page; the next page is fetched when its first task is asked for.
  *
  * @param {TaskApi} api
- * @param {ListQuery} [query] `limit` is the size of a page.
+ * @param {ListQuery} [query] `limit` is the most that a page holds.
  * @returns {AsyncGenerator<Task, void, undefined>}
  * @throws {ProblemError}
  */

@@ -444,7 +444,7 @@ export interface components {
          * @description What went wrong. A code never changes its name or its status.
          * @enum {string}
          */
-        ProblemCode: "header_invalid" | "token_missing" | "token_invalid" | "token_expired" | "task_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "version_mismatch" | "body_too_large" | "unsupported_media_type" | "validation_error" | "idempotency_key_reused" | "filter_required" | "precondition_required" | "rate_limited" | "internal_error" | "pool_exhausted" | "database_unavailable" | "keys_unavailable" | "timeout" | "shutting_down";
+        ProblemCode: "header_invalid" | "token_missing" | "token_invalid" | "token_expired" | "task_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "version_mismatch" | "body_too_large" | "unsupported_media_type" | "validation_error" | "idempotency_key_reused" | "filter_required" | "precondition_required" | "rate_limited" | "internal_error" | "pool_exhausted" | "overloaded" | "database_unavailable" | "keys_unavailable" | "timeout" | "shutting_down";
         /** @description What answers here, and where it is described. */
         Service: {
             name: string;
@@ -681,6 +681,7 @@ export interface components {
         };
         /**
          * @description - `keys_unavailable`: The keys that verify tokens cannot be reached. Try again shortly.
+         *     - `overloaded`: Too many answers wait to be read. Read those that you have asked for, then try again.
          *     - `timeout`: The request took too long. Try again shortly.
          */
         KeysUnavailable: {
@@ -790,6 +791,7 @@ export interface components {
         };
         /**
          * @description - `pool_exhausted`: Too many requests are waiting for the database. Try again shortly.
+         *     - `overloaded`: Too many answers wait to be read. Read those that you have asked for, then try again.
          *     - `database_unavailable`: The database cannot be reached. Try again shortly.
          *     - `keys_unavailable`: The keys that verify tokens cannot be reached. Try again shortly.
          *     - `timeout`: The request took too long. Try again shortly.

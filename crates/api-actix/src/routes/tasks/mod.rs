@@ -1,12 +1,15 @@
 //! `/api/tasks`: each handler reads, calls one use case, renders. What is read and written stands in the files beside.
 
 pub(crate) mod body;
+mod page;
 pub(crate) mod parameters;
+mod turns;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
+use actix_web::http::Method;
 use actix_web::http::header::{self, ContentType, HeaderMap, HeaderName};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use domain::identity::Caller;
@@ -22,10 +25,8 @@ use crate::json_object::JsonObject;
 use crate::preconditions::{if_match, if_none_match_names};
 use crate::problem::{Code, Problem};
 use body::{DeletedBody, Empty, SummaryBody, TaskBody, new_task, task_change};
+use page::ROOM_FOR_A_TASK;
 use parameters::{ListParameters, statuses_to_delete};
-
-/// What a task of ordinary length takes as JSON, in bytes.
-const ROOM_FOR_A_TASK: usize = 384;
 
 const X_NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 const X_PAGE_LIMIT: HeaderName = HeaderName::from_static("x-page-limit");
@@ -56,6 +57,7 @@ pub(crate) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let parameters = ListParameters::read(request.query_string(), &caller.owner)?;
+    let _turn = turns::turn_of(&caller.owner).await;
     let total = parameters
         .count_exactly
         .then(|| app.tasks.count(&caller, parameters.query.filter()));
@@ -65,8 +67,9 @@ pub(crate) async fn list(
         OptionFuture::from(total),
     )
     .await;
-    let (page, total) = (page?, total.transpose()?);
-    Ok(page_answer(&request, &parameters, &caller, &page, total))
+    let (mut page, total) = (page?, total.transpose()?);
+    page::cut(&mut page, parameters.query.sort().key);
+    page_answer(&app, &request, &parameters, &caller, &page, total)
 }
 
 /// `DELETE /api/tasks?status=…`
@@ -104,6 +107,8 @@ pub(crate) async fn get(
             .insert_header((header::ETAG, etag::of(task.version())))
             .finish());
     }
+    // Once more, as for a page.
+    app.policy.unsent.check(&caller.owner)?;
     Ok(task_answer(&mut HttpResponse::Ok(), &task))
 }
 
@@ -204,12 +209,13 @@ fn task_answer(answer: &mut HttpResponseBuilder, task: &Task) -> HttpResponse {
 
 /// A page as a bare array; how to go on stands in the headers (RFC 8288).
 fn page_answer(
+    app: &App,
     request: &HttpRequest,
     parameters: &ListParameters,
     caller: &Caller,
     page: &Page,
     total: Option<u64>,
-) -> HttpResponse {
+) -> Result<HttpResponse, Problem> {
     let query = &parameters.query;
     let list = List {
         owner: &caller.owner,
@@ -239,25 +245,15 @@ fn page_answer(
         }
     }
     if is_known {
-        answer.finish()
-    } else {
-        answer
-            .insert_header(ContentType::json())
-            .body(json_array(&page.items))
+        return Ok(answer.finish());
     }
-}
-
-fn json_array(tasks: &[Task]) -> Vec<u8> {
-    let mut json = Vec::with_capacity(2 + tasks.len() * ROOM_FOR_A_TASK);
-    json.push(b'[');
-    for task in tasks {
-        if json.len() > 1 {
-            json.push(b',');
-        }
-        TaskBody::from(task).write_to(&mut json);
+    answer.insert_header(ContentType::json());
+    if *request.method() == Method::HEAD {
+        return Ok(answer.finish());
     }
-    json.push(b']');
-    json
+    // Once more: others may have been let in at the same time, when nothing was made yet.
+    app.policy.unsent.check(&caller.owner)?;
+    Ok(answer.body(page::json_array(&page.items)))
 }
 
 /// Paths without a host, so that they hold under every name of the server. Below a path of a proxy's own they hold only if

@@ -1,0 +1,238 @@
+//! Whoever does not read what they ask for takes neither the memory nor the service from others.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use api_actix::policy::Policy;
+use api_actix::unsent::Unsent;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Api, Binary, Parts, Storage, TaskApi, User, token_for};
+
+const MIB: usize = 1 << 20;
+
+/// An API whose answers may hold so much, and what they hold.
+fn with_room_for(bytes: usize) -> (Api, Unsent) {
+    let unsent = Unsent::limited_to(bytes);
+    let policy = Policy {
+        unsent: unsent.clone(),
+        ..Policy::default()
+    };
+    let api = Api::serving(Parts {
+        policy,
+        ..Parts::default()
+    });
+    (api, unsent)
+}
+
+/// Tasks that take 60 KB each as JSON: the eighteenth fills a page.
+async fn has_long_tasks(user: &User, count: usize) {
+    let task = json!({ "title": "long", "description": "\u{1}".repeat(10_000) });
+    for _ in 0..count {
+        assert_eq!(user.post("/api/tasks", &task).await.status, 201);
+    }
+}
+
+/// A connection on which the user asks for so many pages and reads nothing.
+fn unread(api: &Api, user: &str, pages: usize, lines: &str) -> TcpStream {
+    let address = api.url().strip_prefix("http://").expect("an HTTP address");
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let token = token_for(user);
+    let head = "GET /api/tasks?limit=500 HTTP/1.1\r\nHost: api\r\n";
+    let request = format!("{head}Authorization: Bearer {token}\r\n{lines}\r\n");
+    // The server may stop reading.
+    stream
+        .set_nonblocking(true)
+        .expect("a stream that does not block");
+    let _ = stream.write(request.repeat(pages).as_bytes());
+    stream
+}
+
+/// Waits until this holds.
+async fn becomes(what: &str, holds: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "{what} does not become true");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn assert_is_overloaded(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.problem(), "overloaded");
+    assert_eq!(answer.header("retry-after"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_does_not_read_is_refused_more_and_nobody_else() {
+    let (api, unsent) = with_room_for(4 * MIB);
+    let (alice, bob) = (api.user("alice"), api.user("bob"));
+    has_long_tasks(&alice, 18).await;
+    bob.has_task("His").await;
+    let task = alice.get("/api/tasks?limit=1").await.json();
+    let task = format!("/api/tasks/{}", task[0]["id"].as_str().expect("an id"));
+    let streams: Vec<_> = (0..20).map(|_| unread(&api, "alice", 12, "")).collect();
+    becomes("alice's share is used", async || unsent.figures().bytes >= MIB).await;
+    for path in [
+        "/api/tasks",
+        "/api/tasks?limit=1",
+        "/api/tasks/summary",
+        "/api/me",
+        &task,
+    ] {
+        assert_is_overloaded(&alice.get(path).await);
+        assert_eq!(
+            Answer::to(alice.request(Method::HEAD, path)).await.status,
+            503,
+            "{path}"
+        );
+    }
+    // What she changes is changed, and nobody else notices anything.
+    assert_eq!(alice.put(&task, &json!({ "title": "x" })).await.status, 200);
+    assert_eq!(
+        bob.get("/api/tasks").await.json().as_array().map(Vec::len),
+        Some(1)
+    );
+    for path in ["/livez", "/health", "/readyz"] {
+        assert_eq!(api.anonymous().get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(api.bearer("a.b.c").get("/api/tasks").await.status, 401);
+    // Two workers may be making a page each when the share is used up.
+    assert!(unsent.figures().bytes < 4 * MIB, "{unsent:?}");
+    assert!(unsent.figures().refused >= 10, "{unsent:?}");
+    drop(streams);
+    becomes("everything is released", async || unsent.figures().bytes == 0).await;
+    assert_eq!(alice.get("/api/tasks?limit=1").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_everything_is_used_every_read_is_refused_and_nothing_else() {
+    let (api, unsent) = with_room_for(4 * MIB);
+    let mut streams = Vec::new();
+    for user in ["a", "b", "c", "d"] {
+        has_long_tasks(&api.user(user), 18).await;
+        streams.extend((0..10).map(|_| unread(&api, user, 12, "")));
+    }
+    becomes("everything is used", async || unsent.figures().bytes >= 4 * MIB).await;
+    let erin = api.user("erin");
+    assert_is_overloaded(&erin.get("/api/tasks").await);
+    assert_eq!(
+        erin.post("/api/tasks", &json!({ "title": "x" })).await.status,
+        201
+    );
+    assert_eq!(api.anonymous().get("/readyz").await.status, 200);
+    drop(streams);
+    becomes("everything is released", async || unsent.figures().bytes == 0).await;
+    assert_eq!(erin.get("/api/tasks").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_counts_no_more() {
+    let (api, unsent) = with_room_for(4 * MIB);
+    let alice = api.user("alice");
+    has_long_tasks(&alice, 18).await;
+    for coding in ["identity", "gzip", "br", "deflate"] {
+        for _ in 0..8 {
+            let request = alice
+                .request(Method::GET, "/api/tasks")
+                .header("Accept-Encoding", coding);
+            let response = request.send().await.expect("an answer");
+            assert_eq!(response.status(), 200);
+            let is_plain = coding == "identity";
+            assert_eq!(response.headers().get("content-encoding").is_none(), is_plain);
+            assert_eq!(response.headers().get("content-length").is_some(), is_plain);
+            let bytes = response.bytes().await.expect("a body");
+            if is_plain {
+                let tasks: Vec<Value> = serde_json::from_slice(&bytes).expect("JSON");
+                assert_eq!(tasks.len(), 18);
+            }
+        }
+        becomes("everything is released", async || unsent.figures().bytes == 0).await;
+    }
+    assert_eq!(unsent.figures().refused, 0);
+}
+
+/// The most memory that the process has ever had in RAM, in bytes.
+#[cfg(target_os = "linux")]
+fn peak_memory(binary: &Binary) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", binary.id())).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    kib.and_then(|kib| kib.parse::<usize>().ok()).expect("a number") << 10
+}
+
+#[cfg(target_os = "linux")]
+async fn on_sqlite() -> (Binary, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
+    (TaskApi::serve_on(&url).start().await, folder)
+}
+
+/// Two hundred connections that ask for the largest pages there are and read nothing, with and without a coding.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_connections_that_do_not_read_leave_the_process_below_150_mib() {
+    let (binary, _folder) = on_sqlite().await;
+    let api = binary.api(Storage::Sqlite);
+    let mallory = api.user("mallory");
+    let task = json!({ "title": "long", "description": "\u{1F95B}".repeat(10_000) });
+    for _ in 0..500 {
+        assert_eq!(mallory.post("/api/tasks", &task).await.status, 201);
+    }
+    for lines in ["", "Accept-Encoding: br\r\n"] {
+        // One page each fits into the buffers of the operating system; what comes behind them does not.
+        let streams: Vec<_> = (0..200).map(|_| unread(&api, "mallory", 10, lines)).collect();
+        let started = Instant::now();
+        let mut answered = 0;
+        while started.elapsed() < Duration::from_secs(6) {
+            assert_eq!(api.user("bob").get("/api/me").await.status, 200);
+            assert_eq!(api.anonymous().get("/livez").await.status, 200);
+            answered += 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(streams);
+        let peak = peak_memory(&binary) / MIB;
+        println!("{lines:?}: at most {peak} MiB; others were answered {answered} times meanwhile");
+        assert!(peak < 150, "{peak} MiB");
+    }
+}
+
+/// Short requests whose answers are longer and have no body to wait for: actix makes them as fast as it can read.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_requests_whose_answers_nobody_reads_stays_in_the_network() {
+    let (binary, _folder) = on_sqlite().await;
+    let api = binary.api(Storage::Sqlite);
+    let address = api
+        .url()
+        .strip_prefix("http://")
+        .expect("an HTTP address")
+        .to_owned();
+    let flood = tokio::task::spawn_blocking(move || {
+        let part = "OPTIONS /livez HTTP/1.1\r\nHost:\r\n\r\n".repeat(2_000);
+        let mut streams: Vec<_> = (0..8)
+            .map(|_| {
+                let stream = TcpStream::connect(&address).expect("a connection");
+                stream
+                    .set_nonblocking(true)
+                    .expect("a stream that does not block");
+                stream
+            })
+            .collect();
+        let started = Instant::now();
+        let mut sent = 0;
+        while started.elapsed() < Duration::from_secs(5) {
+            for stream in &mut streams {
+                sent += stream.write(part.as_bytes()).unwrap_or(0);
+            }
+        }
+        sent
+    });
+    let sent = flood.await.expect("a flood") / MIB;
+    let peak = peak_memory(&binary) / MIB;
+    println!("{sent} MiB of requests: at most {peak} MiB");
+    assert!(peak < 80, "{peak} MiB after {sent} MiB of requests");
+    assert_eq!(api.anonymous().get("/livez").await.status, 200);
+}
