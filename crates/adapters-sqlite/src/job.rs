@@ -9,6 +9,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::error::{JobError, SharedError, repository_error};
+use crate::queue::Turn;
 use crate::wanted::Wanted;
 
 /// What a thread sees of a piece of work, whatever its answer is.
@@ -21,8 +22,8 @@ pub(crate) trait Job: Send {
     /// Does the work and keeps the answer.
     fn run(&mut self, connection: &mut SqliteConnection) -> Ran;
 
-    /// Gives the kept answer to the caller.
-    fn answer(self: Box<Self>);
+    /// Gives the kept answer to the caller, with a turn that ends when the caller has taken it.
+    fn answer(self: Box<Self>, turn: Option<Turn>);
 
     /// Gives the caller this error in place of any answer.
     fn fail(self: Box<Self>, error: &SharedError);
@@ -41,7 +42,7 @@ pub(crate) enum Ran {
 }
 
 /// What the caller waits for.
-pub(crate) type Answer<T> = oneshot::Receiver<Result<T, RepositoryError>>;
+pub(crate) type Answer<T> = oneshot::Receiver<(Result<T, RepositoryError>, Option<Turn>)>;
 
 /// Makes a job of some work, and the receiver of its answer.
 #[cfg(test)]
@@ -72,7 +73,7 @@ where
 struct Ticket<W, T> {
     work: Option<W>,
     kept: Option<Result<T, RepositoryError>>,
-    caller: oneshot::Sender<Result<T, RepositoryError>>,
+    caller: oneshot::Sender<(Result<T, RepositoryError>, Option<Turn>)>,
     wanted: Wanted,
 }
 
@@ -111,19 +112,19 @@ where
         ran
     }
 
-    fn answer(self: Box<Self>) {
+    fn answer(self: Box<Self>, turn: Option<Turn>) {
         if let Some(answer) = self.kept {
             // A caller who has stopped waiting misses nothing.
-            drop(self.caller.send(answer));
+            drop(self.caller.send((answer, turn)));
         }
     }
 
     fn fail(self: Box<Self>, error: &SharedError) {
-        drop(self.caller.send(Err(repository_error(error))));
+        drop(self.caller.send((Err(repository_error(error)), None)));
     }
 
     fn refuse(self: Box<Self>) {
-        drop(self.caller.send(Err(RepositoryError::Busy)));
+        drop(self.caller.send((Err(RepositoryError::Busy), None)));
     }
 }
 
@@ -141,8 +142,8 @@ mod tests {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
         let (mut job, mut answer) = job::<(), _>(|_| panic!("a bug"));
         assert!(matches!(job.run(&mut connection), Ran::Badly(None)));
-        job.answer();
-        let answer = answer.try_recv().unwrap();
+        job.answer(None);
+        let (answer, _) = answer.try_recv().unwrap();
         assert!(
             matches!(answer, Err(RepositoryError::Unexpected(_))),
             "{answer:?}"

@@ -70,7 +70,7 @@ impl Lanes {
         let (job, answer) = job_for(waiting.0.clone(), work);
         let _place = self.queue.push(lane, owner, job)?;
         match tokio::time::timeout(self.call_timeout, answer).await {
-            Ok(Ok(outcome)) => outcome,
+            Ok(Ok((outcome, _turn))) => outcome,
             Ok(Err(_forgotten)) => Err(RepositoryError::Unavailable(Box::new(Closed))),
             Err(elapsed) => {
                 self.queue.count_timeout(lane);

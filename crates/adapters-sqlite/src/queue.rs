@@ -42,6 +42,10 @@ impl Lane {
     }
 }
 
+/// How many short reads may be under way, those included whose answer the caller has not taken yet. The readers work on
+/// fewer at a time.
+const READS: u32 = 64;
+
 /// Jobs that wait, or are being done. Callers never wait to enter it; threads wait for jobs.
 pub(crate) struct Queue {
     jobs: Mutex<Jobs>,
@@ -67,6 +71,9 @@ struct Jobs {
     is_closed_to_writer: bool,
 }
 
+/// What a job uses: a unit of a lane, for a user. None for the jobs of no user.
+type Use = Option<(LaneId, Owner)>;
+
 struct Waiting {
     lane: LaneId,
     owner: Owner,
@@ -80,7 +87,10 @@ impl Queue {
         let units = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).max(1);
         let mut fair = FairQueue::new(capacity);
         let jobs = Jobs {
-            read: fair.add_lane(LaneLimits::shared(units(readers))),
+            read: fair.add_lane(LaneLimits {
+                units: READS,
+                units_per_owner: READS / 4,
+            }),
             scan: fair.add_lane(LaneLimits {
                 units: units(readers.saturating_sub(1)),
                 units_per_owner: units(readers.saturating_sub(1) / 2),
@@ -118,7 +128,7 @@ impl Queue {
 
     /// How one side is used.
     pub(crate) fn stats(&self, side: Side) -> LaneStats {
-        let jobs = self.lock();
+        let jobs = self.jobs();
         let (connections, waiting) = match side {
             Side::Readers => (
                 jobs.readers,
@@ -140,7 +150,7 @@ impl Queue {
 
     /// How many jobs of users wait or are being done, and how many may.
     pub(crate) fn in_flight(&self) -> (usize, usize) {
-        let jobs = self.lock();
+        let jobs = self.jobs();
         (jobs.fair.entered(), jobs.fair.capacity())
     }
 
@@ -155,7 +165,7 @@ impl Queue {
         owner: Option<&Owner>,
         job: Box<dyn Job>,
     ) -> Result<Place, RepositoryError> {
-        let mut jobs = self.lock();
+        let mut jobs = self.jobs();
         let (is_closed, id) = match lane {
             Lane::Read => (jobs.is_closed_to_readers, jobs.read),
             Lane::Scan => (jobs.is_closed_to_readers, jobs.scan),
@@ -204,7 +214,7 @@ impl Queue {
 
     /// Lets no job in any more. Those that wait are still done.
     pub(crate) fn close(&self) {
-        let mut jobs = self.lock();
+        let mut jobs = self.jobs();
         jobs.is_closed_to_readers = true;
         jobs.is_closed_to_writer = true;
         drop(jobs);
@@ -214,7 +224,7 @@ impl Queue {
 
     /// The right to serve the queue, for one thread.
     pub(crate) fn worker(self: &Arc<Self>, side: Side) -> Worker {
-        let mut jobs = self.lock();
+        let mut jobs = self.jobs();
         match side {
             Side::Readers => jobs.readers += 1,
             Side::Writer => jobs.writers += 1,
@@ -226,19 +236,19 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Jobs> {
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Jobs {
-    fn next(&mut self, side: Side) -> Option<Taken> {
+    fn next(&mut self, side: Side) -> Option<(Box<dyn Job>, Use)> {
         let unowned = match side {
             Side::Readers => self.unowned_reads.pop_front(),
             Side::Writer => self.unowned_writes.pop_front(),
         };
         if let Some(job) = unowned {
-            return Some(Taken { job, of: None });
+            return Some((job, None));
         }
         let Waiting { lane, owner, job } = match side {
             Side::Writer => self.fair.next(self.write),
@@ -252,10 +262,7 @@ impl Jobs {
                 lanes.into_iter().find_map(|lane| self.fair.next(lane))
             }
         }?;
-        Some(Taken {
-            job,
-            of: Some((lane, owner)),
-        })
+        Some((job, Some((lane, owner))))
     }
 
     fn is_closed_to(&self, side: Side) -> bool {
@@ -302,28 +309,44 @@ pub(crate) struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(ticket) = &self.ticket {
-            let mut jobs = self.queue.lock();
+            let mut jobs = self.queue.jobs();
             jobs.fair.withdraw(ticket);
             jobs.fair.leave();
         }
     }
 }
 
-/// A job that a thread has taken; it MUST be handed back when it is done.
+/// A job that a thread has taken.
 pub(crate) struct Taken {
     pub(crate) job: Box<dyn Job>,
-    of: Option<(LaneId, Owner)>,
+    pub(crate) turn: Turn,
 }
 
-impl Taken {
-    /// The job, and what is to be handed back when it is done.
-    pub(crate) fn into_parts(self) -> (Box<dyn Job>, Turn) {
-        (self.job, Turn(self.of))
+/// The right of a job to its lane. It ends when the caller has taken the answer, so that answers, which may be large, do not
+/// pile up before a caller who is slower than the database.
+pub(crate) struct Turn {
+    queue: Arc<Queue>,
+    of: Use,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some((lane, owner)) = self.of.take() else {
+            return;
+        };
+        let mut jobs = self.queue.jobs();
+        jobs.fair.give_back(lane, &owner, 1);
+        let (reads_wait, writes_wait) = (jobs.has_waiting(Side::Readers), jobs.has_waiting(Side::Writer));
+        drop(jobs);
+        // It may have been the only thing that one of them waited for.
+        if reads_wait {
+            self.queue.for_readers.notify_one();
+        }
+        if writes_wait {
+            self.queue.for_writer.notify_one();
+        }
     }
 }
-
-/// The right of a job to its thread.
-pub(crate) struct Turn(Option<(LaneId, Owner)>);
 
 /// A thread that serves the queue. When the last one of its side goes, for whatever reason, the queue is closed to that
 /// side and those that still wait are sent away: better an error at once than one after the time limit.
@@ -339,9 +362,16 @@ impl Worker {
             Side::Readers => &self.queue.for_readers,
             Side::Writer => &self.queue.for_writer,
         };
-        let mut jobs = self.queue.lock();
+        let mut jobs = self.queue.jobs();
         loop {
-            let taken: Vec<_> = std::iter::from_fn(|| jobs.next(self.side)).take(most).collect();
+            let next = std::iter::from_fn(|| jobs.next(self.side)).take(most);
+            let taken: Vec<_> = next
+                .map(|(job, of)| {
+                    let queue = Arc::clone(&self.queue);
+                    let turn = Turn { queue, of };
+                    Taken { job, turn }
+                })
+                .collect();
             if !taken.is_empty() {
                 return Some(taken);
             }
@@ -351,30 +381,11 @@ impl Worker {
             jobs = condition.wait(jobs).unwrap_or_else(PoisonError::into_inner);
         }
     }
-
-    /// Hands back what jobs that are done have used.
-    pub(crate) fn hand_back(&self, turns: impl IntoIterator<Item = Turn>) {
-        let mut jobs = self.queue.lock();
-        for Turn(of) in turns {
-            if let Some((lane, owner)) = of {
-                jobs.fair.give_back(lane, &owner, 1);
-            }
-        }
-        let wakes = jobs.has_waiting(self.side) || jobs.is_closed_to(self.side);
-        drop(jobs);
-        // A scan may wait for this one's end while another reader sleeps.
-        if wakes {
-            match self.side {
-                Side::Readers => self.queue.for_readers.notify_all(),
-                Side::Writer => {}
-            }
-        }
-    }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let mut jobs = self.queue.lock();
+        let mut jobs = self.queue.jobs();
         let left = match self.side {
             Side::Readers => {
                 jobs.readers -= 1;
@@ -420,7 +431,7 @@ mod tests {
     fn owners_of(taken: &[Taken]) -> Vec<&str> {
         taken
             .iter()
-            .map(|taken| taken.of.as_ref().map_or("", |(_, owner)| owner.as_str()))
+            .map(|taken| taken.turn.of.as_ref().map_or("", |(_, owner)| owner.as_str()))
             .collect()
     }
 
@@ -449,7 +460,7 @@ mod tests {
             .collect();
         let _bobs = push(&queue, Lane::Read, &bob).unwrap();
         let (_place, mut newest) = places.pop().unwrap();
-        assert!(matches!(newest.try_recv(), Ok(Err(RepositoryError::Busy))));
+        assert!(matches!(newest.try_recv(), Ok((Err(RepositoryError::Busy), _))));
     }
 
     #[test]
@@ -473,7 +484,7 @@ mod tests {
         let _read = push(&queue, Lane::Read, &an_owner()).unwrap();
         let read = worker.next(9).unwrap();
         assert_eq!(read.len(), 1);
-        worker.hand_back(scan.into_iter().map(|taken| taken.into_parts().1));
+        drop(scan);
         assert_eq!(worker.next(9).unwrap().len(), 1, "the next scan");
     }
 
@@ -535,9 +546,9 @@ mod tests {
         let (first, last) = (queue.worker(Side::Readers), queue.worker(Side::Readers));
         let (_place, mut answer) = push(&queue, Lane::Read, &an_owner()).unwrap();
         drop(first);
-        assert_eq!(answer.try_recv().unwrap_err(), TryRecvError::Empty);
+        assert_eq!(answer.try_recv().err(), Some(TryRecvError::Empty));
         drop(last);
-        assert_eq!(answer.try_recv().unwrap_err(), TryRecvError::Closed);
+        assert_eq!(answer.try_recv().err(), Some(TryRecvError::Closed));
         assert!(matches!(
             push(&queue, Lane::Read, &an_owner()).map(drop),
             Err(RepositoryError::Unavailable(_))

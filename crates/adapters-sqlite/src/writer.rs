@@ -39,21 +39,21 @@ impl Writer {
     /// Serves writes until the line is closed, and hands the connection back, if there is one.
     pub(crate) fn serve(mut self, worker: &Worker) -> Option<SqliteConnection> {
         while let Some(taken) = worker.next(MOST_PER_COMMIT) {
-            let (mut group, turns): (Vec<_>, Vec<_>) = taken.into_iter().map(Taken::into_parts).unzip();
-            // Nobody waits for an answer: then nobody has to wait for the lock either.
+            let (mut group, turns): (Vec<_>, Vec<_>) =
+                taken.into_iter().map(|Taken { job, turn }| (job, turn)).unzip();
+            // No caller waits for an answer: then none has to wait for the lock either.
             group.retain(|job| job.is_wanted());
             if group.is_empty() {
-                worker.hand_back(turns);
                 continue;
             }
             let committed = self.commit_together(&mut group);
             if let Err(error) = &committed {
                 self.recover_from(error);
             }
-            worker.hand_back(turns);
+            drop(turns);
             for job in group {
                 match &committed {
-                    Ok(()) => job.answer(),
+                    Ok(()) => job.answer(None),
                     Err(error) => job.fail(error),
                 }
             }
@@ -172,7 +172,7 @@ mod tests {
                 .zip(groups)
                 .map(|(waiting, group)| {
                     let waiting = waiting.into_iter().take(group.len());
-                    waiting.map(|mut answer| answer.try_recv().unwrap()).collect()
+                    waiting.map(|mut answer| answer.try_recv().unwrap().0).collect()
                 })
                 .collect()
         }
@@ -265,9 +265,9 @@ mod tests {
         writer.commit_together(&mut group).unwrap();
         assert!(answer.try_recv().is_err());
         for job in group {
-            job.answer();
+            job.answer(None);
         }
-        assert!(matches!(answer.try_recv(), Ok(Ok(()))));
+        assert!(matches!(answer.try_recv(), Ok((Ok(()), _))));
     }
 
     #[test]

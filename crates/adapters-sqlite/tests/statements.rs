@@ -223,7 +223,7 @@ async fn statements_are_prepared_once_name_the_owner_and_use_a_key() {
     let path = fixture.path.to_str().expect("a path in UTF-8");
     let mut connection = SqliteConnection::establish(path).expect("a connection");
     fold_utils::register_impl(&mut connection, |text: Option<String>| text).expect("a function");
-    is_wanted_utils::register_nondeterministic_impl(&mut connection, || true).expect("a function");
+    is_wanted_utils::register_nondeterministic_impl(&connection, || true).expect("a function");
     let mut plans = BTreeSet::new();
     for sql in &run {
         assert!(prepared.contains(sql), "never cached: {sql}");

@@ -3,7 +3,6 @@
 pub(crate) mod body;
 mod page;
 pub(crate) mod parameters;
-mod turns;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -57,7 +56,6 @@ pub(crate) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let parameters = ListParameters::read(request.query_string(), &caller.owner)?;
-    let _turn = turns::turn_of(&caller.owner).await;
     let total = parameters
         .count_exactly
         .then(|| app.tasks.count(&caller, parameters.query.filter()));
