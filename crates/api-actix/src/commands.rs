@@ -74,6 +74,12 @@ impl Cli {
     /// # Errors
     /// Why it could not be done.
     pub async fn run(self) -> Result<(), Failure> {
+        let outcome = self.carry_out().await;
+        telemetry::flush();
+        outcome
+    }
+
+    async fn carry_out(self) -> Result<(), Failure> {
         // Not before a command wants settings: the others work wherever they are started.
         let source = Source::of_process;
         match self.command.unwrap_or(Command::Serve) {

@@ -1,6 +1,7 @@
 //! `task-api dev`: everything that a front-end developer needs, from nothing.
 
 use std::io;
+use std::thread;
 use std::time::Duration;
 
 use domain::identity::Owner;
@@ -52,8 +53,20 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     };
     unknown::log_warnings(source);
     let server = Running::start(config, log_level).await?;
-    print(&welcome(server.url(), &token, &keys))?;
+    greet(welcome(server.url(), &token, &keys));
     server.run().await
+}
+
+/// Prints, without waiting for whoever reads it: the server is useful without.
+fn greet(welcome: String) {
+    let printing = move || {
+        if let Err(failure) = print(&welcome) {
+            tracing::warn!("the greeting with the token is lost: {}", failure.message());
+        }
+    };
+    if let Err(error) = thread::Builder::new().spawn(printing) {
+        tracing::warn!(%error, "the greeting with the token is lost");
+    }
 }
 
 fn cannot_use(folder: &DevFolder, error: &io::Error) -> Failure {

@@ -17,8 +17,8 @@
 //!
 //! [`observe`] records what happens to requests on their way. At start [`commands`] reads [`config`] ([`policy`] and
 //! [`time_limits`] are what it says about requests), `backend` opens the database, `wiring` puts everything together into
-//! the [`app`] of each worker, [`server`] listens, `admin` beside it, and `running` is both; `telemetry` logs, [`system`]
-//! tells the time. The other commands have files of their own: `dev` and `token` (which share the secret in
+//! the [`app`] of each worker, [`server`] listens, `admin` beside it, and `running` is both; `telemetry` logs (`log_line`,
+//! `log_buffer`), [`system`] tells the time. The other commands have files of their own: `dev` and `token` (which share the secret in
 //! `dev_folder`), `check_config`, `healthcheck`, and over what is stored (`archive`) `copy` and `user_data`. What a
 //! command prints goes through `output`; one that does not succeed ends with a `failure`.
 //!
@@ -57,6 +57,8 @@ mod framing;
 mod healthcheck;
 mod idempotency;
 mod json_object;
+mod log_buffer;
+mod log_line;
 mod net;
 pub mod observe;
 pub mod openapi;
