@@ -39,6 +39,21 @@ impl LogLevel {
     /// # Errors
     /// The text says nothing of the kind.
     pub(crate) fn parse(text: &str) -> Result<EnvFilter, InvalidLogLevel> {
+        // A word alone would be a target of which everything is logged, and then nothing else is: `warning`.
+        let is_meant = |directive: &str| match directive.rsplit_once('=') {
+            // The fields of a span have values too.
+            Some(_) if directive.ends_with(']') => true,
+            Some((_, level)) => is_level(level),
+            None => is_level(directive),
+        };
+        let directives = text
+            .split(',')
+            .map(str::trim)
+            .filter(|directive| !directive.is_empty());
+        let mut directives = directives.peekable();
+        if directives.peek().is_none() || !directives.all(is_meant) {
+            return Err(InvalidLogLevel);
+        }
         EnvFilter::try_new(text).map_err(|_| InvalidLogLevel)
     }
 
@@ -57,6 +72,12 @@ impl fmt::Display for LogLevel {
             .unwrap_or_default()
             .fmt(f)
     }
+}
+
+fn is_level(word: &str) -> bool {
+    ["off", "error", "warn", "info", "debug", "trace"]
+        .iter()
+        .any(|level| word.eq_ignore_ascii_case(level))
 }
 
 /// Starts logging. Call it once; later calls change nothing.
@@ -254,6 +275,37 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_before_it_silences_everything() {
+        for text in [
+            "warning",
+            "verbose",
+            "",
+            ",",
+            "info,api_actix",
+            "api_actix=warning",
+            "api_actix=",
+            "info,x=y",
+            "INFO,audit=none",
+            "warn info",
+        ] {
+            assert_eq!(LogLevel::parse(text).map(drop), Err(InvalidLogLevel), "{text}");
+        }
+        for text in [
+            "warn",
+            "INFO",
+            "off",
+            "info,",
+            "info,audit=warn",
+            "info,adapters_postgres=debug",
+            "info,actix_http::h1=off",
+            "info,[request]=trace",
+            "info,[request{id=7}]",
+        ] {
+            assert!(LogLevel::parse(text).is_ok(), "{text}");
+        }
+    }
 
     /// What is logged before, during and after a request.
     async fn logged(format: LogFormat) -> Vec<String> {

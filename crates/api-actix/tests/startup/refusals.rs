@@ -152,6 +152,8 @@ fn every_other_setting_is_named_as_well_and_its_value_is_not_shown() {
         ("JWKS_TIMEOUT_MS", "7777777"),
         ("LOG_FORMAT", "yaml"),
         ("LOG_LEVEL", "chatty=chatty=chatty"),
+        ("LOG_LEVEL", "chatty"),
+        ("LOG_LEVEL", "info,audit=chatty"),
     ] {
         let (_folder, task_api) = sound();
         let line = GaveUp::refusal(&task_api.env(variable, value));
