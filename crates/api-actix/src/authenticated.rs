@@ -10,11 +10,11 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 use domain::identity::{AuthError, Caller, Refusal, RefusalReason};
 
 use crate::app::App;
-use crate::problem::{Code, Problem, unauthorized};
+use crate::problem::{self, Code, Problem, unauthorized};
 use crate::request_context::RequestContext;
 
 /// Lets a request pass if its token proves who is asking, and remembers who.
@@ -30,11 +30,7 @@ pub(crate) async fn authenticate<B: MessageBody + 'static>(
             request.extensions_mut().insert(caller);
             next.call(request).await.map(ServiceResponse::map_into_left_body)
         }
-        Err(problem) => {
-            // Not `into_response`: that forgets the problem, and the edge could not render it.
-            let (request, _) = request.into_parts();
-            Ok(ServiceResponse::new(request, HttpResponse::from_error(problem)).map_into_right_body())
-        }
+        Err(problem) => Ok(problem::refused(request, problem)),
     }
 }
 

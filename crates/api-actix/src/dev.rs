@@ -14,6 +14,7 @@ use crate::dev_folder::DevFolder;
 use crate::failure::Failure;
 use crate::observe::settings::ObserveConfig;
 use crate::output::print;
+use crate::own_host::OwnHost;
 use crate::policy::{Policy, Purpose};
 use crate::running::Running;
 use crate::telemetry;
@@ -37,8 +38,16 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     folder.make().map_err(|error| cannot_use(&folder, &error))?;
     let token = token_of_dev_user(&tokens)?;
     let keys = keys_of(&tokens, own_secret);
+    let http = HttpConfig::from_source(source)?;
+    let own_host = OwnHost::new(&http.host);
+    if !own_host.is_loopback() {
+        tracing::warn!(
+            host = http.host,
+            "HOST is no loopback address: whoever reaches this port gets the token of /docs"
+        );
+    }
     let config = Config {
-        http: HttpConfig::from_source(source)?,
+        http,
         database: DatabaseConfig::at(
             "DATABASE_URL",
             DatabaseLocation::Sqlite(folder.database_file()),
@@ -47,6 +56,7 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
         tokens,
         policy: Policy {
             docs_token: Some(token.clone().into()),
+            docs_host: Some(own_host),
             ..Policy::from_source(source, Purpose::Develop)?
         },
         observe: ObserveConfig::from_source(source)?,

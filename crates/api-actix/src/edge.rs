@@ -4,19 +4,21 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 
 use crate::app::App;
 use crate::compression::compressed;
+use crate::cors;
 use crate::framing;
 use crate::net::Unanswered;
 use crate::observe::UnderWay;
 use crate::problem::{Code, Problem};
 use crate::rate_limit::Standing;
 use crate::request_context::{RequestContext, X_REQUEST_ID};
+use crate::routes::docs;
 
 /// Wraps the whole application.
 ///
@@ -29,7 +31,8 @@ pub(crate) async fn edge(
     let context = RequestContext::of(&request);
     let under_way = UnderWay::new(&context);
     let answering = async {
-        if let Err(problem) = framing::check(&request) {
+        let sound = framing::check(&request).and_then(|()| cors::check(&request));
+        if let Err(problem) = sound {
             return Ok(request.into_response(with_common_headers(problem.render(&context), &context)));
         }
         hide_preflight_without_origin(&mut request);
@@ -79,6 +82,9 @@ fn finished<B: MessageBody + 'static>(
     if let Some(standing) = standing {
         standing.add_to(answer.headers_mut());
     }
+    if docs::is_below(request.path()) {
+        cors::take_from(answer.headers_mut());
+    }
     // actix would confirm an upgrade that does not happen; when the server stops, the next request should find another.
     if framing::wants_upgrade(&request) || is_shutting_down(&request) {
         answer.head_mut().set_connection_type(ConnectionType::Close);
@@ -103,12 +109,32 @@ fn answer_to_error<B>(response: &HttpResponse<B>, context: &RequestContext) -> H
         Some(problem) => problem.render(context),
         None => Problem::new(code_of(response.status())).render(context),
     };
+    let own: Vec<_> = answer.headers().keys().cloned().collect();
     for (name, value) in response.headers() {
-        if !answer.headers().contains_key(name) && name != header::CONTENT_ENCODING {
+        if !own.contains(name) && name != header::CONTENT_ENCODING {
             answer.headers_mut().append(name.clone(), value.clone());
         }
     }
     answer
+}
+
+/// Every answer depends on these; some depend on more, and say so already.
+fn add_to_vary(headers: &mut HeaderMap) {
+    let mut names = vec!["origin".to_owned(), "accept-encoding".to_owned()];
+    let mut text = "Origin, Accept-Encoding".to_owned();
+    let given: Vec<_> = headers.remove(header::VARY).collect();
+    let given = given.iter().filter_map(|value| value.to_str().ok());
+    for name in given.flat_map(|value| value.split(',')).map(str::trim) {
+        let plain = name.to_ascii_lowercase();
+        if !name.is_empty() && !names.contains(&plain) {
+            text = format!("{text}, {name}");
+            names.push(plain);
+        }
+    }
+    // Names of headers are fit for one.
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(header::VARY, value);
+    }
 }
 
 /// The methods that a resource takes; OPTIONS is one of them.
@@ -145,7 +171,7 @@ pub(crate) fn with_common_headers(mut answer: HttpResponse, context: &RequestCon
         let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    headers.insert(header::VARY, HeaderValue::from_static("Origin, Accept-Encoding"));
+    add_to_vary(headers);
     if !headers.contains_key(header::CACHE_CONTROL) {
         let is_own_data = status.is_success() || status == StatusCode::NOT_MODIFIED;
         let rule = if is_own_data {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `connection` | clients that keep us waiting are cut off |
 //! | `edge`, `framing`, `request_context`, `compression` | what HTTP forbids is refused; request id, common headers; on the way back every error becomes a problem document, and what is large is compressed |
-//! | [`cors`], `net` | other origins; a time limit, and a 500 instead of a panic |
+//! | [`cors`], [`own_host`], `net` | other origins, and other names of this server; a time limit, and a 500 instead of a panic |
 //! | `authenticated`, `client_address`, [`rate_limit`] | the token, before anything else under `/api`; then how often its user may ask |
 //! | [`routes`] | the table of paths, and the handlers: read, call one use case, render |
 //! | [`body`], `json_object`, `fields` | reading a body and the JSON object in it, collecting every field error |
@@ -63,6 +63,7 @@ mod net;
 pub mod observe;
 pub mod openapi;
 mod output;
+pub mod own_host;
 pub mod policy;
 mod preconditions;
 pub mod problem;

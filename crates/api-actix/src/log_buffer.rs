@@ -206,9 +206,9 @@ impl LogBuffer {
             let mut state = self.lock();
             state.under_way = later.len();
             if !goes_on {
-                these
-                    .iter()
-                    .for_each(|(_, kind)| self.count_lost(&mut state, *kind));
+                for (_, kind) in these {
+                    self.count_lost(&mut state, *kind);
+                }
             }
             drop(state);
             (bytes, ends, begin) = (later, rest, end);

@@ -54,6 +54,11 @@ pub(crate) fn text_line(mut bare: String, fields: &str) -> String {
 fn shortened(mut entry: Map<String, Value>) -> String {
     // Nobody logs lists and objects but libraries of spans.
     entry.retain(|_, value| !value.is_array() && !value.is_object());
+    for value in entry.values_mut() {
+        if let Value::String(text) = value {
+            cut(text, LONGEST);
+        }
+    }
     loop {
         let text = Value::Object(entry.clone()).to_string();
         let Some(excess) = (text.len() + 1).checked_sub(LONGEST + 1) else {

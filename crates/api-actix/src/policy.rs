@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use crate::client_address::TrustedProxies;
 use crate::config::{ConfigError, Source};
 use crate::cors::{AllowedOrigins, Origin};
+use crate::own_host::OwnHost;
 use crate::rate_limit::{Rate, RateLimits};
 use crate::time_limits::TimeLimits;
 
@@ -24,6 +25,8 @@ pub struct Policy {
     pub time_limits: TimeLimits,
     /// The token that the documentation signs requests with, for `task-api dev` only: whoever reaches the page has it.
     pub docs_token: Option<SecretString>,
+    /// The host under which the page with that token is served besides loopback names and addresses.
+    pub docs_host: Option<OwnHost>,
 }
 
 /// What the process is for.
@@ -57,6 +60,7 @@ impl Policy {
             trusted_proxies: TrustedProxies::new(networks),
             time_limits: TimeLimits::default(),
             docs_token: None,
+            docs_host: None,
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::observe::Observers;
+use crate::own_host::OwnHost;
 use crate::server::Server;
 use crate::telemetry::LogLevel;
 use crate::wiring::Wiring;
@@ -36,13 +37,16 @@ impl Running {
         let observers = Observers::new(&config.observe, info.kind)?;
         let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;
         let wiring = wiring.observed_by(observers.clone());
-        let desk = observers.metrics.clone().map(|metrics| Desk {
+        let admin_address = config.observe.admin_address;
+        let desk = observers.metrics.clone().zip(admin_address.as_ref());
+        let desk = desk.map(|(metrics, address)| Desk {
             metrics,
             log_level,
             wiring: wiring.clone(),
+            own_host: OwnHost::of_address(address),
         });
         let server = Server::listen(&config.http, wiring, lifecycle)?;
-        let admin = config.observe.admin_address.zip(desk);
+        let admin = admin_address.zip(desk);
         let admin = admin
             .map(|(address, desk)| Admin::listen(&address, desk))
             .transpose()?;
