@@ -70,6 +70,7 @@ macro_rules! task_repository_contract {
             pages_join_up_without_gap_or_repeat_while_tasks_come_and_go
             a_cursor_outlives_its_task
             every_order_is_total_and_the_same_as_in_the_domain
+            titles_are_sorted_by_their_first_sixty_four_characters
             a_filter_and_a_page_together_lose_nothing
             updated_since_is_inclusive_to_the_microsecond
             a_search_folds_letter_case_as_the_domain_does
