@@ -43,6 +43,14 @@ async fn caller_of(request: &ServiceRequest) -> Result<Caller, Problem> {
     verdict.map_err(|error| refused(request, app, error))
 }
 
+/// Whether a request with these headers would be let in. Nothing is told about it.
+pub(crate) async fn has_good_token(app: &App, headers: &HeaderMap) -> bool {
+    match bearer_token(headers) {
+        Ok(token) => app.tokens.verify(token).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
 fn refused(request: &ServiceRequest, app: &App, error: AuthError) -> Problem {
     let client = request
         .peer_addr()

@@ -26,6 +26,7 @@ const TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Serves with a SQLite file and a secret of our own, and prints how to try it.
 pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     let log_level = telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
+    source.log_dotenv();
     let folder = DevFolder::here();
     let mut secrets = shared_secrets(source)?;
     let own_secret = secrets.is_empty();

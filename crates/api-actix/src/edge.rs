@@ -183,3 +183,47 @@ pub(crate) fn with_common_headers(mut answer: HttpResponse, context: &RequestCon
     }
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderName;
+
+    use super::*;
+
+    fn values(answer: &HttpResponse, name: HeaderName) -> Vec<&str> {
+        let values = answer.headers().get_all(name);
+        values.map(|value| value.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_repeated_header_of_an_error_stays_repeated_and_none_of_the_problem_is_replaced() {
+        let mut bare = HttpResponse::new(StatusCode::NOT_FOUND);
+        for value in ["one", "two"] {
+            bare.headers_mut()
+                .append(header::WARNING, HeaderValue::from_static(value));
+        }
+        bare.headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        let answer = answer_to_error(&bare, &RequestContext::for_tests("/"));
+        assert_eq!(values(&answer, header::WARNING), ["one", "two"]);
+        assert_eq!(
+            values(&answer, header::CONTENT_TYPE),
+            ["application/problem+json"]
+        );
+    }
+
+    #[test]
+    fn what_an_answer_depends_on_is_added_to_and_never_replaced() {
+        let mut answer = HttpResponse::new(StatusCode::OK);
+        for value in ["accept-encoding, Accept", "Origin, X-Other"] {
+            answer
+                .headers_mut()
+                .append(header::VARY, HeaderValue::from_static(value));
+        }
+        let answer = with_common_headers(answer, &RequestContext::for_tests("/"));
+        assert_eq!(
+            values(&answer, header::VARY),
+            ["Origin, Accept-Encoding, Accept, X-Other"]
+        );
+    }
+}

@@ -4,7 +4,7 @@
 //!
 //! | Room | What happens there |
 //! |---|---|
-//! | `connection` | clients that keep us waiting are cut off |
+//! | `connection`, `expect` | clients that keep us waiting are cut off; bodies of strangers are not asked for |
 //! | `edge`, `framing`, `request_context`, `compression` | what HTTP forbids is refused; request id, common headers; on the way back every error becomes a problem document, and what is large is compressed |
 //! | [`cors`], [`own_host`], `net` | other origins, and other names of this server; a time limit, and a 500 instead of a panic |
 //! | `authenticated`, `client_address`, [`rate_limit`] | the token, before anything else under `/api`; then how often its user may ask |
@@ -51,6 +51,7 @@ mod dev;
 mod dev_folder;
 mod edge;
 mod etag;
+mod expect;
 mod failure;
 mod fields;
 mod framing;

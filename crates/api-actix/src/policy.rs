@@ -1,9 +1,8 @@
 //! What an operator decides about requests.
 
-use ipnet::IpNet;
 use secrecy::SecretString;
 
-use crate::client_address::TrustedProxies;
+use crate::client_address::{TrustedProxies, parse_network};
 use crate::config::{ConfigError, Source};
 use crate::cors::{AllowedOrigins, Origin};
 use crate::own_host::OwnHost;
@@ -49,7 +48,7 @@ impl Policy {
     /// # Errors
     /// The first one that cannot be used.
     pub fn from_source(source: &Source, purpose: Purpose) -> Result<Self, ConfigError> {
-        let networks: Vec<IpNet> = source.list("TRUSTED_PROXIES", str::parse)?;
+        let networks = source.list("TRUSTED_PROXIES", parse_network)?;
         Ok(Self {
             allowed_origins: allowed_origins(source, purpose)?,
             requires_if_match: source.flag("REQUIRE_IF_MATCH", false)?,

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::observe::Observers;
 use crate::own_host::OwnHost;
-use crate::server::Server;
+use crate::server::{Bound, Server};
 use crate::telemetry::LogLevel;
 use crate::wiring::Wiring;
 
@@ -23,6 +23,8 @@ pub(crate) struct Running {
 impl Running {
     /// Everything between reading the settings and serving.
     pub(crate) async fn start(config: Config, log_level: LogLevel) -> Result<Self, Failure> {
+        // First, so that a port that somebody else has leaves the schema as it is; a load balancer finds nobody yet.
+        let bound = Bound::of(&config.http)?;
         let (backend, info) = Backend::open(&config.database, config.http.workers).await?;
         info.log();
         if config.database.migrate_on_start {
@@ -45,7 +47,7 @@ impl Running {
             wiring: wiring.clone(),
             own_host: OwnHost::of_address(address),
         });
-        let server = Server::listen(&config.http, wiring, lifecycle)?;
+        let server = Server::listen(bound, &config.http, wiring, lifecycle)?;
         let admin = admin_address.zip(desk);
         let admin = admin
             .map(|(address, desk)| Admin::listen(&address, desk))

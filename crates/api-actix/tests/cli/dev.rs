@@ -130,6 +130,22 @@ async fn the_token_of_dev_is_shown_to_no_other_web_site() {
 }
 
 #[tokio::test]
+async fn nothing_in_the_folder_of_dev_gets_into_a_repository() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = dev_in(folder.path()).start().await;
+    let file = folder.path().join(".task-api/.gitignore");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "*\n");
+    drop(dev);
+    std::fs::write(&file, "secret\n").unwrap();
+    drop(dev_in(folder.path()).start().await);
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        "secret\n",
+        "what somebody wrote stays"
+    );
+}
+
+#[tokio::test]
 async fn dev_warns_of_an_address_that_others_reach_and_serves_the_page_under_that_host() {
     let folder = tempfile::tempdir().unwrap();
     let dev = dev_in(folder.path()).env("HOST", "0.0.0.0").start().await;
