@@ -120,9 +120,14 @@ fn answer_to_error<B>(response: &HttpResponse<B>, context: &RequestContext) -> H
 
 /// Every answer depends on these; some depend on more, and say so already.
 fn add_to_vary(headers: &mut HeaderMap) {
-    let mut names = vec!["origin".to_owned(), "accept-encoding".to_owned()];
-    let mut text = "Origin, Accept-Encoding".to_owned();
+    const OURS: &str = "Origin, Accept-Encoding";
     let given: Vec<_> = headers.remove(header::VARY).collect();
+    if given.is_empty() {
+        headers.insert(header::VARY, HeaderValue::from_static(OURS));
+        return;
+    }
+    let mut names = vec!["origin".to_owned(), "accept-encoding".to_owned()];
+    let mut text = OURS.to_owned();
     let given = given.iter().filter_map(|value| value.to_str().ok());
     for name in given.flat_map(|value| value.split(',')).map(str::trim) {
         let plain = name.to_ascii_lowercase();

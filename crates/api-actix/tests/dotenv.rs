@@ -1,10 +1,6 @@
 //! Where settings come from: `.env.example` tells the truth about them, and the binary reads `.env` as FR-003 and
 //! FR-005 ask for.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "in tests a broken set-up should panic"
-)]
+#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
 mod support;
 
