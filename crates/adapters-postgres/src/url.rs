@@ -61,6 +61,9 @@ impl DatabaseUrl {
         {
             return Err(InvalidDatabaseUrl::Scheme);
         }
+        if !has_sound_escapes(text) {
+            return Err(InvalidDatabaseUrl::Escape);
+        }
         let (address, query) = text.split_once('?').unwrap_or((text, ""));
         // Else a piece of a password could be taken for a host or a parameter, and those are named in the log.
         if address.matches('@').count() > 1 || query.contains('@') {
@@ -198,6 +201,15 @@ fn guard_the_socket(config: &mut Config, given: &[&str]) {
     }
 }
 
+/// Whether every `%` begins an escape (RFC 3986, 2.1) of something that can be sent to a server. The driver takes what is
+/// none as it stands, and the server would refuse that again and again.
+fn has_sound_escapes(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        let digits = rest.get(..2).unwrap_or_default();
+        digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && digits != "00"
+    })
+}
+
 fn is_local(config: &Config) -> bool {
     let is_local_host = |host: &Host| match host {
         Host::Tcp(name) => {
@@ -244,6 +256,11 @@ pub enum InvalidDatabaseUrl {
         "special characters of the user name and the password must be percent-encoded (? is %3F, @ is %40)"
     )]
     Credentials,
+    /// A `%` is no escape, or one of NUL.
+    #[error(
+        "a % must be followed by the two hexadecimal digits of a character, and not by 00 (% itself is %25)"
+    )]
+    Escape,
     /// `sslmode` has a value that does not exist.
     #[error("sslmode must be disable, allow, prefer, require, verify-ca or verify-full")]
     SslMode,

@@ -5,9 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::body::BoxBody;
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::middleware::{NormalizePath, from_fn};
+use actix_web::http::Method;
+use actix_web::middleware::{Next, NormalizePath, from_fn};
 use actix_web::{Error, HttpResponse, web};
 use tokio::task::JoinHandle;
 
@@ -17,7 +18,8 @@ use crate::edge::edge;
 use crate::failure::Failure;
 use crate::net::net;
 use crate::observe::metrics::Metrics;
-use crate::problem::{Code, Problem};
+use crate::own_host::OwnHost;
+use crate::problem::{Code, Problem, refused};
 use crate::routes::{health, nothing_here, readable};
 use crate::server::{listeners, serve, url_of};
 use crate::telemetry::LogLevel;
@@ -35,6 +37,8 @@ pub(crate) struct Desk {
     pub(crate) log_level: LogLevel,
     /// Who knows how the database is used.
     pub(crate) wiring: Wiring,
+    /// The host of their address.
+    pub(crate) own_host: OwnHost,
 }
 
 /// The listener for operators. It stops with the process.
@@ -105,13 +109,31 @@ fn admin_app(
         .app_data(app)
         .app_data(web::Data::new(desk))
         .service(readable("/metrics", metrics))
-        .service(web::resource("/log-level").get(log_level).put(set_log_level))
+        .service(
+            web::resource("/log-level")
+                .get(log_level)
+                .put(set_log_level)
+                .wrap(from_fn(refuse_other_hosts)),
+        )
         .service(readable("/livez", health::live))
         .service(readable("/readyz", health::ready))
         .default_service(web::to(nothing_here))
         .wrap(NormalizePath::trim())
         .wrap(from_fn(net))
         .wrap(from_fn(edge))
+}
+
+/// A page of any web site can send a `PUT` under a name that leads here, which a browser takes for that site's own.
+async fn refuse_other_hosts<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let desk = request.app_data::<web::Data<Desk>>();
+    let own = desk.map(|desk| &desk.own_host);
+    match OwnHost::check(own, &request) {
+        Err(problem) if *request.method() == Method::PUT => Ok(refused(request, problem)),
+        _ => next.call(request).await.map(ServiceResponse::map_into_left_body),
+    }
 }
 
 /// `GET /metrics`
@@ -175,6 +197,7 @@ mod tests {
         Desk {
             metrics: Arc::default(),
             log_level: telemetry::start(log),
+            own_host: OwnHost::new("127.0.0.1"),
             wiring: wiring.unwrap(),
         }
     }

@@ -4,7 +4,7 @@ use domain::identity::Owner;
 use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskId};
 
 use crate::backend::{Backend, DatabaseInfo};
-use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation};
+use crate::config::DatabaseConfig;
 use crate::failure::{Failure, chain};
 
 /// How many tasks go at once: enough to make a commit cheap, few enough to fit into memory however long they are.
@@ -21,12 +21,7 @@ pub(crate) struct Archive {
 impl Archive {
     /// Opens a database that is there, and whose tables are as this program needs them.
     pub(crate) async fn open(config: &DatabaseConfig) -> Result<(Self, DatabaseInfo), Failure> {
-        // Opening it would make the file.
-        if let DatabaseLocation::Sqlite(path) = &config.location
-            && !path.exists()
-        {
-            return Err(ConfigError::new(config.variable, "names a file that does not exist").into());
-        }
+        config.require_file()?;
         let (backend, info) = Backend::open(config, 1).await?;
         info.require_schema(config.variable)?;
         Ok((Self::of(backend, config.variable).await?, info))

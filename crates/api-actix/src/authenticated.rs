@@ -11,11 +11,11 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 use domain::identity::{AuthError, Caller, Refusal, RefusalReason};
 
 use crate::app::App;
-use crate::problem::{Code, Problem, unauthorized};
+use crate::problem::{self, Code, Problem, unauthorized};
 use crate::request_context::RequestContext;
 
 /// Lets a request pass if its token proves who is asking, and remembers who.
@@ -31,11 +31,7 @@ pub(crate) async fn authenticate<B: MessageBody + 'static>(
             request.extensions_mut().insert(caller);
             next.call(request).await.map(ServiceResponse::map_into_left_body)
         }
-        Err(problem) => {
-            // Not `into_response`: that forgets the problem, and the edge could not render it.
-            let (request, _) = request.into_parts();
-            Ok(ServiceResponse::new(request, HttpResponse::from_error(problem)).map_into_right_body())
-        }
+        Err(problem) => Ok(problem::refused(request, problem)),
     }
 }
 
@@ -46,6 +42,14 @@ async fn caller_of(request: &ServiceRequest) -> Result<Caller, Problem> {
         Err(reason) => Err(AuthError::Invalid(Refusal::new(reason))),
     };
     verdict.map_err(|error| refused(request, app, error))
+}
+
+/// Whether a request with these headers would be let in. Nothing is told about it.
+pub(crate) async fn has_good_token(app: &App, headers: &HeaderMap) -> bool {
+    match bearer_token(headers) {
+        Ok(token) => app.tokens.verify(token).await.is_ok(),
+        Err(_) => false,
+    }
 }
 
 fn refused(request: &ServiceRequest, app: &App, error: AuthError) -> Problem {

@@ -107,13 +107,19 @@ fn without_credentials(value: &str) -> String {
             Some((name, _))
                 if ["key", "pass", "secret", "token"]
                     .iter()
-                    .any(|word| name.contains(word)) =>
+                    .any(|word| plain(name).contains(word)) =>
             {
                 format!("{name}=***")
             }
             _ => parameter.to_owned(),
         });
     format!("{scheme}://{address}?{}", shown.collect::<Vec<_>>().join("&"))
+}
+
+/// The name of a parameter without escapes, in small letters.
+fn plain(name: &str) -> String {
+    let read = form_urlencoded::parse(name.as_bytes()).next();
+    read.map_or_else(String::new, |(name, _)| name.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -216,6 +222,10 @@ mod tests {
             (
                 "postgresql:///d?user=u&password=hunter2&host=/tmp",
                 "postgresql:///d?user=u&password=***&host=/tmp",
+            ),
+            (
+                "postgresql://h/d?PASSWORD=hunter2&Pass%57ord=hunter2",
+                "postgresql://h/d?PASSWORD=***&Pass%57ord=***",
             ),
             (
                 "https://u:hunter2@h/jwks?token=hunter2",

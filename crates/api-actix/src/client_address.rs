@@ -1,9 +1,9 @@
 //! Where a request comes from: the peer, or whom a trusted proxy names.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
-use ipnet::IpNet;
+use ipnet::{AddrParseError, IpNet};
 
 /// The networks whose word about the client's address counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,7 +30,7 @@ impl TrustedProxies {
             if !self.contains(client) {
                 break;
             }
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else {
+            let Some(hop) = address_of(hop.trim()) else {
                 break;
             };
             client = hop.to_canonical();
@@ -43,6 +43,24 @@ impl TrustedProxies {
     }
 }
 
+/// An address, with or without a port, as proxies write it: `203.0.113.9:4711` (Azure), `[2001:db8::1]:443`.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
+    let with_port = || hop.parse::<SocketAddr>().ok();
+    let bare = hop.parse().ok();
+    bare.or_else(|| with_port().map(|address| address.ip()))
+        .or_else(|| in_brackets().map(IpAddr::V6))
+}
+
+/// A network, or an address, which is a network of one.
+///
+/// # Errors
+/// The text is neither.
+pub(crate) fn parse_network(text: &str) -> Result<IpNet, AddrParseError> {
+    text.parse()
+        .or_else(|error| text.parse().map(IpAddr::into).map_err(|_| error))
+}
+
 #[cfg(test)]
 mod tests {
     use actix_web::http::header::HeaderValue;
@@ -50,7 +68,12 @@ mod tests {
     use super::*;
 
     fn client(trusted: &[&str], peer: &str, forwarded: &[&'static str]) -> String {
-        let proxies = TrustedProxies::new(trusted.iter().map(|network| network.parse().unwrap()).collect());
+        let proxies = TrustedProxies::new(
+            trusted
+                .iter()
+                .map(|network| parse_network(network).unwrap())
+                .collect(),
+        );
         let mut headers = HeaderMap::new();
         for line in forwarded {
             headers.append(X_FORWARDED_FOR, HeaderValue::from_static(line));
@@ -93,6 +116,34 @@ mod tests {
             "192.0.2.1"
         );
         assert_eq!(client(&trusted, "2001:db8::1", &["203.0.113.9"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn a_port_behind_an_address_does_not_hide_it() {
+        for (forwarded, wanted) in [
+            ("203.0.113.9:4711", "203.0.113.9"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("1.2.3.4, 203.0.113.9:4711, 10.0.0.2:80", "203.0.113.9"),
+            ("203.0.113.9:99999", "10.0.0.1"),
+        ] {
+            assert_eq!(
+                client(&["10.0.0.0/8"], "10.0.0.1", &[forwarded]),
+                wanted,
+                "{forwarded}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bare_address_is_a_network_of_one() {
+        let forwarded = ["203.0.113.9"];
+        for (proxy, other) in [("10.0.0.1", "10.0.0.2"), ("2001:db8::1", "2001:db8::2")] {
+            assert_eq!(client(&[proxy], proxy, &forwarded), "203.0.113.9");
+            assert_eq!(client(&[proxy], other, &forwarded), other);
+        }
+        assert!(parse_network("10.0.0.0/33").is_err() && parse_network("proxy").is_err());
     }
 
     #[test]

@@ -74,6 +74,12 @@ impl Cli {
     /// # Errors
     /// Why it could not be done.
     pub async fn run(self) -> Result<(), Failure> {
+        let outcome = self.carry_out().await;
+        telemetry::flush();
+        outcome
+    }
+
+    async fn carry_out(self) -> Result<(), Failure> {
         // Not before a command wants settings: the others work wherever they are started.
         let source = Source::of_process;
         match self.command.unwrap_or(Command::Serve) {
@@ -98,6 +104,7 @@ async fn serve(source: &Source) -> Result<(), Failure> {
     let started = Instant::now();
     let config = Config::from_source(source)?;
     let log_level = telemetry::start(LogConfig::from_source(source, LogFormat::Json)?);
+    source.log_dotenv();
     config.tokens.log_warnings();
     unknown::log_warnings(source);
     let server = Running::start(config, log_level).await?;
@@ -114,6 +121,7 @@ async fn serve(source: &Source) -> Result<(), Failure> {
 async fn migrate(source: &Source) -> Result<(), Failure> {
     let database = DatabaseConfig::from_source(source)?;
     telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
+    source.log_dotenv();
     let (backend, _) = Backend::open(&database, 1).await?;
     let applied = backend.migrate().await?;
     if applied.is_empty() {
@@ -127,7 +135,9 @@ async fn migrate(source: &Source) -> Result<(), Failure> {
 async fn check(source: &Source) -> Result<(), Failure> {
     let database = DatabaseConfig::from_source(source)?;
     telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
+    source.log_dotenv();
     let outcome = async {
+        database.require_file()?;
         let started = Instant::now();
         let (backend, info) = Backend::open(&database, 1).await?;
         let connect = started.elapsed();

@@ -38,6 +38,7 @@ pub(crate) async fn run(source: &Source, arguments: CopyArguments) -> Result<(),
     let from = database(FROM, "COPY_FROM_FILE", arguments.from, source)?;
     let to = database(TO, "COPY_TO_FILE", arguments.to, source)?;
     telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
+    source.log_dotenv();
     refuse_pointless(&from.location, &to.location)?;
     let (from, info) = Archive::open(&from).await?;
     info.refuse_newer_schema(FROM)?;

@@ -1,8 +1,12 @@
 //! Which other origins may read our answers in a browser (Fetch standard, 3.2). Off unless origins are named.
 
 use actix_cors::Cors;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use thiserror::Error;
+
+use crate::problem::{Code, Problem};
 
 /// Every request header that the HTTP contract names, those of operations to come too.
 const REQUEST_HEADERS: [&str; 10] = [
@@ -35,6 +39,33 @@ const EXPOSED_HEADERS: [&str; 13] = [
 ];
 /// How long a browser may remember a preflight, in seconds.
 const MAX_AGE: usize = 600;
+
+/// The longest list of headers that a preflight may ask for, in bytes: browsers get it back.
+const LONGEST_LIST: usize = 1024;
+
+/// Refuses a list of headers that is too long to be answered.
+///
+/// # Errors
+/// `header_invalid`
+pub(crate) fn check(request: &ServiceRequest) -> Result<(), Problem> {
+    let lists = request.headers().get_all(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    if lists.map(HeaderValue::len).sum::<usize>() > LONGEST_LIST {
+        return Err(Problem::new(Code::HeaderInvalid)
+            .with_detail("The header Access-Control-Request-Headers is longer than 1 KiB."));
+    }
+    Ok(())
+}
+
+/// Takes back what the middleware has said to a browser.
+pub(crate) fn take_from(headers: &mut HeaderMap) {
+    let said: Vec<_> = headers.keys().cloned().collect();
+    for name in said
+        .iter()
+        .filter(|name| name.as_str().starts_with("access-control-"))
+    {
+        headers.remove(name);
+    }
+}
 
 /// The origins whose pages may read our answers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -9,10 +9,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use domain::identity::Owner;
 use domain::task::{
-    Cursor, Direction, Position, SearchTerm, Sort, SortKey, Status, TaskFilter, TaskId, Title,
+    Cursor, Direction, Position, SearchTerm, Sort, SortKey, Status, TaskFilter, TaskId, TitleStart,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use crate::timestamp::is_writable;
 
 const ID_BYTES: usize = 16;
 const CHECKSUM_BYTES: usize = 8;
@@ -114,9 +116,10 @@ fn position_of(key: SortKey, value: &[u8]) -> Option<Position> {
         SortKey::CreatedAt => value.is_empty().then_some(Position::CreatedAt),
         SortKey::UpdatedAt => {
             let micros = i64::from_be_bytes(value.try_into().ok()?);
-            DateTime::from_timestamp_micros(micros).map(Position::UpdatedAt)
+            let time = DateTime::from_timestamp_micros(micros)?;
+            is_writable(time).then_some(Position::UpdatedAt(time))
         }
-        SortKey::Title => Title::parse(text()?).ok().map(Position::Title),
+        SortKey::Title => TitleStart::parse(text()?).map(Position::Title),
         SortKey::Status => Status::parse(text()?).ok().map(Position::Status),
     }
 }
@@ -237,6 +240,11 @@ mod tests {
                 bytes.extend_from_slice(&list.checksum(&bytes));
                 let text = URL_SAFE_NO_PAD.encode(bytes);
                 if let Some(cursor) = list.decode(&text) {
+                    let written = match &cursor.position {
+                        Position::UpdatedAt(time) => time.to_rfc3339().len(),
+                        _ => 25,
+                    };
+                    prop_assert!(written <= 32, "a year of four digits: {cursor:?}");
                     prop_assert_eq!(list.encode(&cursor), text);
                 }
             }

@@ -1,6 +1,7 @@
 //! `task-api dev`: everything that a front-end developer needs, from nothing.
 
 use std::io;
+use std::thread;
 use std::time::Duration;
 
 use domain::identity::Owner;
@@ -13,6 +14,7 @@ use crate::dev_folder::DevFolder;
 use crate::failure::Failure;
 use crate::observe::settings::ObserveConfig;
 use crate::output::print;
+use crate::own_host::OwnHost;
 use crate::policy::{Policy, Purpose};
 use crate::running::Running;
 use crate::telemetry;
@@ -24,6 +26,7 @@ const TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Serves with a SQLite file and a secret of our own, and prints how to try it.
 pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     let log_level = telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
+    source.log_dotenv();
     let folder = DevFolder::here();
     let mut secrets = shared_secrets(source)?;
     let own_secret = secrets.is_empty();
@@ -36,8 +39,16 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     folder.make().map_err(|error| cannot_use(&folder, &error))?;
     let token = token_of_dev_user(&tokens)?;
     let keys = keys_of(&tokens, own_secret);
+    let http = HttpConfig::from_source(source)?;
+    let own_host = OwnHost::new(&http.host);
+    if !own_host.is_loopback() {
+        tracing::warn!(
+            host = http.host,
+            "HOST is no loopback address: whoever reaches this port gets the token of /docs"
+        );
+    }
     let config = Config {
-        http: HttpConfig::from_source(source)?,
+        http,
         database: DatabaseConfig::at(
             "DATABASE_URL",
             DatabaseLocation::Sqlite(folder.database_file()),
@@ -46,14 +57,27 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
         tokens,
         policy: Policy {
             docs_token: Some(token.clone().into()),
+            docs_host: Some(own_host),
             ..Policy::from_source(source, Purpose::Develop)?
         },
         observe: ObserveConfig::from_source(source)?,
     };
     unknown::log_warnings(source);
     let server = Running::start(config, log_level).await?;
-    print(&welcome(server.url(), &token, &keys))?;
+    greet(welcome(server.url(), &token, &keys));
     server.run().await
+}
+
+/// Prints, without waiting for whoever reads it: the server is useful without.
+fn greet(welcome: String) {
+    let printing = move || {
+        if let Err(failure) = print(&welcome) {
+            tracing::warn!("the greeting with the token is lost: {}", failure.message());
+        }
+    };
+    if let Err(error) = thread::Builder::new().spawn(printing) {
+        tracing::warn!(%error, "the greeting with the token is lost");
+    }
 }
 
 fn cannot_use(folder: &DevFolder, error: &io::Error) -> Failure {

@@ -28,7 +28,13 @@ impl DevFolder {
 
     /// Makes it unless it is there.
     pub(crate) fn make(&self) -> io::Result<()> {
-        fs::create_dir_all(&self.0)
+        fs::create_dir_all(&self.0)?;
+        // The secret is nobody else's business, and the tasks are not part of anybody's program.
+        match private().create_new(true).open(self.0.join(".gitignore")) {
+            Ok(mut file) => file.write_all(b"*\n"),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The secret that an earlier `dev` has made, if there is one.
@@ -60,12 +66,18 @@ impl DevFolder {
 
 /// Writes a file that only its owner may read.
 fn write_private(file: &Path, text: &str) -> io::Result<()> {
+    let mut file = private().create(true).truncate(true).open(file)?;
+    file.write_all(text.as_bytes())
+}
+
+/// How to make such a file.
+fn private() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    options.open(file)?.write_all(text.as_bytes())
+    options
 }

@@ -4,19 +4,21 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, ContentEncoding, HeaderValue};
+use actix_web::http::header::{self, ContentEncoding, HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 
 use crate::app::App;
 use crate::compression::coding_for;
+use crate::cors;
 use crate::framing;
 use crate::net::Unanswered;
 use crate::observe::UnderWay;
 use crate::problem::{Code, Problem};
 use crate::rate_limit::Standing;
 use crate::request_context::{RequestContext, X_REQUEST_ID};
+use crate::routes::docs;
 use crate::unsent::body::outgoing;
 
 /// Wraps the whole application.
@@ -30,7 +32,8 @@ pub(crate) async fn edge(
     let context = RequestContext::of(&request);
     let under_way = UnderWay::new(&context);
     let answering = async {
-        if let Err(problem) = framing::check(&request) {
+        let sound = framing::check(&request).and_then(|()| cors::check(&request));
+        if let Err(problem) = sound {
             return Ok(request.into_response(with_common_headers(problem.render(&context), &context)));
         }
         hide_preflight_without_origin(&mut request);
@@ -85,6 +88,9 @@ fn finished<B: MessageBody + 'static>(
     if let Some(standing) = standing {
         standing.add_to(answer.headers_mut());
     }
+    if docs::is_below(request.path()) {
+        cors::take_from(answer.headers_mut());
+    }
     // actix would confirm an upgrade that does not happen; when the server stops, the next request should find another.
     if framing::wants_upgrade(&request) || is_shutting_down(&request) {
         answer.head_mut().set_connection_type(ConnectionType::Close);
@@ -110,12 +116,37 @@ fn answer_to_error<B>(response: &HttpResponse<B>, context: &RequestContext) -> H
         Some(problem) => problem.render(context),
         None => Problem::new(code_of(response.status())).render(context),
     };
+    let own: Vec<_> = answer.headers().keys().cloned().collect();
     for (name, value) in response.headers() {
-        if !answer.headers().contains_key(name) && name != header::CONTENT_ENCODING {
+        if !own.contains(name) && name != header::CONTENT_ENCODING {
             answer.headers_mut().append(name.clone(), value.clone());
         }
     }
     answer
+}
+
+/// Every answer depends on these; some depend on more, and say so already.
+fn add_to_vary(headers: &mut HeaderMap) {
+    const OURS: &str = "Origin, Accept-Encoding";
+    let given: Vec<_> = headers.remove(header::VARY).collect();
+    if given.is_empty() {
+        headers.insert(header::VARY, HeaderValue::from_static(OURS));
+        return;
+    }
+    let mut names = vec!["origin".to_owned(), "accept-encoding".to_owned()];
+    let mut text = OURS.to_owned();
+    let given = given.iter().filter_map(|value| value.to_str().ok());
+    for name in given.flat_map(|value| value.split(',')).map(str::trim) {
+        let plain = name.to_ascii_lowercase();
+        if !name.is_empty() && !names.contains(&plain) {
+            text = format!("{text}, {name}");
+            names.push(plain);
+        }
+    }
+    // Names of headers are fit for one.
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(header::VARY, value);
+    }
 }
 
 /// The methods that a resource takes; OPTIONS is one of them.
@@ -152,7 +183,7 @@ pub(crate) fn with_common_headers(mut answer: HttpResponse, context: &RequestCon
         let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    headers.insert(header::VARY, HeaderValue::from_static("Origin, Accept-Encoding"));
+    add_to_vary(headers);
     if !headers.contains_key(header::CACHE_CONTROL) {
         let is_own_data = status.is_success() || status == StatusCode::NOT_MODIFIED;
         let rule = if is_own_data {
@@ -163,4 +194,48 @@ pub(crate) fn with_common_headers(mut answer: HttpResponse, context: &RequestCon
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(rule));
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderName;
+
+    use super::*;
+
+    fn values(answer: &HttpResponse, name: HeaderName) -> Vec<&str> {
+        let values = answer.headers().get_all(name);
+        values.map(|value| value.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_repeated_header_of_an_error_stays_repeated_and_none_of_the_problem_is_replaced() {
+        let mut bare = HttpResponse::new(StatusCode::NOT_FOUND);
+        for value in ["one", "two"] {
+            bare.headers_mut()
+                .append(header::WARNING, HeaderValue::from_static(value));
+        }
+        bare.headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        let answer = answer_to_error(&bare, &RequestContext::for_tests("/"));
+        assert_eq!(values(&answer, header::WARNING), ["one", "two"]);
+        assert_eq!(
+            values(&answer, header::CONTENT_TYPE),
+            ["application/problem+json"]
+        );
+    }
+
+    #[test]
+    fn what_an_answer_depends_on_is_added_to_and_never_replaced() {
+        let mut answer = HttpResponse::new(StatusCode::OK);
+        for value in ["accept-encoding, Accept", "Origin, X-Other"] {
+            answer
+                .headers_mut()
+                .append(header::VARY, HeaderValue::from_static(value));
+        }
+        let answer = with_common_headers(answer, &RequestContext::for_tests("/"));
+        assert_eq!(
+            values(&answer, header::VARY),
+            ["Origin, Accept-Encoding, Accept, X-Other"]
+        );
+    }
 }

@@ -1,8 +1,15 @@
 //! Why a command ends without success: a line for people and an exit code for programs (`sysexits.h`).
 
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use crate::config::ConfigError;
+
+/// How long to wait for somebody to read why.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A command that did not succeed.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,6 +89,19 @@ impl Failure {
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Says so on standard error. Waits for a reader that is stuck, but not for long: nobody is left to tell if it fails.
+    pub fn tell(&self) {
+        let line = format!("task-api: {}\n", self.message);
+        let (told, telling) = mpsc::channel();
+        let writing = move || {
+            let _ = io::stderr().write_all(line.as_bytes());
+            let _ = told.send(());
+        };
+        if thread::Builder::new().spawn(writing).is_ok() {
+            let _ = telling.recv_timeout(PATIENCE);
+        }
     }
 
     /// The code for programs.

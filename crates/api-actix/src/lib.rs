@@ -4,9 +4,9 @@
 //!
 //! | Room | What happens there |
 //! |---|---|
-//! | `connection` | clients that keep us waiting are cut off |
+//! | `connection`, `expect` | clients that keep us waiting are cut off; bodies of strangers are not asked for |
 //! | `edge`, `framing`, `request_context`, `compression` | what HTTP forbids is refused; request id, common headers; on the way back every error becomes a problem document, and what is large is compressed |
-//! | [`cors`], `net` | other origins; a time limit, and a 500 instead of a panic |
+//! | [`cors`], [`own_host`], `net` | other origins, and other names of this server; a time limit, and a 500 instead of a panic |
 //! | `authenticated`, `client_address`, [`rate_limit`] | the token, before anything else under `/api`; then how often its user may ask |
 //! | [`unsent`] | how much answers hold that nobody has read yet: reads are refused, and on the way back large answers leave in pieces |
 //! | [`routes`] | the table of paths, and the handlers: read, call one use case, render |
@@ -18,8 +18,8 @@
 //!
 //! [`observe`] records what happens to requests on their way. At start [`commands`] reads [`config`] ([`policy`] and
 //! [`time_limits`] are what it says about requests), `backend` opens the database, `wiring` puts everything together into
-//! the [`app`] of each worker, [`server`] listens, `admin` beside it, and `running` is both; `telemetry` logs, [`system`]
-//! tells the time. The other commands have files of their own: `dev` and `token` (which share the secret in
+//! the [`app`] of each worker, [`server`] listens, `admin` beside it, and `running` is both; `telemetry` logs (`log_line`,
+//! `log_buffer`), [`system`] tells the time. The other commands have files of their own: `dev` and `token` (which share the secret in
 //! `dev_folder`), `check_config`, `healthcheck`, and over what is stored (`archive`) `copy` and `user_data`. What a
 //! command prints goes through `output`; one that does not succeed ends with a `failure`.
 //!
@@ -52,16 +52,20 @@ mod dev;
 mod dev_folder;
 mod edge;
 mod etag;
+mod expect;
 mod failure;
 mod fields;
 mod framing;
 mod healthcheck;
 mod idempotency;
 mod json_object;
+mod log_buffer;
+mod log_line;
 mod net;
 pub mod observe;
 pub mod openapi;
 mod output;
+pub mod own_host;
 pub mod policy;
 mod preconditions;
 pub mod problem;

@@ -1,6 +1,5 @@
 //! The binary `task-api`.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use api_actix::commands::Cli;
@@ -19,8 +18,7 @@ async fn main() -> ExitCode {
     match cli.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Nobody is left to tell if this fails.
-            let _ = writeln!(std::io::stderr(), "task-api: {}", failure.message());
+            failure.tell();
             failure.exit_code()
         }
     }

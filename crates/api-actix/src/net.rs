@@ -43,7 +43,8 @@ pub(crate) async fn net(
     })
 }
 
-fn message_of(panic: &(dyn Any + Send)) -> String {
+/// What a panic says.
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without text".to_owned())

@@ -16,10 +16,16 @@ pub(crate) fn print(line: &str) -> Result<(), Failure> {
 
 /// The same for what is no line.
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    print_part(bytes).map(drop)
+}
+
+/// The same for a part of something long. Answers whether anybody wants the next one.
+pub(crate) fn print_part(bytes: &[u8]) -> Result<bool, Failure> {
     match io::stdout().write_all(bytes) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unavailable(format!(
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::unavailable(format!(
             "cannot write to standard output: {error}"
         ))),
-        _ => Ok(()),
     }
 }

@@ -1,11 +1,11 @@
 //! What an operator decides about requests.
 
-use ipnet::IpNet;
 use secrecy::SecretString;
 
-use crate::client_address::TrustedProxies;
+use crate::client_address::{TrustedProxies, parse_network};
 use crate::config::{ConfigError, Source};
 use crate::cors::{AllowedOrigins, Origin};
+use crate::own_host::OwnHost;
 use crate::rate_limit::{Rate, RateLimits};
 use crate::time_limits::TimeLimits;
 use crate::unsent::Unsent;
@@ -27,6 +27,8 @@ pub struct Policy {
     pub time_limits: TimeLimits,
     /// The token that the documentation signs requests with, for `task-api dev` only: whoever reaches the page has it.
     pub docs_token: Option<SecretString>,
+    /// The host under which the page with that token is served besides loopback names and addresses.
+    pub docs_host: Option<OwnHost>,
 }
 
 /// What the process is for.
@@ -49,7 +51,7 @@ impl Policy {
     /// # Errors
     /// The first one that cannot be used.
     pub fn from_source(source: &Source, purpose: Purpose) -> Result<Self, ConfigError> {
-        let networks: Vec<IpNet> = source.list("TRUSTED_PROXIES", str::parse)?;
+        let networks = source.list("TRUSTED_PROXIES", parse_network)?;
         Ok(Self {
             allowed_origins: allowed_origins(source, purpose)?,
             requires_if_match: source.flag("REQUIRE_IF_MATCH", false)?,
@@ -61,6 +63,7 @@ impl Policy {
             trusted_proxies: TrustedProxies::new(networks),
             time_limits: TimeLimits::default(),
             docs_token: None,
+            docs_host: None,
         })
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -93,8 +93,16 @@ impl RateLimits {
     pub(crate) fn count_refusal(&self, client: IpAddr) -> Result<Option<Standing>, Problem> {
         self.refused
             .as_ref()
-            .map(|limiter| limiter.count(&client))
+            .map(|limiter| limiter.count(&network_of(client)))
             .transpose()
+    }
+}
+
+/// Whom an address belongs to: of IPv6 everybody has at least 2^64 (RFC 6177, 2), and could use a new one each time.
+fn network_of(client: IpAddr) -> IpAddr {
+    match client {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        IpAddr::V4(_) => client,
     }
 }
 
@@ -230,6 +238,18 @@ mod tests {
         }
         let problem = limits.count_request(&an_owner()).unwrap_err();
         assert_eq!(problem.code(), Code::RateLimited);
+    }
+
+    #[test]
+    fn refusals_are_counted_by_ipv4_address_and_by_ipv6_network() {
+        let limits = RateLimits::new(None, Some("1/s:1".parse().unwrap()));
+        let is_let_through = |client: &str| limits.count_refusal(client.parse().unwrap()).is_ok();
+        assert!(is_let_through("2001:db8:1:2::1"));
+        assert!(!is_let_through("2001:db8:1:2:ffff::9"));
+        assert!(is_let_through("2001:db8:1:3::1"));
+        assert!(is_let_through("203.0.113.9"));
+        assert!(is_let_through("203.0.113.10"));
+        assert!(!is_let_through("203.0.113.9"));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use crate::backend::Backend;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::observe::Observers;
-use crate::server::Server;
+use crate::own_host::OwnHost;
+use crate::server::{Bound, Server};
 use crate::telemetry::LogLevel;
 use crate::wiring::Wiring;
 
@@ -22,6 +23,8 @@ pub(crate) struct Running {
 impl Running {
     /// Everything between reading the settings and serving.
     pub(crate) async fn start(config: Config, log_level: LogLevel) -> Result<Self, Failure> {
+        // First, so that a port that somebody else has leaves the schema as it is; a load balancer finds nobody yet.
+        let bound = Bound::of(&config.http)?;
         let (backend, info) = Backend::open(&config.database, config.http.workers).await?;
         info.log();
         if config.database.migrate_on_start {
@@ -36,13 +39,16 @@ impl Running {
         let observers = Observers::new(&config.observe, info.kind)?;
         let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;
         let wiring = wiring.observed_by(observers.clone());
-        let desk = observers.metrics.clone().map(|metrics| Desk {
+        let admin_address = config.observe.admin_address;
+        let desk = observers.metrics.clone().zip(admin_address.as_ref());
+        let desk = desk.map(|(metrics, address)| Desk {
             metrics,
             log_level,
             wiring: wiring.clone(),
+            own_host: OwnHost::of_address(address),
         });
-        let server = Server::listen(&config.http, wiring, lifecycle)?;
-        let admin = config.observe.admin_address.zip(desk);
+        let server = Server::listen(bound, &config.http, wiring, lifecycle)?;
+        let admin = admin_address.zip(desk);
         let admin = admin
             .map(|(address, desk)| Admin::listen(&address, desk))
             .transpose()?;

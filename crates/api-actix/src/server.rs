@@ -19,6 +19,7 @@ use tokio::time::sleep;
 use crate::app::{App, Lifecycle, http_app};
 use crate::config::{ConfigError, HttpConfig};
 use crate::connection::PatientStream;
+use crate::expect::before_continue;
 use crate::failure::Failure;
 use crate::framing;
 use crate::time_limits::TimeLimits;
@@ -47,13 +48,18 @@ impl Server {
     ///
     /// # Errors
     /// The address cannot be listened on.
-    pub fn listen(config: &HttpConfig, wiring: Wiring, lifecycle: Arc<Lifecycle>) -> Result<Self, Failure> {
+    pub fn listen(
+        bound: Bound,
+        config: &HttpConfig,
+        wiring: Wiring,
+        lifecycle: Arc<Lifecycle>,
+    ) -> Result<Self, Failure> {
         // First, so that no signal can end the process abruptly once somebody knows that it listens.
         let signals = StopSignals::listen()
             .map_err(|error| Failure::unavailable(format!("cannot listen for signals: {error}")))?;
         allow_many_connections();
         let cannot_listen = |error| cannot_listen(config, &error);
-        let listeners = listeners((config.host.as_str(), config.port)).map_err(cannot_listen)?;
+        let listeners = bound.listen().map_err(cannot_listen)?;
         let limits = wiring.time_limits();
         Ok(Self {
             url: url_of(&listeners).map_err(cannot_listen)?,
@@ -140,6 +146,12 @@ where
         let stopping = server.graceful_shutdown_signal();
         server = server.listen("http", listener, move || {
             let stopping = stopping.clone();
+            let app = once_per_worker(&app);
+            let answers = || {
+                let answers = service(app.clone()).into_factory();
+                let answers = answers.map_err(|error: Error| error.error_response());
+                map_config(answers, |()| AppConfig::default())
+            };
             let http = HttpService::build()
                 .keep_alive(limits.keep_alive)
                 .client_request_timeout(limits.head)
@@ -153,12 +165,8 @@ where
                     let stopping = stopping.clone();
                     async move { stopping.notified().await }
                 })
-                .finish(map_config(
-                    service(once_per_worker(&app))
-                        .into_factory()
-                        .map_err(|error: Error| error.error_response()),
-                    |()| AppConfig::default(),
-                ));
+                .expect(before_continue(app.clone(), answers()))
+                .finish(answers());
             fn_service(move |stream: TcpStream| async move {
                 let peer = stream.peer_addr().ok();
                 Ok::<_, DispatchError>((PatientStream::accepted(stream, limits), Protocol::Http1, peer))
@@ -189,18 +197,43 @@ fn once_per_worker(app: impl Fn() -> App) -> web::Data<App> {
 /// # Errors
 /// There is none.
 pub fn listeners(addresses: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses.to_socket_addrs()? {
-        match listen(address) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => failure = error,
+    Bound::to(addresses)?.listen()
+}
+
+/// Addresses that nobody else can listen on, and that nobody is answered at yet.
+pub struct Bound(Vec<TcpSocket>);
+
+impl Bound {
+    /// The addresses of the settings.
+    ///
+    /// # Errors
+    /// They cannot be listened on.
+    pub fn of(config: &HttpConfig) -> Result<Self, Failure> {
+        Self::to((config.host.as_str(), config.port)).map_err(|error| cannot_listen(config, &error))
+    }
+
+    /// Every address of a name; one is enough.
+    fn to(addresses: impl ToSocketAddrs) -> io::Result<Self> {
+        let mut sockets = Vec::new();
+        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses.to_socket_addrs()? {
+            match bind(address) {
+                Ok(socket) => sockets.push(socket),
+                Err(error) => failure = error,
+            }
+        }
+        if sockets.is_empty() {
+            Err(failure)
+        } else {
+            Ok(Self(sockets))
         }
     }
-    if listeners.is_empty() {
-        Err(failure)
-    } else {
-        Ok(listeners)
+
+    fn listen(self) -> io::Result<Vec<TcpListener>> {
+        let listeners = self.0.into_iter();
+        listeners
+            .map(|socket| socket.listen(BACKLOG)?.into_std())
+            .collect()
     }
 }
 
@@ -218,7 +251,7 @@ fn allow_many_connections() {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
@@ -228,7 +261,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)?.into_std()
+    Ok(socket)
 }
 
 fn cannot_listen(config: &HttpConfig, error: &io::Error) -> Failure {

@@ -14,6 +14,11 @@ pub(crate) fn write_timestamp(text: &mut Vec<u8>, time: DateTime<Utc>) {
     }
 }
 
+/// Whether RFC 3339 can write a time: its years have four digits. No database knows all that `chrono` does.
+pub(crate) fn is_writable(time: DateTime<Utc>) -> bool {
+    (0..=9_999).contains(&time.year())
+}
+
 /// The text, if the year has four digits.
 fn digits(time: DateTime<Utc>) -> Option<[u8; 27]> {
     let time = time.naive_utc();

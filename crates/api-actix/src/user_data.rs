@@ -6,7 +6,7 @@ use domain::identity::Owner;
 use crate::archive::{Archive, BATCH};
 use crate::config::{DatabaseConfig, LogConfig, LogFormat, Source};
 use crate::failure::Failure;
-use crate::output::{print, print_bytes};
+use crate::output::{print, print_part};
 use crate::routes::tasks::body::TaskBody;
 use crate::telemetry;
 
@@ -33,22 +33,30 @@ pub(crate) enum UserCommand {
 pub(crate) async fn run(source: &Source, command: UserCommand) -> Result<(), Failure> {
     let database = DatabaseConfig::from_source(source)?;
     telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
+    source.log_dotenv();
     let (archive, _) = Archive::open(&database).await?;
     match command {
-        UserCommand::Export { user } => export(&archive, &user).await,
+        UserCommand::Export { user } => export(&archive, &user, print_part).await,
         UserCommand::Delete { user, yes: true } => delete(&archive, &user).await,
         UserCommand::Delete { user, yes: false } => ask_for_consent(&archive, &user).await,
     }
 }
 
-async fn export(archive: &Archive, user: &Owner) -> Result<(), Failure> {
+/// Hands each task to `print`, which answers whether anybody wants the next one.
+async fn export(
+    archive: &Archive,
+    user: &Owner,
+    mut print: impl FnMut(&[u8]) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
     let mut batches = archive.tasks_of(user);
     while let Some(batch) = batches.next().await? {
         for archived in &batch {
             let mut line = Vec::new();
             TaskBody::from(&archived.task).write_to(&mut line);
             line.push(b'\n');
-            print_bytes(&line)?;
+            if !print(&line)? {
+                return Ok(());
+            }
         }
     }
     Ok(())
@@ -78,4 +86,30 @@ async fn ask_for_consent(archive: &Archive, user: &Owner) -> Result<(), Failure>
 /// Reads a user id among the arguments of a command.
 pub(crate) fn parse_owner(text: &str) -> Result<Owner, String> {
     Owner::parse(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::task::{ArchivedTask, TaskArchive};
+    use domain::testing::{InMemoryTaskRepository, a_task, an_owner};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_export_ends_when_nobody_reads_it_any_more() {
+        let memory = InMemoryTaskRepository::default();
+        let task = || ArchivedTask {
+            task: a_task(&an_owner(), "task"),
+            key: None,
+        };
+        memory.import((0..5).map(|_| task()).collect()).await.unwrap();
+        let archive = Archive::in_memory("DATABASE_URL", &memory);
+        let mut printed = 0;
+        let print = |_: &[u8]| {
+            printed += 1;
+            Ok(printed < 3)
+        };
+        export(&archive, &an_owner(), print).await.unwrap();
+        assert_eq!(printed, 3);
+    }
 }

@@ -249,3 +249,69 @@ fn a_folder_without_dotenv_is_no_error_by_itself() {
         .output();
     assert!(output.status.success(), "{output:?}");
 }
+
+/// A folder with a `.env` of these rights, and a folder in it.
+#[cfg(unix)]
+fn nested(rights: u32) -> (tempfile::TempDir, std::path::PathBuf) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join(".env");
+    fs::write(&file, format!("BETTER_AUTH_SECRET={SECRET}\n")).expect("a file");
+    fs::set_permissions(&file, fs::Permissions::from_mode(rights)).expect("rights");
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).expect("a folder");
+    (folder, inner)
+}
+
+#[cfg(unix)]
+fn server_in(folder: &Path) -> TaskApi {
+    let server = TaskApi::serve_on("sqlite:tasks.db").without("BETTER_AUTH_SECRET");
+    server.in_folder(folder)
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_log_says_which_dotenv_counts() {
+    let (folder, inner) = nested(0o600);
+    let server = server_in(&inner).start().await;
+    let entries = server.entries("settings are read from .env");
+    let wanted = folder.path().canonicalize().expect("a path").join(".env");
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0]["path"].as_str(), wanted.to_str());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dotenv_of_a_parent_folder_that_others_could_have_written_is_refused() {
+    let refusal = |inner: &Path| {
+        let (output, _) = server_in(inner).output();
+        assert_eq!(output.status.code(), Some(78), "{output:?}");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let (_folder, inner) = nested(0o666);
+    let line = refusal(&inner);
+    assert!(
+        line.starts_with("task-api: .env ") && line.contains("may be written by all"),
+        "{line}"
+    );
+    assert!(!line.contains(SECRET), "{line}");
+    let (folder, inner) = nested(0o600);
+    // Only root can give a file away.
+    if std::os::unix::fs::chown(folder.path().join(".env"), Some(12_345), None).is_ok() {
+        let line = refusal(&inner);
+        assert!(line.contains("belongs to another user"), "{line}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_dotenv_of_the_working_folder_that_others_could_have_written_is_read_with_a_warning() {
+    let (folder, _) = nested(0o666);
+    let server = server_in(folder.path()).start().await;
+    assert_eq!(
+        server.entries(".env may be written by all users").len(),
+        1,
+        "{}",
+        server.log()
+    );
+}

@@ -9,7 +9,7 @@ use api_actix::policy::Policy;
 use api_actix::rate_limit::RateLimits;
 use reqwest::Method;
 use serde_json::json;
-use support::{Answer, Api, Parts, Storage, User};
+use support::{Answer, Api, Parts, Storage, User, signed};
 
 const APP: &str = "https://app.example";
 
@@ -241,6 +241,17 @@ async fn me_says_whose_token_it_is() {
         me["expires_at"].as_str().is_some_and(|time| time.ends_with('Z')),
         "{me}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_outlives_the_calendar_is_good_for_its_last_second() {
+    let api = Api::over(Storage::Memory).await;
+    for expires in ["253402300800", "999999999999"] {
+        let claims = format!(r#"{{"user_id":"alice","exp":{expires}}}"#);
+        let token = signed(r#"{"alg":"HS256"}"#, &claims);
+        let me = api.bearer(&token).get("/api/me").await.json();
+        assert_eq!(me["expires_at"], "9999-12-31T23:59:59.000000Z", "{expires}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

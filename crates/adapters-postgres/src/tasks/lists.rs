@@ -8,11 +8,12 @@
 use diesel::dsl::count_star;
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::{Integer, Text};
 use diesel_async::RunQueryDsl;
 use domain::identity::Owner;
 use domain::task::{
     Cursor, Direction, Page, Position, RepositoryError, Sort, SortKey, Status, StatusSet, Summary,
-    TaskFilter, TaskQuery, corrupt,
+    TaskFilter, TaskQuery, TitleStart, corrupt,
 };
 use uuid::Uuid;
 
@@ -23,6 +24,10 @@ use crate::lanes::{Lane, Share};
 use crate::retry::Repeat;
 use crate::schema::tasks;
 use crate::search::{Letters, pattern_of};
+
+/// [`TitleStart::MAX_CHARS`], as SQL counts.
+const TITLE_START: i32 = 64;
+const _: () = assert!(TitleStart::MAX_CHARS == 64);
 
 /// Some of the tasks, by conditions that are known only when it runs.
 type Tasks<'q> = tasks::BoxedQuery<'q, Pg>;
@@ -179,11 +184,24 @@ fn in_order(tasks: Tasks<'_>, sort: Sort) -> Tasks<'_> {
         (SortKey::CreatedAt, Descending) => tasks.order(tasks::id.desc()),
         (SortKey::UpdatedAt, Ascending) => tasks.order((tasks::updated_at.asc(), tasks::id.asc())),
         (SortKey::UpdatedAt, Descending) => tasks.order((tasks::updated_at.desc(), tasks::id.desc())),
-        (SortKey::Title, Ascending) => tasks.order((tasks::title.asc(), tasks::id.asc())),
-        (SortKey::Title, Descending) => tasks.order((tasks::title.desc(), tasks::id.desc())),
+        (SortKey::Title, Ascending) => tasks.order((start_of_title().asc(), tasks::id.asc())),
+        (SortKey::Title, Descending) => tasks.order((start_of_title().desc(), tasks::id.desc())),
         (SortKey::Status, Ascending) => tasks.order((tasks::status.asc(), tasks::id.asc())),
         (SortKey::Status, Descending) => tasks.order((tasks::status.desc(), tasks::id.desc())),
     }
+}
+
+diesel::define_sql_function! {
+    /// The first so many characters of a text, which keep its collation.
+    #[sql_name = "left"]
+    fn first_characters(text: Text, count: Integer) -> Text;
+}
+
+/// What titles are sorted by.
+#[diesel::dsl::auto_type]
+fn start_of_title() -> _ {
+    let count: i32 = TITLE_START;
+    first_characters(tasks::title, count)
 }
 
 /// What comes after a position: `(column, id)` beyond `(value, id)`.
@@ -208,7 +226,7 @@ fn after<'q>(tasks: Tasks<'q>, cursor: &'q Cursor, direction: Direction) -> Task
             Direction::Descending => tasks.filter(tasks::id.lt(id)),
         },
         Position::UpdatedAt(time) => beyond!(tasks, tasks::updated_at, *time, id, direction),
-        Position::Title(title) => beyond!(tasks, tasks::title, title.as_str(), id, direction),
+        Position::Title(title) => beyond!(tasks, start_of_title(), title.as_str(), id, direction),
         Position::Status(status) => beyond!(tasks, tasks::status, status.as_str(), id, direction),
     }
 }

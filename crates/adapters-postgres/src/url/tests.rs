@@ -107,6 +107,23 @@ fn foreign_parameters_are_dropped_by_name() {
 }
 
 #[test]
+fn a_broken_escape_is_refused_at_once() {
+    for url in [
+        "postgresql://u:hunter2%@localhost/db",
+        "postgresql://u:hunter2%2@localhost/db",
+        "postgresql://u:hunter2%zz@localhost/db",
+        "postgresql://u:100%\u{e9}@localhost/db",
+        "postgresql://u:p@localhost/db%00",
+        "postgresql://u@localhost/db?password=%x1",
+    ] {
+        let error = DatabaseUrl::parse(url).unwrap_err();
+        assert_eq!(error, InvalidDatabaseUrl::Escape, "{url}");
+        assert!(!error.to_string().contains("hunter2"));
+    }
+    assert!(DatabaseUrl::parse("postgresql://u:100%25%C3%a9@localhost/db").is_ok());
+}
+
+#[test]
 fn percent_encoded_credentials_are_decoded() {
     let url = parsed("postgres://us%40er:p%2Fw%3F@h/d");
     assert_eq!(url.config().get_user(), Some("us@er"));

@@ -7,12 +7,12 @@
 
 use diesel::dsl::count_star;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Bool, Integer, Text};
 use diesel::sqlite::Sqlite;
 use domain::identity::Owner;
 use domain::task::{
     Cursor, Direction, Page, Position, Sort, SortKey, Status, StatusSet, Summary, Task, TaskFilter, TaskId,
-    TaskQuery, corrupt,
+    TaskQuery, TitleStart, corrupt,
 };
 
 use super::row::TaskRow;
@@ -20,6 +20,10 @@ use crate::error::JobError;
 use crate::schema::tasks;
 use crate::search::{fold, instr};
 use crate::wanted::is_wanted;
+
+/// [`TitleStart::MAX_CHARS`], as SQL counts.
+const TITLE_START: i32 = 64;
+const _: () = assert!(TitleStart::MAX_CHARS == 64);
 
 /// Some of the tasks, by conditions that are known only when it runs.
 type Tasks<'q> = tasks::BoxedQuery<'q, Sqlite>;
@@ -165,11 +169,24 @@ fn in_order(tasks: Tasks<'_>, sort: Sort) -> Tasks<'_> {
         (SortKey::CreatedAt, Descending) => tasks.order(tasks::id.desc()),
         (SortKey::UpdatedAt, Ascending) => tasks.order((tasks::updated_at.asc(), tasks::id.asc())),
         (SortKey::UpdatedAt, Descending) => tasks.order((tasks::updated_at.desc(), tasks::id.desc())),
-        (SortKey::Title, Ascending) => tasks.order((tasks::title.asc(), tasks::id.asc())),
-        (SortKey::Title, Descending) => tasks.order((tasks::title.desc(), tasks::id.desc())),
+        (SortKey::Title, Ascending) => tasks.order((start_of_title().asc(), tasks::id.asc())),
+        (SortKey::Title, Descending) => tasks.order((start_of_title().desc(), tasks::id.desc())),
         (SortKey::Status, Ascending) => tasks.order((tasks::status.asc(), tasks::id.asc())),
         (SortKey::Status, Descending) => tasks.order((tasks::status.desc(), tasks::id.desc())),
     }
+}
+
+diesel::define_sql_function! {
+    /// So many characters of a text from that one on, counted from 1.
+    fn substr(text: Text, from: Integer, count: Integer) -> Text;
+}
+
+/// What titles are sorted by.
+#[diesel::dsl::auto_type]
+fn start_of_title() -> _ {
+    let first: i32 = 1;
+    let count: i32 = TITLE_START;
+    substr(tasks::title, first, count)
 }
 
 /// What comes after a position: `(column, id)` beyond `(value, id)`.
@@ -196,7 +213,7 @@ fn after<'q>(tasks: Tasks<'q>, cursor: &'q Cursor, direction: Direction) -> Task
         Position::UpdatedAt(time) => {
             beyond!(tasks, tasks::updated_at, time.timestamp_micros(), id, direction)
         }
-        Position::Title(title) => beyond!(tasks, tasks::title, title.as_str(), id, direction),
+        Position::Title(title) => beyond!(tasks, start_of_title(), title.as_str(), id, direction),
         Position::Status(status) => beyond!(tasks, tasks::status, status.as_str(), id, direction),
     }
 }

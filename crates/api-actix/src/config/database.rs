@@ -89,6 +89,22 @@ impl DatabaseConfig {
     }
 }
 
+impl DatabaseConfig {
+    /// For what only looks at a database: opening SQLite's would make its file.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub(crate) fn require_file(&self) -> Result<(), ConfigError> {
+        match &self.location {
+            DatabaseLocation::Sqlite(path) if !path.exists() => Err(ConfigError::new(
+                self.variable,
+                "names a file that does not exist",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl DatabaseLocation {
     /// Reads a URL, given the setting that it comes from.
     ///

@@ -6,15 +6,72 @@ use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 
-/// The values of the `.env` of the working directory or of its nearest parent that has one; none if there is none.
+/// A `.env` that settings come from.
+#[derive(Debug, Clone)]
+pub(super) struct Dotenv {
+    pub(super) values: HashMap<String, String>,
+    pub(super) origin: DotenvOrigin,
+}
+
+/// Where it is, and who else could have written it.
+#[derive(Debug, Clone)]
+pub(crate) struct DotenvOrigin {
+    pub(crate) path: PathBuf,
+    pub(crate) doubt: Option<&'static str>,
+}
+
+/// The `.env` of the working directory or of its nearest parent that has one.
 ///
 /// # Errors
-/// There is one that cannot be read.
-pub(super) fn nearest_values() -> Result<HashMap<String, String>, ConfigError> {
-    let folder = std::env::current_dir().ok();
-    match folder.and_then(|folder| nearest_dotenv(&folder)) {
-        Some(file) => dotenv_values(&file),
-        None => Ok(HashMap::new()),
+/// There is one that cannot be read, or one in a parent that somebody else could have put there: it would decide which
+/// keys are good.
+pub(super) fn nearest() -> Result<Option<Dotenv>, ConfigError> {
+    let Ok(folder) = std::env::current_dir() else {
+        return Ok(None);
+    };
+    let Some(path) = nearest_dotenv(&folder) else {
+        return Ok(None);
+    };
+    let doubt = doubt_about(&path);
+    if let Some(doubt) = doubt
+        && path.parent() != Some(&folder)
+    {
+        let place = path.display();
+        let reason =
+            format!("is {place}, in a parent folder, and {doubt}: it is not read. Change that, or move it");
+        return Err(ConfigError::new(".env", reason));
+    }
+    let values = dotenv_values(&path)?;
+    let origin = DotenvOrigin { path, doubt };
+    Ok(Some(Dotenv { values, origin }))
+}
+
+/// Why a file may be somebody else's work.
+#[cfg(unix)]
+fn doubt_about(file: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::MetadataExt;
+    // What cannot be looked at cannot be read either, which is said there. A link and what it leads to both count.
+    let (link, target) = (file.symlink_metadata().ok()?, file.metadata().ok()?);
+    let us = rustix::process::geteuid().as_raw();
+    doubt(us, target.mode(), [link.uid(), target.uid()])
+}
+
+/// Elsewhere rights are not that simple.
+#[cfg(not(unix))]
+fn doubt_about(_: &Path) -> Option<&'static str> {
+    None
+}
+
+#[cfg(unix)]
+fn doubt(us: u32, mode: u32, owners: [u32; 2]) -> Option<&'static str> {
+    const ROOT: u32 = 0;
+    const ALL_MAY_WRITE: u32 = 0o002;
+    if owners.into_iter().any(|owner| owner != us && owner != ROOT) {
+        Some("belongs to another user")
+    } else if mode & ALL_MAY_WRITE != 0 {
+        Some("may be written by all users")
+    } else {
+        None
     }
 }
 
@@ -81,6 +138,22 @@ mod tests {
             [value("A"), value("B"), value("C")],
             [Some("1"), Some("12"), Some("3")]
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_another_user_or_of_all_is_doubtful_and_one_of_ours_or_of_root_is_not() {
+        let (us, other) = (1_000, 1_001);
+        assert_eq!(doubt(us, 0o100_644, [us, us]), None);
+        assert_eq!(doubt(us, 0o100_664, [0, us]), None);
+        assert_eq!(
+            doubt(us, 0o100_666, [us, us]),
+            Some("may be written by all users")
+        );
+        for owners in [[other, us], [us, other]] {
+            assert_eq!(doubt(us, 0o100_600, owners), Some("belongs to another user"));
+        }
+        assert_eq!(doubt(0, 0o100_600, [us, us]), Some("belongs to another user"));
     }
 
     #[test]

@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use config::{Map, Value, ValueKind};
 
-use super::{ConfigError, dotenv, unusable};
+use super::dotenv::{self, Dotenv, DotenvOrigin};
+use super::{ConfigError, unusable};
 
 /// The environment over `.env`. Built from maps, so that tests never touch the environment of their process.
 #[derive(Clone)]
 pub struct Source {
     values: Map<String, Value>,
+    /// Where some of them come from, if there is a `.env`.
+    dotenv: Option<DotenvOrigin>,
     /// The settings that were asked for so far, each with its default; clones share them.
     asked: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
     /// Those of them whose values nobody may see; clones share them.
@@ -70,12 +73,19 @@ impl Source {
     /// The environment over the nearest `.env`, if there is one.
     ///
     /// # Errors
-    /// There is one that cannot be read.
+    /// There is one that cannot be read, or one in a parent folder that somebody else could have put there.
     pub fn of_process() -> Result<Self, ConfigError> {
         // Values that are no Unicode belong to somebody else.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Ok(Self::of_layers(dotenv::nearest_values()?, environment.collect()))
+        let (values, origin) = match dotenv::nearest()? {
+            Some(Dotenv { values, origin }) => (values, Some(origin)),
+            None => (HashMap::new(), None),
+        };
+        Ok(Self {
+            dotenv: origin,
+            ..Self::of_layers(values, environment.collect())
+        })
     }
 
     /// Values of `.env` under values of the environment.
@@ -88,8 +98,21 @@ impl Source {
         Self {
             // Our layers never fail.
             values: layers.unwrap_or_default().cache.into_table().unwrap_or_default(),
+            dotenv: None,
             asked: Arc::default(),
             secrets: Arc::default(),
+        }
+    }
+
+    /// Says in the log which `.env` counts.
+    pub(crate) fn log_dotenv(&self) {
+        let Some(DotenvOrigin { path, doubt }) = &self.dotenv else {
+            return;
+        };
+        let path = path.display();
+        tracing::info!(%path, "settings are read from .env");
+        if let Some(doubt) = doubt {
+            tracing::warn!(%path, ".env {doubt}");
         }
     }
 

@@ -10,9 +10,11 @@ use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::snapshot::Snapshot;
-use super::text::Text;
+use super::text::{Text, labelled};
 use super::{Outcome, process};
+use crate::log_buffer::Lost;
 use crate::problem::FAILURE_CLASSES;
+use crate::telemetry::lost_lines;
 
 /// Upper bounds of the buckets for durations, in seconds (semantic conventions for HTTP).
 const BUCKETS: [f64; 14] = [
@@ -143,6 +145,7 @@ impl Metrics {
     pub fn render(&self, snapshot: &Snapshot) -> String {
         let mut text = Text(self.text.render());
         snapshot.render(&mut text);
+        render_lost_lines(&mut text);
         process::render(&mut text);
         text.0
     }
@@ -151,6 +154,14 @@ impl Metrics {
     pub fn tidy_up(&self) {
         self.text.run_upkeep();
     }
+}
+
+fn render_lost_lines(text: &mut Text) {
+    let Lost { audit, others } = lost_lines();
+    let help = "Lines of the log that were lost because nobody took them, by kind";
+    let kinds = [("audit", audit), ("other", others)];
+    let kinds = kinds.map(|(kind, count)| labelled("kind", kind, count));
+    text.counter("log_lines_lost_total", help, kinds);
 }
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);

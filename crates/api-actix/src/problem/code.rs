@@ -77,6 +77,9 @@ codes! {
     /// The body is of a type that we do not read.
     UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The media type is not supported",
         "Send the body as application/json, in UTF-8, without a content coding.";
+    /// A name of this server under which a web site could pass itself off as it.
+    HostNotAllowed: MISDIRECTED_REQUEST, "host_not_allowed", "The host is not allowed",
+        "This is served to loopback names, IP addresses and the host that the server was told to listen on.";
     /// The data breaks rules; `errors` lists them.
     ValidationError: UNPROCESSABLE_ENTITY, "validation_error", "The request is not valid",
         "The request is not valid.";

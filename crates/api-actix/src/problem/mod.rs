@@ -11,6 +11,8 @@ mod from_errors;
 
 use std::fmt;
 
+use actix_web::body::EitherBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
@@ -172,6 +174,13 @@ impl Problem {
             }
         }
     }
+}
+
+/// The answer of a middleware that lets a request go no further.
+pub(crate) fn refused<B>(request: ServiceRequest, problem: Problem) -> ServiceResponse<EitherBody<B>> {
+    // Not `into_response`: that forgets the problem, and the edge could not render it.
+    let (request, _) = request.into_parts();
+    ServiceResponse::new(request, HttpResponse::from_error(problem)).map_into_right_body()
 }
 
 /// An error (RFC 9457).

@@ -2,7 +2,7 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use domain::identity::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -55,9 +55,15 @@ pub(crate) async fn me(Authenticated(caller): Authenticated) -> HttpResponse {
     } = &caller;
     HttpResponse::Ok().json(MeBody {
         user_id: owner.as_str(),
-        expires_at: expires_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        expires_at: last_writable(*expires_at).to_rfc3339_opts(SecondsFormat::Micros, true),
         issuer: issuer.as_deref(),
     })
+}
+
+/// RFC 3339 has no later years than 9999: a token that lives on is good for the last second of that.
+fn last_writable(time: DateTime<Utc>) -> DateTime<Utc> {
+    const LAST_SECOND: i64 = 253_402_300_799;
+    DateTime::from_timestamp(LAST_SECOND, 0).map_or(time, |last| time.min(last))
 }
 
 /// What a code means.

@@ -132,7 +132,10 @@ fn report(url: &str) -> Value {
 #[test]
 fn us2_3_check_of_a_database_without_our_tables_says_what_to_do_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    wants_migrations(&format!("sqlite:{}", folder.path().join("tasks.db").display()));
+    let file = folder.path().join("tasks.db");
+    // An empty file is an empty database.
+    std::fs::File::create(&file).unwrap();
+    wants_migrations(&format!("sqlite:{}", file.display()));
 }
 
 #[tokio::test]
@@ -200,4 +203,15 @@ fn a_reader_that_went_away_is_no_failure() {
         assert_eq!(last_words(&mut process), "", "{arguments:?}");
         assert!(process.0.wait().unwrap().success(), "{arguments:?}");
     }
+}
+
+#[test]
+fn check_of_a_file_that_is_not_there_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tasks.db");
+    let (output, _) = command_on("check", &format!("sqlite:{}", file.display())).output();
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    let report: Value = serde_json::from_str(&text(output.stdout)).expect("JSON");
+    assert_eq!(report["error"], "DATABASE_URL names a file that does not exist");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

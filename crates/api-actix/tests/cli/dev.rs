@@ -71,6 +71,91 @@ async fn dev_needs_nothing_and_what_it_prints_works() {
 }
 
 #[tokio::test]
+async fn the_token_of_dev_is_shown_to_no_other_web_site() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = dev_in(folder.path())
+        .env("CORS_ALLOWED_ORIGINS", "*")
+        .start()
+        .await;
+    let api = dev.api(Storage::Sqlite);
+    let get = async |path: &str, host: &str| {
+        let request = api.anonymous().request(reqwest::Method::GET, path);
+        let request = request
+            .header("Host", host)
+            .header("Origin", "https://evil.example");
+        // Not as the document describes it: it does not describe every way to write a path.
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        (
+            status,
+            headers,
+            String::from_utf8_lossy(&answer.bytes().await.unwrap()).into_owned(),
+        )
+    };
+    let is_of_cors = |name: &reqwest::header::HeaderName| name.as_str().starts_with("access-control");
+    for path in [
+        "/docs",
+        "/docs/",
+        "//docs",
+        "/%64ocs",
+        "/docs/start.js",
+        "/docs/swagger-ui.css",
+    ] {
+        let (status, headers, _) = get(path, "localhost:8000").await;
+        assert_eq!(status, 200, "{path}");
+        assert!(!headers.keys().any(is_of_cors), "{path}: {headers:?}");
+        let (status, headers, body) = get(path, "evil.example:8000").await;
+        assert_eq!(status, 421, "{path}");
+        assert!(!headers.keys().any(is_of_cors), "{path}: {headers:?}");
+        assert!(
+            body.contains("host_not_allowed") && !body.contains("data-token"),
+            "{path}: {body}"
+        );
+    }
+    // Containers ask for the rest by its name.
+    assert_eq!(get("/livez", "tasks:8000").await.0, 200);
+    let (status, headers, _) = get("/api/tasks", "tasks:8000").await;
+    let allowed = headers["access-control-allow-origin"].to_str().unwrap();
+    assert_eq!((status, allowed), (401, "*"));
+    let preflight = api
+        .anonymous()
+        .request(reqwest::Method::OPTIONS, "/docs/start.js");
+    let preflight = preflight.header("Origin", "https://evil.example");
+    let preflight = preflight
+        .header("Access-Control-Request-Method", "GET")
+        .send()
+        .await
+        .unwrap();
+    assert!(!preflight.headers().keys().any(is_of_cors), "{preflight:?}");
+}
+
+#[tokio::test]
+async fn nothing_in_the_folder_of_dev_gets_into_a_repository() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = dev_in(folder.path()).start().await;
+    let file = folder.path().join(".task-api/.gitignore");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "*\n");
+    drop(dev);
+    std::fs::write(&file, "secret\n").unwrap();
+    drop(dev_in(folder.path()).start().await);
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        "secret\n",
+        "what somebody wrote stays"
+    );
+}
+
+#[tokio::test]
+async fn dev_warns_of_an_address_that_others_reach_and_serves_the_page_under_that_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = dev_in(folder.path()).env("HOST", "0.0.0.0").start().await;
+    assert!(dev.log().contains("HOST is no loopback address"), "{}", dev.log());
+    let folder = tempfile::tempdir().unwrap();
+    let dev = dev_in(folder.path()).start().await;
+    assert!(!dev.log().contains("loopback"), "{}", dev.log());
+}
+
+#[tokio::test]
 async fn the_documentation_of_dev_signs_requests_and_that_of_serve_does_not() {
     let token_of = async |binary: &Binary| {
         let page = binary.api(Storage::Sqlite).anonymous().get("/docs").await.body;

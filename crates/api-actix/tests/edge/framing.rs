@@ -375,9 +375,9 @@ async fn who_asks_before_sending_a_body_is_told_to_go_on() {
     assert_eq!(wire.raw_answer().status, 100);
     wire.send(BODY);
     assert_eq!(wire.raw_answer().status, 201);
-    // actix invites the body before anybody has looked at the token; the refusal does not wait for it.
+    // Nobody invites the body of a stranger, and the refusal does not wait for it.
     wire.send(format!("POST /api/tasks HTTP/1.1\r\nHost: api\r\n{lines}\r\n"));
-    assert_eq!(statuses(&wire.raw_answers_until_closed()), [100, 401]);
+    assert_eq!(statuses(&wire.raw_answers_until_closed()), [401]);
 }
 
 /// There was no request yet, so there is no problem document.

@@ -2,6 +2,7 @@
 //!
 //! | File | What it proves |
 //! |---|---|
+//! | `expect` | nobody who may not send a body is told to continue |
 //! | `framing` | requests that no client library sends are refused or understood, and answered once |
 //! | `waiting` | whoever is slow is not waited for, and keeps nobody else waiting |
 //! | `hanging` | nor is whatever hangs on our side |
@@ -10,6 +11,7 @@
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
 mod connections;
+mod expect;
 mod framing;
 mod hanging;
 #[path = "../support/mod.rs"]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 
 use crate::support::{Storage, TaskApi, Wire};
 use crate::{Watched, until};
@@ -15,6 +15,37 @@ async fn put_log_level(watched: &Watched, text: &str) -> Response {
 async fn get(watched: &Watched, path: &str) -> Response {
     let request = watched.api.client().get(watched.admin_url(path));
     request.send().await.expect("an answer")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_level_is_changed_under_names_of_this_machine_only_and_figures_are_told_under_any() {
+    let watched = Watched::on_sqlite(&[]).await;
+    let under = async |method: Method, path: &str, host: &str| {
+        let request = watched.api.client().request(method, watched.admin_url(path));
+        let request = request.header("Host", host).body("info");
+        request.send().await.expect("an answer")
+    };
+    for host in ["evil.example", "evil.example:9090", "localhost.evil.example"] {
+        let refused = under(Method::PUT, "/log-level", host).await;
+        assert_eq!(refused.status().as_u16(), 421, "{host}");
+        assert!(refused.text().await.expect("a text").contains("host_not_allowed"));
+        assert_eq!(under(Method::GET, "/metrics", host).await.status(), 200, "{host}");
+    }
+    for host in ["localhost", "127.0.0.1:9090", "[::1]:9090"] {
+        assert_eq!(
+            under(Method::PUT, "/log-level", host).await.status(),
+            200,
+            "{host}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_is_no_level_silences_nothing() {
+    let watched = Watched::on_sqlite(&[]).await;
+    for text in ["verbose", "warning", "info,audit=warning"] {
+        assert_eq!(put_log_level(&watched, text).await.status(), 422, "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

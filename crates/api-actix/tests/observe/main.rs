@@ -7,6 +7,7 @@
 //! | `admin` | the listener for operators |
 //! | `logs` | the access log, and one request id and trace id in every line of a request |
 //! | `timings` | `Server-Timing` |
+//! | `unread_logs` | a log that nobody takes stops nothing |
 //! | `traces` | spans, from an incoming `traceparent` to the database (feature `otel`) |
 #![expect(
     clippy::expect_used,
@@ -25,6 +26,7 @@ mod support;
 mod timings;
 #[cfg(feature = "otel")]
 mod traces;
+mod unread_logs;
 
 use std::time::{Duration, Instant};
 

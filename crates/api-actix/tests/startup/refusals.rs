@@ -31,6 +31,8 @@ fn edge_case_us2_2_a_malformed_database_url_is_named_without_its_value() {
         "postgresql://user:hunter2@db.example/tasks?sslmode=hunter2",
         "postgresql://user:hunter2@db.example/tasks?connect_timeout=hunter2",
         "postgresql://user:hunter2@db.example/tasks?hunter2",
+        "postgresql://user:hunter2%zz@db.example/tasks",
+        "postgresql://user:hunter2%@db.example/tasks",
         "postgresql:user:hunter2@db.example/tasks",
         "hunter2",
     ] {
@@ -152,6 +154,8 @@ fn every_other_setting_is_named_as_well_and_its_value_is_not_shown() {
         ("JWKS_TIMEOUT_MS", "7777777"),
         ("LOG_FORMAT", "yaml"),
         ("LOG_LEVEL", "chatty=chatty=chatty"),
+        ("LOG_LEVEL", "chatty"),
+        ("LOG_LEVEL", "info,audit=chatty"),
     ] {
         let (_folder, task_api) = sound();
         let line = GaveUp::refusal(&task_api.env(variable, value));
@@ -164,10 +168,11 @@ fn every_other_setting_is_named_as_well_and_its_value_is_not_shown() {
 fn a_port_in_use_is_refused_with_the_names_of_the_settings() {
     let other = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = other.local_addr().unwrap().port().to_string();
-    let (_folder, task_api) = sound();
+    let (folder, task_api) = sound();
     let gave_up = GaveUp::of(&task_api.env("PORT", &port));
     assert_eq!(gave_up.exit_code, Some(78), "{}", gave_up.stderr);
-    // The database came first, and said so.
+    // The port came before the database, which is as it was.
+    assert!(!folder.path().join("tasks.db").exists());
     let line = gave_up.stderr.lines().last().unwrap();
     assert!(
         line.starts_with("task-api: HOST and PORT: cannot listen on "),

@@ -11,6 +11,7 @@ mod conditional;
 mod create;
 mod errors;
 mod filters;
+mod head_size;
 mod idempotency;
 mod limit;
 mod many;

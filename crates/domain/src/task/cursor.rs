@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 
-use super::{SortKey, Status, Task, TaskId, Title};
+use super::{SortKey, Status, Task, TaskId, TitleStart};
 
 /// A position in a list: right behind a task with this id and this value of the sort key, whether such a task still
 /// exists or not. Its text form belongs to whoever hands it to clients.
@@ -19,8 +19,8 @@ pub enum Position {
     CreatedAt,
     /// When the task was changed last.
     UpdatedAt(DateTime<Utc>),
-    /// Its title.
-    Title(Title),
+    /// How its title begins.
+    Title(TitleStart),
     /// Its status.
     Status(Status),
 }
@@ -42,7 +42,7 @@ impl Position {
         match key {
             SortKey::CreatedAt => Self::CreatedAt,
             SortKey::UpdatedAt => Self::UpdatedAt(parts.updated_at),
-            SortKey::Title => Self::Title(parts.title.clone()),
+            SortKey::Title => Self::Title(parts.title.start()),
             SortKey::Status => Self::Status(parts.status),
         }
     }

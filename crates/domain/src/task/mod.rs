@@ -40,7 +40,7 @@ pub use service::{Created, TaskService};
 pub use sort::{Direction, Sort, SortKey};
 pub use status::{Status, UnknownStatus};
 pub use summary::Summary;
-pub use title::{Title, TitleError};
+pub use title::{Title, TitleError, TitleStart};
 pub use version::{InvalidVersion, Version};
 
 use crate::identity::Owner;

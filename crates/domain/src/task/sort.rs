@@ -64,7 +64,7 @@ impl Sort {
     fn compare_positions(self, one: &Cursor, other: &Cursor) -> Ordering {
         let by_value = match (&one.position, &other.position) {
             (Position::UpdatedAt(one), Position::UpdatedAt(other)) => one.cmp(other),
-            (Position::Title(one), Position::Title(other)) => one.as_str().cmp(other.as_str()),
+            (Position::Title(one), Position::Title(other)) => one.cmp(other),
             (Position::Status(one), Position::Status(other)) => one.as_str().cmp(other.as_str()),
             // Ids sort by the time of creation; positions of different keys are never compared.
             (Position::CreatedAt | Position::UpdatedAt(_) | Position::Title(_) | Position::Status(_), _) => {

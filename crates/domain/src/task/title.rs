@@ -44,10 +44,49 @@ impl Title {
         &self.0
     }
 
+    /// What lists are sorted by.
+    #[must_use]
+    pub fn start(&self) -> TitleStart {
+        TitleStart(self.0.chars().take(TitleStart::MAX_CHARS).collect())
+    }
+
     /// The text, to take away.
     #[must_use]
     pub fn into_string(self) -> String {
         self.0
+    }
+}
+
+/// The first characters of a title. Lists are sorted by them, so that a position in a list stays short: whoever asks for
+/// the next page sends it in a URL.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TitleStart(String);
+
+impl TitleStart {
+    /// So many characters of a title count, in Unicode scalar values.
+    pub const MAX_CHARS: usize = 64;
+
+    /// Reads what [`Title::start`] has given. It may be blank, unlike the title.
+    ///
+    /// ```
+    /// use domain::task::{Title, TitleStart};
+    ///
+    /// let start = Title::parse("Buy milk")?.start();
+    /// assert_eq!(TitleStart::parse("Buy milk"), Some(start));
+    /// assert_eq!(TitleStart::parse(""), None);
+    /// # Ok::<(), domain::task::TitleError>(())
+    /// ```
+    pub fn parse(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        let is_start =
+            (1..=Self::MAX_CHARS).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        is_start.then_some(Self(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

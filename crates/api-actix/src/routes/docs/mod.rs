@@ -3,15 +3,19 @@
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::Next;
 use actix_web::web::Bytes;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use secrecy::ExposeSecret;
 use utoipa_swagger_ui::Config;
 
 use crate::app::App;
+use crate::own_host::OwnHost;
 use crate::preconditions::if_none_match_names;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, refused};
 use crate::request_context::RequestContext;
 use crate::{etag, openapi};
 
@@ -44,6 +48,23 @@ pub(crate) async fn document(request: HttpRequest) -> HttpResponse {
     }
 }
 
+/// Whoever reads the page of `dev` has its token, so that it has to be asked for under a name that is this machine's.
+///
+/// # Errors
+/// Those of what it wraps; its own refusals are answers.
+pub(crate) async fn refuse_other_hosts<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let policy = App::of(request.request()).map(|app| &app.policy);
+    let has_token = policy.is_some_and(|policy| policy.docs_token.is_some());
+    let own = policy.and_then(|policy| policy.docs_host.as_ref());
+    match OwnHost::check(own, &request) {
+        Err(problem) if has_token => Ok(refused(request, problem)),
+        _ => next.call(request).await.map(ServiceResponse::map_into_left_body),
+    }
+}
+
 /// `GET /docs`: the page. Its links are relative, so that they lead to us also where a proxy serves us below a path of its
 /// own.
 pub(crate) async fn page(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
@@ -63,6 +84,17 @@ pub(crate) async fn page(app: web::Data<App>, request: HttpRequest) -> HttpRespo
                 .replace("{here}", here)
                 .replace("{token}", token),
         )
+}
+
+/// Whether a path leads to the documentation, however it is written: escaped, or with slashes that the router passes over.
+pub(crate) fn is_below(path: &str) -> bool {
+    if !path.contains('%') && !path.contains("//") {
+        return path == "/docs" || path.starts_with("/docs/");
+    }
+    // A path has no plus signs that are spaces, but none of our names has either.
+    let path = form_urlencoded::parse(path.as_bytes()).next();
+    let path = path.map(|(path, _)| path.into_owned()).unwrap_or_default();
+    path.split('/').find(|segment| !segment.is_empty()) == Some("docs")
 }
 
 /// Whether the address that was asked for ends with a slash, which decides what it means to be relative to it. The

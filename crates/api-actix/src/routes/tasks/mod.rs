@@ -27,6 +27,10 @@ use body::{DeletedBody, Empty, SummaryBody, TaskBody, new_task, task_change};
 use page::ROOM_FOR_A_TASK;
 use parameters::{ListParameters, statuses_to_delete};
 
+/// With more than this, in bytes, only the link to the next page is given: proxies take heads of 4 KiB altogether (nginx,
+/// `proxy_buffer_size`), and 3.5 KiB of that are what we may use.
+const LONGEST_LINKS: usize = 2_000;
+
 const X_NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 const X_PAGE_LIMIT: HeaderName = HeaderName::from_static("x-page-limit");
 const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
@@ -257,10 +261,11 @@ fn page_answer(
 /// Paths without a host, so that they hold under every name of the server. Below a path of a proxy's own they hold only if
 /// that puts it in front of them.
 fn links(parameters: &ListParameters, next: Option<&str>) -> String {
-    let mut links = Vec::new();
-    if let Some(next) = next {
-        links.push(format!("<{}>; rel=\"next\"", parameters.target(Some(next))));
+    let first = format!("<{}>; rel=\"first\"", parameters.target(None));
+    let Some(next) = next else { return first };
+    let next = format!("<{}>; rel=\"next\"", parameters.target(Some(next)));
+    if next.len() + first.len() + 2 > LONGEST_LINKS {
+        return next;
     }
-    links.push(format!("<{}>; rel=\"first\"", parameters.target(None)));
-    links.join(", ")
+    format!("{next}, {first}")
 }

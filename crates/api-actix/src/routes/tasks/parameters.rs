@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use domain::identity::Owner;
 use domain::task::{
     Direction, InvalidPageLimit, PageLimit, SearchTerm, SearchTermError, Sort, SortKey, Status, StatusSet,
@@ -13,6 +13,7 @@ use domain::task::{
 use crate::cursor::List;
 use crate::fields::{FieldErrors, Rule};
 use crate::problem::{Code, Problem};
+use crate::timestamp::is_writable;
 
 /// What a request asks of the list.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub(super) struct ListParameters {
     pub(super) query: TaskQuery,
     /// Whether to count all tasks that match.
     pub(super) count_exactly: bool,
-    /// The parameters without the cursor, for links.
-    kept: Vec<(String, String)>,
+    /// The parameters without the cursor, for links: not as they were sent, which may be long.
+    kept: Vec<(&'static str, String)>,
 }
 
 impl ListParameters {
@@ -34,29 +35,41 @@ impl ListParameters {
         let mut cursor = None;
         let mut kept = Vec::new();
         let mut errors = FieldErrors::default();
-        read_parameters(query, &mut errors, |name, value| {
-            if name != "cursor" {
-                kept.push((name.to_owned(), value.to_owned()));
+        read_parameters(query, &mut errors, |name, value| match name {
+            "status" => read_statuses(value).map(|read| statuses.extend(read)),
+            "q" => read_search(value).map(|read| {
+                kept.push(("q", value.trim().to_owned()));
+                filter.search = Some(read);
+            }),
+            "sort" => read_sort(value).map(|read| {
+                kept.push(("sort", value.to_owned()));
+                sort = read;
+            }),
+            "limit" => read_limit(value).map(|read| {
+                kept.push(("limit", read.get().to_string()));
+                limit = read;
+            }),
+            "updated_since" => read_time(value).map(|read| {
+                kept.push(("updated_since", read.to_rfc3339_opts(SecondsFormat::Micros, true)));
+                filter.updated_since = Some(read);
+            }),
+            "count" if value == "exact" => {
+                kept.push(("count", value.to_owned()));
+                count_exactly = true;
+                Ok(())
             }
-            match name {
-                "status" => read_statuses(value).map(|read| statuses.extend(read)),
-                "q" => read_search(value).map(|read| filter.search = Some(read)),
-                "sort" => read_sort(value).map(|read| sort = read),
-                "limit" => read_limit(value).map(|read| limit = read),
-                "updated_since" => read_time(value).map(|read| filter.updated_since = Some(read)),
-                "count" if value == "exact" => {
-                    count_exactly = true;
-                    Ok(())
-                }
-                "count" => Err(Rule::NotOneOf(vec!["exact"])),
-                "cursor" => {
-                    cursor = Some(value.to_owned());
-                    Ok(())
-                }
-                _ => Err(Rule::Extra),
+            "count" => Err(Rule::NotOneOf(vec!["exact"])),
+            "cursor" => {
+                cursor = Some(value.to_owned());
+                Ok(())
             }
+            _ => Err(Rule::Extra),
         });
         filter.statuses = StatusSet::new(statuses);
+        if let Some(statuses) = &filter.statuses {
+            let names: Vec<_> = statuses.iter().map(Status::as_str).collect();
+            kept.push(("status", names.join(",")));
+        }
         // A cursor belongs to a list, so it can be judged only if that is known.
         let cursor = cursor.filter(|_| errors.are_only_about(&["limit", "count"]));
         let after = cursor.and_then(|text| {
@@ -202,7 +215,9 @@ fn read_time(text: &str) -> Result<DateTime<Utc>, Rule> {
     } else {
         time.timestamp_micros() + 1
     };
-    DateTime::from_timestamp_micros(micros).ok_or(Rule::NotADateTime)
+    DateTime::from_timestamp_micros(micros)
+        .filter(|time| is_writable(*time))
+        .ok_or(Rule::NotADateTime)
 }
 
 #[cfg(test)]
@@ -255,6 +270,40 @@ mod tests {
         let wanted = "/api/tasks?q=a%26b&limit=5&status=pending&cursor=xyz";
         assert_eq!(parameters.target(Some("xyz")), wanted);
         assert_eq!(read("").target(None), "/api/tasks");
+    }
+
+    #[test]
+    fn a_link_says_what_was_meant_however_long_it_was_written() {
+        let sent = format!(
+            "status={}&status=completed&q={}milk&limit={}7&updated_since=2026-01-15T12:00:00.{}%2B02:00&sort=title",
+            ["pending"; 200].join(","),
+            "+".repeat(2_000),
+            "0".repeat(2_000),
+            "0".repeat(2_000),
+        );
+        let parameters = read(&sent);
+        let wanted = "/api/tasks?q=milk&limit=7&updated_since=2026-01-15T10%3A00%3A00.000000Z&sort=title\
+                      &status=pending%2Ccompleted";
+        assert_eq!(parameters.target(None), wanted);
+        let again = read(wanted.strip_prefix("/api/tasks?").unwrap());
+        assert_eq!(
+            (again.query.clone(), again.target(None)),
+            (parameters.query.clone(), wanted.to_owned())
+        );
+    }
+
+    #[test]
+    fn a_time_whose_year_has_no_four_digits_is_none() {
+        for text in [
+            "9999-12-31T23:59:59.9999999Z",
+            "9999-12-31T23:59:59-00:01",
+            "0000-01-01T00:00:00+00:01",
+        ] {
+            assert_eq!(read_time(text), Err(Rule::NotADateTime), "{text}");
+        }
+        for text in ["9999-12-31T23:59:59.999999Z", "0000-01-01T00:00:00Z"] {
+            assert!(read_time(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

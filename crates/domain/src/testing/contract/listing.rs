@@ -179,6 +179,27 @@ pub async fn every_order_is_total_and_the_same_as_in_the_domain(repo: &dyn TaskR
     }
 }
 
+/// Titles that begin alike are in the order of their ids, however they end.
+pub async fn titles_are_sorted_by_their_first_sixty_four_characters(repo: &dyn TaskRepository) {
+    let mut tasks = Vec::new();
+    for end in ["z", "a", "m", "", "b"] {
+        tasks.push(stored(repo, &an_owner(), &format!("{}{end}", "\u{1F95B}".repeat(64))).await);
+        tasks.push(stored(repo, &an_owner(), &format!("{}{end}b", "\u{1F95B}".repeat(63))).await);
+        // A title may begin with a long blank.
+        tasks.push(stored(repo, &an_owner(), &format!("{}{end}b", " ".repeat(64))).await);
+    }
+    for direction in [Direction::Ascending, Direction::Descending] {
+        let key = SortKey::Title;
+        let sort = Sort { key, direction };
+        let mut wanted = tasks.clone();
+        wanted.sort_by(|one, other| sort.compare(one, other));
+        for limit in [1, 2, 15] {
+            let listed = walk_through(repo, &TaskFilter::default(), sort, limit).await;
+            assert_eq!(listed, wanted, "{direction:?} in pages of {limit}");
+        }
+    }
+}
+
 /// The filter comes first and the page is cut from what is left of the list.
 pub async fn a_filter_and_a_page_together_lose_nothing(repo: &dyn TaskRepository) {
     let tasks = a_mixed_lot(repo).await;

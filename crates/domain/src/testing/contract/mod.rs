@@ -71,6 +71,7 @@ macro_rules! task_repository_contract {
             a_page_of_long_tasks_ends_early_and_the_next_goes_on
             a_cursor_outlives_its_task
             every_order_is_total_and_the_same_as_in_the_domain
+            titles_are_sorted_by_their_first_sixty_four_characters
             a_filter_and_a_page_together_lose_nothing
             updated_since_is_inclusive_to_the_microsecond
             a_search_folds_letter_case_as_the_domain_does
