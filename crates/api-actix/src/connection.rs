@@ -255,9 +255,10 @@ mod tests {
             }
         });
         let started = Instant::now();
+        let answer = vec![0; 32 * KIB];
         let writing = async {
             loop {
-                if let Err(error) = stream.write_all(&[0; 32 * KIB]).await {
+                if let Err(error) = stream.write_all(&answer).await {
                     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
                     return;
                 }
