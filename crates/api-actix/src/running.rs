@@ -25,7 +25,7 @@ impl Running {
         let (backend, info) = Backend::open(&config.database, config.http.workers).await?;
         info.log();
         if config.database.migrate_on_start {
-            let applied = backend.migrate().await?;
+            let applied = backend.migrate(config.database.startup_timeout).await?;
             if !applied.is_empty() {
                 tracing::info!(migrations = applied.join(", "), "schema brought up to date");
             }
