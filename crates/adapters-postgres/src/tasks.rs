@@ -28,7 +28,7 @@ use crate::retry::Repeat;
 use crate::schema::tasks;
 use crate::search::Letters;
 use row::TaskRow;
-use statements::{FindTask, InsertTask, UpdateTask};
+use statements::{AskWhetherReadOnly, FindTask, InsertTask, LookAtTable, UpdateTask};
 
 /// Keeps tasks in PostgreSQL, over the connections of one worker.
 #[derive(Clone)]
@@ -295,24 +295,33 @@ async fn why_unmet(call: &Call<'_>, owner: &Owner, id: TaskId, expected: &Expect
 
 #[async_trait]
 impl StorageHealth for PostgresTaskRepository {
-    /// Reads the columns that the statements of tasks use, of a user whom the table cannot have: one look at the index.
+    /// Whether the table is as we need it, and whether the server writes. Touches no row.
     async fn check(&self) -> Result<(), RepositoryError> {
         let call = self.executor.begin()?;
         let looked = call.run(Lane::Read, Repeat::Read, |attempt| async move {
-            let statement = tasks::table.filter(tasks::user_id.eq("")).select((
-                TaskRow::as_select(),
-                tasks::idempotency_key,
-                tasks::idempotency_fingerprint,
-            ));
-            let rows =
-                statement.load::<(TaskRow, Option<String>, Option<Vec<u8>>)>(&mut attempt.connection());
-            rows.await.map(drop)
+            LookAtTable.execute(&mut attempt.connection()).await
         });
         looked.await.map_err(|error| match error {
             // A database that we reach but cannot work with is not there for us.
             RepositoryError::Unexpected(cause) => RepositoryError::Unavailable(Box::new(NotOurTable(cause))),
             error => error,
-        })
+        })?;
+        let asked = call.run(Lane::Read, Repeat::Read, |attempt| async move {
+            let answers = AskWhetherReadOnly
+                .load::<(bool, bool)>(&mut attempt.connection())
+                .await?;
+            let (is_standby, is_read_only) = answers.into_iter().next().unwrap_or_default();
+            if is_read_only {
+                // A session keeps the setting with which it began: the next look is through another one.
+                attempt.retire_connection();
+            }
+            Ok((is_standby, is_read_only))
+        });
+        match asked.await? {
+            (true, _) => Err(RepositoryError::Unavailable(Box::new(ReadOnly::Standby))),
+            (false, true) => Err(RepositoryError::Unavailable(Box::new(ReadOnly::BySetting))),
+            (false, false) => Ok(()),
+        }
     }
 
     fn is_degraded(&self) -> bool {
@@ -324,6 +333,17 @@ impl StorageHealth for PostgresTaskRepository {
 #[derive(Debug, Error)]
 #[error("the table of tasks cannot be used (run `task-api migrate`): {0}")]
 struct NotOurTable(Cause);
+
+/// The server answers and every change would be refused.
+#[derive(Debug, Error)]
+enum ReadOnly {
+    #[error(
+        "the database is a standby or a read-only replica: DATABASE_URL must lead to the server that writes"
+    )]
+    Standby,
+    #[error("the database is read-only (default_transaction_read_only)")]
+    BySetting,
+}
 
 fn version_numbers(expected: &Expected) -> Option<Vec<i32>> {
     match expected {

@@ -17,6 +17,45 @@ const COLUMNS: &str = "id, title, description, status, version, created_at, upda
 
 type TaskColumns = SqlTypeOf<AsSelect<TaskRow, Pg>>;
 
+/// Names every column that the statements of tasks use, and reads none: where tables are distributed no shard is asked, so
+/// that one that is away does not make the whole service look as if it were.
+pub(super) struct LookAtTable;
+
+impl QueryFragment<Pg> for LookAtTable {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT ");
+        out.push_sql(COLUMNS);
+        out.push_sql(", idempotency_key, idempotency_fingerprint FROM tasks WHERE false");
+        Ok(())
+    }
+}
+
+impl QueryId for LookAtTable {
+    type QueryId = Self;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+/// Asks whether the server is a standby, and whether it refuses to write for another reason.
+pub(super) struct AskWhetherReadOnly;
+
+impl QueryFragment<Pg> for AskWhetherReadOnly {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'");
+        Ok(())
+    }
+}
+
+impl Query for AskWhetherReadOnly {
+    type SqlType = (Bool, Bool);
+}
+
+impl QueryId for AskWhetherReadOnly {
+    type QueryId = Self;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
 /// Reads a task.
 pub(super) struct FindTask<'a> {
     pub(super) user_id: &'a str,
