@@ -17,6 +17,7 @@ pub(crate) struct Running {
     server: Server,
     admin: Option<Admin>,
     observers: Observers,
+    backend: Backend,
 }
 
 impl Running {
@@ -34,7 +35,12 @@ impl Running {
         }
         let lifecycle = Arc::new(Lifecycle::default());
         let observers = Observers::new(&config.observe, info.kind)?;
-        let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;
+        let wiring = Wiring::new(
+            backend.clone(),
+            config.tokens,
+            config.policy,
+            Arc::clone(&lifecycle),
+        )?;
         let wiring = wiring.observed_by(observers.clone());
         let desk = observers.metrics.clone().map(|metrics| Desk {
             metrics,
@@ -53,6 +59,7 @@ impl Running {
             server,
             admin,
             observers,
+            backend,
         })
     }
 
@@ -62,7 +69,8 @@ impl Running {
         self.server.url()
     }
 
-    /// Serves until the process is told to stop. Operators are answered and spans are sent to the end.
+    /// Serves until the process is told to stop. Operators are answered and spans are sent to the end. Then the database
+    /// is closed: workers may hold it for longer than the process lives.
     ///
     /// # Errors
     /// The server broke down.
@@ -72,6 +80,7 @@ impl Running {
             admin.stop().await;
         }
         self.observers.flush().await;
+        self.backend.close().await;
         outcome
     }
 }

@@ -57,6 +57,13 @@ impl Backend {
         }
     }
 
+    /// Ends the use of it: a SQLite file is one file then, whoever still holds a repository.
+    pub(crate) async fn close(&self) {
+        if let Self::Sqlite(database) = self {
+            sqlite::close(database).await;
+        }
+    }
+
     /// How it is used right now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         match self {
