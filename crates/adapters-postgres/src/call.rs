@@ -250,6 +250,11 @@ impl Attempt {
         self.handle.connection()
     }
 
+    /// Nobody gets this connection again.
+    pub(crate) fn retire_connection(&self) {
+        self.handle.mark_bad();
+    }
+
     /// Whether this is the second run, and the first one may have happened.
     pub(crate) fn may_have_happened(&self) -> bool {
         self.first_run == Some(FirstRun::Unknown)

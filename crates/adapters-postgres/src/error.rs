@@ -250,6 +250,12 @@ fn of_text(message: &str, took_as_long_as_allowed: bool) -> (Option<&'static str
     }
 }
 
+/// The SQLSTATE of what a server says, if we know the words.
+pub(crate) fn sqlstate_of_text(message: &str) -> Option<&'static str> {
+    let known = KNOWN_TEXTS.iter().find(|(text, _, _)| message.contains(text));
+    known.map(|&(_, sqlstate, _)| sqlstate)
+}
+
 /// Whether a prepared statement was lost or met a stranger's, as happens behind poolers that do not carry them. Says
 /// once what to do.
 pub(crate) fn explain_old_poolers(message: &str) -> bool {

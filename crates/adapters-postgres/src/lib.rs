@@ -75,7 +75,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use connect::ConnectError;
-pub use migrations::{MigrateError, SchemaState};
+pub use migrations::{Lock, MigrateError, SchemaState};
 pub use probe::ServerInfo;
 pub use stats::{DatabaseStats, LaneStats, RepeatStats};
 pub use tasks::{PostgresTaskArchive, PostgresTaskRepository};
@@ -148,13 +148,24 @@ impl PostgresDatabase {
         Ok(info)
     }
 
-    /// Brings the schema up to date, and answers the names of the migrations that ran. Several processes may do so
-    /// at once: one of them works, the others wait. Needs a multi-threaded tokio runtime.
+    /// [`PostgresDatabase::migrate_within`] ten seconds.
     ///
     /// # Errors
-    /// The database is out of reach or a migration failed; nothing is half done then.
+    /// As there.
     pub async fn migrate(&self) -> Result<Vec<String>, MigrateError> {
-        migrations::run(&self.migration_connector).await
+        self.migrate_within(Duration::from_secs(10)).await
+    }
+
+    /// Brings the schema up to date, and answers the names of the migrations that ran. Several processes may do so
+    /// at once: one of them works, the others wait. Whoever uses the tables meanwhile waits for less than two seconds: a
+    /// migration that cannot have its locks is rolled back and tried again until the time is up. Needs a multi-threaded
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// The database is out of reach, a migration failed or somebody was in the way for all that time; nothing is half
+    /// done then.
+    pub async fn migrate_within(&self, wait: Duration) -> Result<Vec<String>, MigrateError> {
+        migrations::run(&self.migration_connector, &migrations::MIGRATIONS, wait).await
     }
 
     /// How the connections are used right now. Never touches the database.

@@ -1,38 +1,91 @@
 //! Bringing the schema up to date.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
 
 use diesel::QueryResult;
-use diesel::migration::MigrationSource;
+use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel_async::{
     AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
     TransactionManager,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use thiserror::Error;
+use thiserror::Error as ThisError;
+use tokio::time::{Instant, sleep};
 
 use crate::connect::{ConnectError, Connector};
+use crate::error::sqlstate_of_text;
 use crate::probe::Inquiry;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+/// Those of this program.
+pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
 /// Names our lock among the advisory locks of the database: the ASCII text `task-api`.
 const LOCK: i64 = 0x7461_736b_2d61_7069;
 
 type Transactions = <AsyncPgConnection as AsyncConnection>::TransactionManager;
 
-/// Runs what is pending, all of it or nothing, and answers the names.
+/// How long a migration may wait for a lock at once. Whoever wants the table stands behind it for as long, so this is less
+/// than the time limits of statements and of locks that requests have.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How much later than that the server may say so.
+const SLACK: Duration = Duration::from_secs(1);
+/// How long requests have the table to themselves after the first attempt in vain; then twice as long, and so on.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// Runs what is pending, all of it or nothing, and answers the names. Tries for as long as it may wait.
 ///
+/// A migration that waits for a lock on the table makes everybody wait who comes after it, however short the locks of
+/// those are that it waits for: one long reader would stop all requests. So it steps back soon, and tries again.
+pub(crate) async fn run(
+    connector: &Connector,
+    source: &impl MigrationSource<Pg>,
+    wait: Duration,
+) -> Result<Vec<String>, MigrateError> {
+    let deadline = Instant::now() + wait;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match attempt(connector, source).await {
+            Err(MigrateError::Locked(lock, _)) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(MigrateError::Locked(lock, wait));
+                }
+                let pause_now = pause.min(left);
+                tracing::warn!(
+                    pause_ms = pause_now.as_millis(),
+                    "{lock}; the migrations were rolled back and try again"
+                );
+                sleep(pause_now).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// diesel's harness takes no lock and commits each migration alone. Begun inside our transaction its migrations
 /// become savepoints, and its own table is made under the lock too. A lock of the transaction, unlike one of the
 /// session, also works through a transaction pooler.
-pub(crate) async fn run(connector: &Connector) -> Result<Vec<String>, MigrateError> {
+async fn attempt(
+    connector: &Connector,
+    source: &impl MigrationSource<Pg>,
+) -> Result<Vec<String>, MigrateError> {
     let mut connection = connector.connect_without_limits().await?.into_connection();
     Transactions::begin_transaction(&mut connection).await?;
-    lift_limits(&mut connection).await?;
-    lock(&mut connection).await?;
-    let (mut connection, outcome) = run_pending(connection);
+    set_limits(&mut connection).await?;
+    let since = Instant::now();
+    if let Err(error) = lock(&mut connection).await {
+        return Err(if is_lock(&error.to_string(), since) {
+            MigrateError::Locked(Lock::OfMigrations, Duration::ZERO)
+        } else {
+            error.into()
+        });
+    }
+    let (mut connection, outcome) = run_pending(connection, source);
     match outcome {
         Ok(names) => {
             Transactions::commit_transaction(&mut connection).await?;
@@ -47,9 +100,10 @@ pub(crate) async fn run(connector: &Connector) -> Result<Vec<String>, MigrateErr
 }
 
 /// An operator may have set limits on the role; they are meant for statements of the API.
-async fn lift_limits(connection: &mut AsyncPgConnection) -> QueryResult<()> {
-    let statements = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
-    connection.batch_execute(statements).await
+async fn set_limits(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+    let lock_timeout = LOCK_TIMEOUT.as_millis();
+    let statements = format!("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {lock_timeout}");
+    connection.batch_execute(&statements).await
 }
 
 async fn lock(connection: &mut AsyncPgConnection) -> QueryResult<()> {
@@ -60,23 +114,72 @@ async fn lock(connection: &mut AsyncPgConnection) -> QueryResult<()> {
         .map(drop)
 }
 
-fn run_pending(connection: AsyncPgConnection) -> (AsyncPgConnection, Result<Vec<String>, MigrateError>) {
+fn run_pending(
+    connection: AsyncPgConnection,
+    source: &impl MigrationSource<Pg>,
+) -> (AsyncPgConnection, Result<Vec<String>, MigrateError>) {
     let mut harness = AsyncMigrationHarness::new(connection);
-    let outcome = run_each_pending(&mut harness).map_err(MigrateError::Failed);
+    let mut since = Instant::now();
+    let outcome = run_each_pending(&mut harness, source, &mut since).map_err(|error| {
+        if is_lock(&error.to_string(), since) {
+            MigrateError::Locked(Lock::OfTables, Duration::ZERO)
+        } else {
+            MigrateError::Failed(error)
+        }
+    });
     (harness.into_inner(), outcome)
+}
+
+/// diesel would have the source itself.
+struct Borrowed<'a, S>(&'a S);
+
+impl<S: MigrationSource<Pg>> MigrationSource<Pg> for Borrowed<'_, S> {
+    fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<Pg>>>> {
+        self.0.migrations()
+    }
 }
 
 fn run_each_pending(
     harness: &mut AsyncMigrationHarness<AsyncPgConnection>,
+    source: &impl MigrationSource<Pg>,
+    since: &mut Instant,
 ) -> diesel::migration::Result<Vec<String>> {
     harness
-        .pending_migrations(MIGRATIONS)?
+        .pending_migrations(Borrowed(source))?
         .into_iter()
         .map(|migration| {
+            *since = Instant::now();
             harness.run_migration(&migration)?;
             Ok(migration.name().to_string())
         })
         .collect()
+}
+
+/// Whether a statement gave up waiting for a lock: the server says so or, where it speaks another language than we know,
+/// it failed at that moment. By its words, because diesel's harness shows nothing else of an error.
+fn is_lock(error: &str, since: Instant) -> bool {
+    match sqlstate_of_text(error) {
+        Some(sqlstate) => sqlstate == "55P03",
+        None => (LOCK_TIMEOUT..LOCK_TIMEOUT + SLACK).contains(&since.elapsed()),
+    }
+}
+
+/// What a migration could not have in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// Another process migrates the same database.
+    OfMigrations,
+    /// Somebody uses the tables.
+    OfTables,
+}
+
+impl fmt::Display for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OfMigrations => "another process migrates the database",
+            Self::OfTables => "the tables are in use by a long transaction (a dump, an open session)",
+        })
+    }
 }
 
 /// How the schema of a database stands to the migrations of this program.
@@ -126,7 +229,7 @@ pub(crate) async fn state(inquiry: &Inquiry) -> Result<SchemaState, ConnectError
 }
 
 /// Why the schema was not brought up to date. The transaction was rolled back.
-#[derive(Debug, Error)]
+#[derive(Debug, ThisError)]
 pub enum MigrateError {
     /// There was no connection.
     #[error(transparent)]
@@ -134,19 +237,172 @@ pub enum MigrateError {
     /// The transaction around the migrations failed.
     #[error("the transaction around the migrations failed")]
     Transaction(#[from] diesel::result::Error),
+    /// Somebody was in the way for as long as we waited.
+    #[error("{0}, and has done so for {1:?}")]
+    Locked(Lock, Duration),
     /// A migration failed.
     #[error("a migration failed: {0}")]
     Failed(Box<dyn std::error::Error + Send + Sync>),
 }
 
 #[cfg(test)]
+#[expect(clippy::print_stdout, reason = "measured figures are printed")]
 mod tests {
+    use diesel_migrations::FileBasedMigrations;
+    use domain::task::{Expected, TaskChange, TaskRepository};
+    use domain::testing::{a_task, an_owner, noon};
+    use tempfile::TempDir;
+    use test_postgres::TestDatabase;
+    use tokio::task::JoinSet;
+
     use super::*;
+    use crate::{DatabaseUrl, PostgresDatabase, PostgresSettings};
 
     #[test]
     fn every_migration_can_run_in_the_one_transaction() {
         for migration in MigrationSource::<Pg>::migrations(&MIGRATIONS).unwrap() {
             assert!(migration.metadata().run_in_transaction(), "{}", migration.name());
         }
+    }
+
+    /// A database with tasks, and a migration to come that needs the table for itself.
+    struct Bench {
+        database: TestDatabase,
+        adapter: PostgresDatabase,
+        next: FileBasedMigrations,
+        _folder: TempDir,
+    }
+
+    impl Bench {
+        async fn new() -> Self {
+            let database = test_postgres::fresh_database().await;
+            let adapter = PostgresDatabase::new(PostgresSettings {
+                url: DatabaseUrl::parse(database.url()).unwrap(),
+                migration_url: None,
+                connect_timeout: None,
+                acquire_timeout: Duration::from_secs(2),
+                work_lane_size: 8,
+                max_in_flight: 512,
+            });
+            adapter.migrate().await.unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let migration = folder.path().join("29990101000000_add_mood");
+            std::fs::create_dir(&migration).unwrap();
+            std::fs::write(migration.join("up.sql"), "ALTER TABLE tasks ADD mood text").unwrap();
+            std::fs::write(migration.join("down.sql"), "ALTER TABLE tasks DROP mood").unwrap();
+            Self {
+                next: FileBasedMigrations::from_path(folder.path()).unwrap(),
+                database,
+                adapter,
+                _folder: folder,
+            }
+        }
+
+        async fn run_next(&self, wait: Duration) -> Result<Vec<String>, MigrateError> {
+            run(&self.adapter.migration_connector, &self.next, wait).await
+        }
+
+        /// Requests of a few users, until this is dropped: how long each took, in seconds.
+        fn requests(&self) -> JoinSet<Vec<f64>> {
+            let mut users = JoinSet::new();
+            for _ in 0..8 {
+                let repository = self.adapter.worker();
+                users.spawn(async move {
+                    let task = a_task(&an_owner(), "title");
+                    repository.insert(&task, None).await.unwrap();
+                    let mut took = Vec::new();
+                    let end = Instant::now() + Duration::from_secs(6);
+                    while Instant::now() < end {
+                        let since = Instant::now();
+                        repository.find(task.owner(), task.id()).await.unwrap();
+                        took.push(since.elapsed().as_secs_f64());
+                        let since = Instant::now();
+                        let change = TaskChange::default();
+                        let update =
+                            repository.update(task.owner(), task.id(), &change, &Expected::Any, noon());
+                        update.await.unwrap();
+                        took.push(since.elapsed().as_secs_f64());
+                        sleep(Duration::from_millis(5)).await;
+                    }
+                    took
+                });
+            }
+            users
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs PostgreSQL"]
+    async fn behind_a_long_reader_a_migration_steps_back_and_requests_go_on() {
+        let bench = Bench::new().await;
+        let mut client = bench.database.client().await;
+        let reader = client.transaction().await.unwrap();
+        reader.batch_execute("SELECT FROM tasks").await.unwrap();
+
+        let requests = bench.requests();
+        let (applied, ()) = tokio::join!(bench.run_next(Duration::from_secs(30)), async {
+            sleep(Duration::from_secs(4)).await;
+            reader.commit().await.unwrap();
+        });
+        assert_eq!(applied.unwrap(), ["29990101000000_add_mood"]);
+        let took = requests.join_all().await.concat();
+        let longest = took.iter().copied().fold(0.0, f64::max);
+        println!(
+            "{} requests, none refused, the longest took {longest:.2} s",
+            took.len()
+        );
+        assert!((1.0..2.5).contains(&longest), "{longest} s");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs PostgreSQL"]
+    async fn a_migration_gives_up_when_its_time_is_up_and_says_who_was_in_the_way() {
+        let bench = Bench::new().await;
+        let mut client = bench.database.client().await;
+        for (lock, statement, text) in [
+            (
+                Lock::OfTables,
+                "SELECT FROM tasks",
+                "the tables are in use by a long transaction",
+            ),
+            (
+                Lock::OfMigrations,
+                "SELECT pg_advisory_xact_lock(x'7461736b2d617069'::bigint)",
+                "another process migrates the database",
+            ),
+        ] {
+            let other = client.transaction().await.unwrap();
+            other.batch_execute(statement).await.unwrap();
+            let since = Instant::now();
+            let error = bench.run_next(Duration::from_secs(2)).await.unwrap_err();
+            assert!(
+                (2.0..5.0).contains(&since.elapsed().as_secs_f64()),
+                "{:?}",
+                since.elapsed()
+            );
+            assert!(
+                matches!(&error, MigrateError::Locked(met, _) if *met == lock),
+                "{error:?}"
+            );
+            assert!(error.to_string().starts_with(text), "{error}");
+            other.rollback().await.unwrap();
+        }
+        assert_eq!(
+            bench.run_next(Duration::ZERO).await.unwrap().len(),
+            1,
+            "nothing was left behind"
+        );
+    }
+
+    #[test]
+    fn a_lock_that_was_not_had_is_told_by_the_words_and_in_another_language_by_the_moment() {
+        let ago = |time| Instant::now() - time;
+        let english = "canceling statement due to lock timeout";
+        let german = "storniere Anfrage wegen Zeitüberschreitung einer Sperre";
+        assert!(is_lock(english, Instant::now()));
+        assert!(is_lock(german, ago(LOCK_TIMEOUT)));
+        assert!(!is_lock(german, Instant::now()));
+        assert!(!is_lock(german, ago(LOCK_TIMEOUT + SLACK)));
+        assert!(!is_lock("permission denied for table tasks", ago(LOCK_TIMEOUT)));
     }
 }

@@ -10,12 +10,15 @@ use crate::stats::RepeatStats;
 pub(crate) enum Repeat {
     /// Nothing: it only reads.
     Read,
-    /// Nothing: the row of the first run, whose id was made before it, is in the way. Whoever inserts looks whose row
-    /// that is.
+    /// Nothing: the row of the first run, whose id and key were made before it, is in the way. Whoever inserts looks whose
+    /// row that is. Should somebody have deleted that row, a second one is made, as it is when the client repeats the
+    /// key: so only for creations with a key.
     Insert,
-    /// Nothing: it writes the same values once more.
-    SameValues,
-    /// It would contradict the first one: the version would no longer be the expected one, the row would be gone.
+    /// Nothing: each run touches the row only as it was before the time that the change itself leaves in it. So of
+    /// several runs one takes effect, in whatever order they end, and what others have changed since stays.
+    Dated,
+    /// It would contradict the first one (the version would no longer be the expected one, the row would be gone), or
+    /// undo what somebody did in between.
     Never,
 }
 
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_statement_runs_once_more_only_if_a_second_run_changes_nothing_or_the_first_did_not_happen() {
-        let harmless = [Repeat::Read, Repeat::Insert, Repeat::SameValues];
+        let harmless = [Repeat::Read, Repeat::Insert, Repeat::Dated];
         for (text, code, ..) in SAID {
             let failure = Failure::Statement(of_text(text));
             let (first_run, even_if_harmful) = match *code {

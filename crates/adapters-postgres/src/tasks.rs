@@ -28,7 +28,7 @@ use crate::retry::Repeat;
 use crate::schema::tasks;
 use crate::search::Letters;
 use row::TaskRow;
-use statements::{FindTask, InsertTask, UpdateTask};
+use statements::{AskWhetherReadOnly, FindTask, InsertTask, LookAtTable, UpdateTask};
 
 /// Keeps tasks in PostgreSQL, over the connections of one worker.
 #[derive(Clone)]
@@ -54,10 +54,7 @@ impl TaskRepository for PostgresTaskRepository {
         for _ in 0..2 {
             match try_insert(&call, task, key.as_ref()).await? {
                 TriedInsert::Stored => return Ok(Inserted::New),
-                // Without a key nothing but our own first run can be in the way of the second.
-                TriedInsert::PerhapsStoredBefore
-                    if key.is_none() || find(&call, task.owner(), task.id()).await?.is_some() =>
-                {
+                TriedInsert::PerhapsStoredBefore if find(&call, task.owner(), task.id()).await?.is_some() => {
                     return Ok(Inserted::New);
                 }
                 TriedInsert::PerhapsStoredBefore | TriedInsert::InTheWay => {}
@@ -98,20 +95,15 @@ impl TaskRepository for PostgresTaskRepository {
         expected: &Expected,
         now: DateTime<Utc>,
     ) -> Result<Task, RepositoryError> {
-        let TaskChange {
-            title,
-            description,
-            status,
-        } = change;
         let versions = version_numbers(expected);
-        let repeat = if versions.is_none() {
-            Repeat::SameValues
-        } else {
-            Repeat::Never
-        };
         let call = self.executor.begin(owner)?;
-        let rows = call.run(Lane::Work, repeat, |attempt| {
-            let statement = UpdateTask {
+        let statement = |at_any_time| {
+            let TaskChange {
+                title,
+                description,
+                status,
+            } = change;
+            UpdateTask {
                 user_id: owner.as_str(),
                 id: id.as_uuid(),
                 title: title.as_set().map(Title::as_str),
@@ -123,7 +115,19 @@ impl TaskRepository for PostgresTaskRepository {
                 status: status.as_set().map(|status| status.as_str()),
                 now,
                 expected_versions: versions.as_deref(),
-            };
+                at_any_time,
+            }
+        };
+        if versions.is_none() {
+            match try_update(&call, || statement(false)).await? {
+                TriedUpdate::Done(row) => return row.into_task(owner),
+                TriedUpdate::PerhapsDoneBefore => return done_before(&call, owner, id, change, now).await,
+                // Gone, or changed at our time or later: by a server whose clock is ahead, or by a request that overtook us.
+                TriedUpdate::NoneBefore => {}
+            }
+        }
+        let rows = call.run(Lane::Work, Repeat::Never, |attempt| {
+            let statement = statement(true);
             async move { statement.load::<TaskRow>(&mut attempt.connection()).await }
         });
         match rows.await?.into_iter().next() {
@@ -179,7 +183,13 @@ async fn try_insert(
     task: &Task,
     key: Option<&IdempotencyKey>,
 ) -> Result<TriedInsert, RepositoryError> {
-    let tried = call.run(Lane::Work, Repeat::Insert, |attempt| async move {
+    // Without a key a second run could bring back a task that somebody has deleted since the first.
+    let repeat = if key.is_some() {
+        Repeat::Insert
+    } else {
+        Repeat::Never
+    };
+    let tried = call.run(Lane::Work, repeat, |attempt| async move {
         let stored = InsertTask::of(task, key)
             .execute(&mut attempt.connection())
             .await?;
@@ -193,6 +203,53 @@ async fn try_insert(
     });
     tried.await
 }
+
+/// What became of an attempt to change a row that was last changed before the time of the change.
+enum TriedUpdate {
+    Done(TaskRow),
+    /// There is no such row. It may be that a first run that nobody heard of has changed it.
+    PerhapsDoneBefore,
+    /// There is no such row.
+    NoneBefore,
+}
+
+async fn try_update<'a>(
+    call: &Call<'_>,
+    statement: impl Fn() -> UpdateTask<'a> + Send + Sync,
+) -> Result<TriedUpdate, RepositoryError> {
+    let tried = call.run(Lane::Work, Repeat::Dated, |attempt| {
+        let statement = statement();
+        async move {
+            let rows = statement.load::<TaskRow>(&mut attempt.connection()).await?;
+            Ok(match rows.into_iter().next() {
+                Some(row) => TriedUpdate::Done(row),
+                None if attempt.may_have_happened() => TriedUpdate::PerhapsDoneBefore,
+                None => TriedUpdate::NoneBefore,
+            })
+        }
+    });
+    tried.await
+}
+
+/// The task, if a first run that nobody heard of has left it as it is now.
+async fn done_before(
+    call: &Call<'_>,
+    owner: &Owner,
+    id: TaskId,
+    change: &TaskChange,
+    now: DateTime<Utc>,
+) -> Result<Task, RepositoryError> {
+    let task = find(call, owner, id).await?;
+    let is_ours = |task: &Task| task.parts().updated_at == now && task.changed(change, now) == *task;
+    // Whatever it is like instead, and also if it is gone: others may have done that before our first run or after it.
+    task.filter(is_ours)
+        .ok_or_else(|| RepositoryError::Unavailable(Box::new(OutcomeUnknown)))
+}
+
+/// A change was sent over a connection that was lost, and what is there now does not tell what became of it.
+#[derive(Debug, Error)]
+#[error("the connection was lost, and whether the change was made cannot be told from the task")]
+struct OutcomeUnknown;
 
 async fn find(call: &Call<'_>, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
     let rows = call.run(Lane::Read, Repeat::Read, |attempt| async move {
@@ -238,24 +295,33 @@ async fn why_unmet(call: &Call<'_>, owner: &Owner, id: TaskId, expected: &Expect
 
 #[async_trait]
 impl StorageHealth for PostgresTaskRepository {
-    /// Reads the columns that the statements of tasks use, of a user whom the table cannot have: one look at the index.
+    /// Whether the table is as we need it, and whether the server writes. Touches no row.
     async fn check(&self) -> Result<(), RepositoryError> {
         let call = self.executor.begin_check();
         let looked = call.run(Lane::Read, Repeat::Read, |attempt| async move {
-            let statement = tasks::table.filter(tasks::user_id.eq("")).select((
-                TaskRow::as_select(),
-                tasks::idempotency_key,
-                tasks::idempotency_fingerprint,
-            ));
-            let rows =
-                statement.load::<(TaskRow, Option<String>, Option<Vec<u8>>)>(&mut attempt.connection());
-            rows.await.map(drop)
+            LookAtTable.execute(&mut attempt.connection()).await
         });
         looked.await.map_err(|error| match error {
             // A database that we reach but cannot work with is not there for us.
             RepositoryError::Unexpected(cause) => RepositoryError::Unavailable(Box::new(NotOurTable(cause))),
             error => error,
-        })
+        })?;
+        let asked = call.run(Lane::Read, Repeat::Read, |attempt| async move {
+            let answers = AskWhetherReadOnly
+                .load::<(bool, bool)>(&mut attempt.connection())
+                .await?;
+            let (is_standby, is_read_only) = answers.into_iter().next().unwrap_or_default();
+            if is_read_only {
+                // A session keeps the setting with which it began: the next look is through another one.
+                attempt.retire_connection();
+            }
+            Ok((is_standby, is_read_only))
+        });
+        match asked.await? {
+            (true, _) => Err(RepositoryError::Unavailable(Box::new(ReadOnly::Standby))),
+            (false, true) => Err(RepositoryError::Unavailable(Box::new(ReadOnly::BySetting))),
+            (false, false) => Ok(()),
+        }
     }
 
     fn is_degraded(&self) -> bool {
@@ -267,6 +333,17 @@ impl StorageHealth for PostgresTaskRepository {
 #[derive(Debug, Error)]
 #[error("the table of tasks cannot be used (run `task-api migrate`): {0}")]
 struct NotOurTable(Cause);
+
+/// The server answers and every change would be refused.
+#[derive(Debug, Error)]
+enum ReadOnly {
+    #[error(
+        "the database is a standby or a read-only replica: DATABASE_URL must lead to the server that writes"
+    )]
+    Standby,
+    #[error("the database is read-only (default_transaction_read_only)")]
+    BySetting,
+}
 
 fn version_numbers(expected: &Expected) -> Option<Vec<i32>> {
     match expected {

@@ -3,11 +3,13 @@
 
 mod support;
 
+use adapters_postgres::PostgresDatabase;
 use domain::health::StorageHealth;
 use domain::task::{Edit, Expected, RepositoryError, Task, TaskChange, TaskRepository};
 use domain::testing::{a_task, an_owner, noon};
 use support::scene::{OURS, Scene, locked, sessions, until_somebody_waits};
-use support::{a_title, read, renamed, timed_out, unavailable};
+use support::{a_title, eventually, migrated, read, renamed, settings, timed_out, unavailable};
+use test_postgres::{Cluster, ClusterOptions};
 
 /// From now on each update runs this first, on its own session, and counts.
 async fn provoke(scene: &Scene, statements: &str) {
@@ -210,6 +212,9 @@ async fn a_server_that_turned_read_only_is_an_outage_and_its_connections_are_not
         cause,
         "SQLSTATE 25006: cannot execute UPDATE in a read-only transaction"
     );
+    // Whoever only reads is not ready.
+    let cause = unavailable(scene.repository.check().await);
+    assert_eq!(cause, "the database is read-only (default_transaction_read_only)");
     // The next server at this address takes writes again.
     let name = scene.database.name();
     let writable = format!(
@@ -219,6 +224,28 @@ async fn a_server_that_turned_read_only_is_an_outage_and_its_connections_are_not
     renamed(&scene.repository, &scene.task, "yes")
         .await
         .expect("an update");
+    eventually("the server is ready", async || {
+        scene.repository.check().await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_standby_is_not_ready_until_it_is_promoted() {
+    let primary = Cluster::start(&ClusterOptions::default());
+    let database = primary.fresh_database().await;
+    migrated(database.url()).await;
+    let standby = primary.standby();
+    let url = standby.url(database.name());
+    let repository = PostgresDatabase::new(settings(&url)).worker();
+    assert_eq!(
+        unavailable(repository.check().await),
+        "the database is a standby or a read-only replica: DATABASE_URL must lead to the server that writes"
+    );
+    assert!(!repository.is_degraded(), "it answers");
+    standby.promote();
+    eventually("the server is ready", async || repository.check().await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

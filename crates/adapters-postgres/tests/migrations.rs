@@ -236,7 +236,7 @@ async fn a_database_that_we_reach_but_cannot_work_with_is_not_there_for_us() {
         .expect("an older schema");
     let cause = unavailable(repository.check().await);
     assert!(
-        cause.ends_with("column tasks.idempotency_fingerprint does not exist"),
+        cause.ends_with("column \"idempotency_fingerprint\" does not exist"),
         "{cause}"
     );
 }

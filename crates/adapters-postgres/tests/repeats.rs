@@ -11,6 +11,7 @@ mod support;
 use std::time::Duration;
 
 use adapters_postgres::{PostgresDatabase, PostgresSettings, PostgresTaskRepository};
+use chrono::TimeDelta;
 use domain::health::StorageHealth;
 use domain::task::{
     Edit, Expected, Fingerprint, IdempotencyKey, Inserted, RepositoryError, SearchTerm, Status, StatusSet,
@@ -20,7 +21,7 @@ use domain::testing::{a_task, an_owner, noon};
 use futures_util::future::{join, join_all};
 use support::cutter::{CUTS, Cut, Cutter};
 use support::{
-    a_page_of, a_title, eventually, migrated, renamed, settings, stored, timed, timed_out, unavailable,
+    a_page_of, a_title, eventually, later, migrated, renamed, settings, stored, timed, timed_out, unavailable,
 };
 use test_postgres::TestDatabase;
 use tokio_postgres::Client;
@@ -126,18 +127,37 @@ async fn a_read_that_is_lost_runs_once_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_creation_that_is_lost_runs_once_more_and_stores_one_row() {
+async fn a_creation_without_a_key_that_is_lost_is_an_outage_and_never_runs_twice() {
     let bench = Bench::new().await;
-    for (cut, rows) in CUTS.into_iter().zip(2..) {
+    for cut in CUTS {
         println!("{cut:?}");
         let task = a_task(&an_owner(), "new");
         bench.cutter.cut("INSERT", cut, 1);
-        let inserted = bench.repository.insert(&task, None).await;
-        assert_eq!(inserted.expect("an insertion"), Inserted::New);
-        assert_eq!(bench.cutter.asked("INSERT"), 2);
-        assert_eq!(bench.as_stored(&task).await, Some(task));
-        assert_eq!(bench.rows().await, rows);
+        unavailable(bench.repository.insert(&task, None).await);
+        assert_eq!(bench.cutter.asked("INSERT"), 1);
+        bench.cutter.settled().await;
+        let stored = bench.as_stored(&task).await;
+        assert_eq!(stored.is_some(), cut != Cut::Unsent);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_creation_that_is_lost_does_not_bring_back_what_was_deleted_since() {
+    let bench = Bench::new().await;
+    let task = a_task(&an_owner(), "new");
+    bench.cutter.cut_and_hold("INSERT", Cut::Done);
+    let deletion = async {
+        bench.cutter.settled().await;
+        let direct = PostgresDatabase::new(settings(bench.database.url())).worker();
+        let deleted = direct.delete(task.owner(), task.id(), &Expected::Any).await;
+        bench.cutter.run_again();
+        deleted
+    };
+    let (inserted, deleted) = join(bench.repository.insert(&task, None), deletion).await;
+    deleted.expect("a deletion");
+    unavailable(inserted);
+    assert_eq!(bench.as_stored(&task).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +216,7 @@ async fn the_second_run_of_a_creation_waits_for_the_first_one() {
         .await;
         gate.commit().await.expect("an end");
     };
-    let (inserted, ()) = join(bench.repository.insert(&task, None), open).await;
+    let (inserted, ()) = join(bench.repository.insert(&task, Some(a_key(1))), open).await;
     assert_eq!(inserted.expect("an insertion"), Inserted::New);
     assert_eq!(bench.rows().await, 2);
 }
@@ -209,11 +229,95 @@ async fn a_change_to_given_values_that_is_lost_runs_once_more_and_counts_once() 
     for cut in CUTS {
         println!("{cut:?}");
         version = version.next();
-        bench.cutter.cut("UPDATE", cut, 1);
-        let updated = renamed(&bench.repository, &bench.task, &format!("title {version}")).await;
-        assert_eq!(updated.expect("an update").version(), version);
-        assert_eq!(bench.cutter.asked("UPDATE"), 2);
+        let title = format!("title {version}");
+        // The second time it changes nothing any more.
+        for _ in 0..2 {
+            bench.cutter.cut("UPDATE", cut, 1);
+            let updated = renamed(&bench.repository, &bench.task, &title).await;
+            let updated = updated.expect("an update");
+            assert_eq!(updated.version(), version);
+            assert_eq!(bench.cutter.asked("UPDATE"), 2);
+            assert_eq!(bench.as_stored(&bench.task).await, Some(updated));
+        }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn the_second_run_of_a_change_leaves_what_others_have_done_since() {
+    for cut in [Cut::Done, Cut::AlmostAnswered] {
+        for is_deletion in [false, true] {
+            println!("{cut:?} {is_deletion}");
+            let bench = Bench::new().await;
+            let task = &bench.task;
+            bench.cutter.cut_and_hold("UPDATE", cut);
+            let other = async {
+                bench.cutter.settled().await;
+                let direct = PostgresDatabase::new(settings(bench.database.url())).worker();
+                let seen = bench.as_stored(task).await.expect("a task");
+                let expected = as_it_is(&seen);
+                let left = if is_deletion {
+                    direct
+                        .delete(task.owner(), task.id(), &expected)
+                        .await
+                        .expect("a deletion");
+                    None
+                } else {
+                    let change = to_title("theirs");
+                    let updated = direct.update(task.owner(), task.id(), &change, &expected, later());
+                    Some(updated.await.expect("an update"))
+                };
+                bench.cutter.run_again();
+                left
+            };
+            let (ours, theirs) = join(renamed(&bench.repository, task, "ours"), other).await;
+            let cause = unavailable(ours);
+            assert_eq!(
+                cause,
+                "the connection was lost, and whether the change was made cannot be told from the task"
+            );
+            assert_eq!(bench.cutter.asked("UPDATE"), 2);
+            assert_eq!(bench.as_stored(task).await, theirs);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_first_run_that_ends_after_the_second_leaves_what_others_have_done_since() {
+    let bench = Bench::new().await;
+    bench.cutter.cut_and_hold("UPDATE", Cut::Late);
+    bench.cutter.run_again();
+    let ours = renamed(&bench.repository, &bench.task, "ours")
+        .await
+        .expect("an update");
+    let direct = PostgresDatabase::new(settings(bench.database.url())).worker();
+    let theirs = renamed(&direct, &ours, "theirs").await.expect("an update");
+    bench.cutter.let_go();
+    bench.cutter.settled().await;
+    assert_eq!(bench.as_stored(&bench.task).await, Some(theirs));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_change_by_a_clock_that_is_behind_is_made_and_never_runs_twice() {
+    let bench = Bench::new().await;
+    let Bench {
+        cutter,
+        repository,
+        task,
+        ..
+    } = &bench;
+    let ahead = task.parts().updated_at;
+    let change = to_title("ours");
+    let update = || repository.update(task.owner(), task.id(), &change, &Expected::Any, noon());
+    // The run that meets a row of the future.
+    cutter.cut_after("UPDATE", 1, Cut::Done);
+    unavailable(update().await);
+    assert_eq!(cutter.asked("UPDATE"), 2);
+    let again = update().await.expect("an update");
+    assert_eq!(again.version(), task.version().next(), "the lost one was made");
+    assert_eq!(again.parts().updated_at, ahead + TimeDelta::microseconds(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,12 +403,13 @@ async fn a_statement_that_is_lost_twice_is_an_outage() {
 
         let task = a_task(&an_owner(), "new");
         bench.cutter.cut("INSERT", cut, 2);
-        unavailable(bench.repository.insert(&task, None).await);
+        let key = IdempotencyKey::new(format!("{cut:?}"), Fingerprint([1; 32])).expect("a valid key");
+        unavailable(bench.repository.insert(&task, Some(key)).await);
         assert_eq!(bench.cutter.asked("INSERT"), 2);
         let stored = bench.as_stored(&task).await;
         match cut {
             Cut::Unsent => assert_eq!(stored, None),
-            Cut::AtWork => {}
+            Cut::AtWork | Cut::Late => {}
             Cut::Done | Cut::AlmostAnswered => assert_eq!(stored, Some(task)),
         }
     }

@@ -16,7 +16,7 @@ use domain::task::{
     TaskParts, TaskQuery, TaskRepository, Version,
 };
 use domain::testing::{a_task, an_owner, noon};
-use support::{a_page_of, a_title, migrated_with, settings, stored};
+use support::{a_page_of, a_title, later, migrated_with, settings, stored};
 use test_postgres::{Cluster, ClusterOptions, TestDatabase};
 
 const TIMES: usize = 100;
@@ -340,7 +340,7 @@ async fn repeated_updates_are_one_statement_each_and_prepare_nothing() {
             for (change, expected) in &cases {
                 let updated = logged
                     .repository
-                    .update(&logged.owner, task.id(), change, expected, noon())
+                    .update(&logged.owner, task.id(), change, expected, later())
                     .await;
                 updated.expect("an update");
             }

@@ -53,6 +53,10 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
+/// How long the log may stay once it was folded into the file, in bytes: what a long reader or a large change made of it is
+/// given back.
+const MOST_OF_AN_IDLE_LOG: u32 = 16 * 1024 * 1024;
+
 /// A database file that exists, and how to connect to it.
 #[derive(Debug, Clone)]
 pub(crate) struct DatabaseFile {
@@ -108,7 +112,8 @@ impl DatabaseFile {
             Error::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(error.to_string()))
         })?;
         connection.batch_execute(&format!(
-            "PRAGMA busy_timeout = {}; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+            "PRAGMA busy_timeout = {}; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+             PRAGMA journal_size_limit = {MOST_OF_AN_IDLE_LOG};",
             self.busy_timeout.as_millis()
         ))?;
         search::register(&mut connection)?;
@@ -230,6 +235,7 @@ mod tests {
             assert_eq!(ask("journal_mode"), "wal");
             assert_eq!(ask("synchronous"), "2");
             assert_eq!(ask("foreign_keys"), "1");
+            assert_eq!(ask("journal_size_limit"), "16777216");
         }
     }
 }

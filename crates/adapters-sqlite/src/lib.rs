@@ -45,6 +45,7 @@
 //! | `error.rs` | the one way from diesel's errors to the port's |
 //! | `connection.rs`, `migrations.rs` | the file, its connections, its migrations |
 //! | `lanes.rs`, `queue.rs`, `job.rs`, `writer.rs`, `readers.rs` | the way of a call; they know nothing of tasks |
+//! | `watch.rs` | whether the file that is open is still the one at its path |
 //! | `stats.rs` | the use of the lanes in numbers |
 //!
 //! # Adding a statement
@@ -65,16 +66,18 @@ mod search;
 mod stats;
 mod tasks;
 mod wanted;
+mod watch;
 mod writer;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::Text;
 
 pub use crate::connection::OpenError;
@@ -85,6 +88,7 @@ pub use crate::tasks::{SqliteTaskArchive, SqliteTaskRepository};
 use crate::connection::DatabaseFile;
 use crate::lanes::Lanes;
 use crate::queue::{Queue, Side};
+use crate::watch::{Guard, Watch};
 use crate::writer::{MOST_PER_COMMIT, Writer};
 
 /// The limits of a database. The defaults suit a small server.
@@ -116,15 +120,15 @@ impl Default for SqliteSettings {
 
 /// An open database: the file, its connections and the threads that own them. One per process is enough.
 ///
-/// Dropping it lets no more calls in, finishes those that wait, and closes the file, which is one
-/// file then. That blocks.
+/// Dropping it closes it, as [`SqliteDatabase::close`] does.
 pub struct SqliteDatabase {
     file: DatabaseFile,
     version: String,
     schema: SchemaState,
     lanes: Arc<Lanes>,
+    watch: Arc<Watch>,
     /// Each hands its connection back when it ends, if it still has one.
-    threads: Vec<JoinHandle<Option<SqliteConnection>>>,
+    threads: Mutex<Vec<JoinHandle<Option<SqliteConnection>>>>,
 }
 
 impl SqliteDatabase {
@@ -139,6 +143,7 @@ impl SqliteDatabase {
             readers,
             version,
             schema,
+            watch,
         } = connect(&file, settings.readers).map_err(|error| file.unusable(error))?;
         let mut database = Self {
             file,
@@ -148,21 +153,21 @@ impl SqliteDatabase {
                 Queue::new(settings.max_in_flight, readers.len(), MOST_PER_COMMIT),
                 settings.call_timeout,
             )),
-            threads: Vec::new(),
+            watch,
+            threads: Mutex::default(),
         };
         database.start(writer, readers).map_err(OpenError::Thread)?;
         Ok(database)
     }
 
-    fn start(&mut self, writer: Writer, readers: Vec<SqliteConnection>) -> std::io::Result<()> {
+    fn start(&mut self, writer: Writer, readers: Vec<(SqliteConnection, Guard)>) -> std::io::Result<()> {
+        let threads = self.threads.get_mut().unwrap_or_else(PoisonError::into_inner);
         let worker = self.lanes.queue.worker(Side::Writer);
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
-        self.threads
-            .push(named("sqlite-writer").spawn(move || writer.serve(&worker))?);
-        for reader in readers {
+        threads.push(named("sqlite-writer").spawn(move || writer.serve(&worker))?);
+        for (reader, guard) in readers {
             let worker = self.lanes.queue.worker(Side::Readers);
-            self.threads
-                .push(named("sqlite-reader").spawn(move || Some(readers::serve(&worker, reader)))?);
+            threads.push(named("sqlite-reader").spawn(move || Some(readers::serve(&worker, reader, guard)))?);
         }
         Ok(())
     }
@@ -196,6 +201,34 @@ impl SqliteDatabase {
         }
     }
 
+    /// Lets no more calls in, finishes those that wait, and closes the file, which is one file then. Blocks while it
+    /// does, also for whoever does the same meanwhile.
+    pub fn close(&self) {
+        self.lanes.queue.close();
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if threads.is_empty() {
+            return;
+        }
+        for thread in threads.drain(..) {
+            // Connections are closed here, one after the other: the last one moves the log of the file into it and
+            // removes it, and of several that close at once each takes another one for the last.
+            if let Ok(connection) = thread.join() {
+                if self.watch.is_lost() {
+                    // Closing it would fold its log into a file that is not its own any more, or remove that of another.
+                    std::mem::forget(connection);
+                }
+            } else {
+                tracing::error!("a thread of the SQLite database had panicked");
+            }
+        }
+        if self.watch.has_log() {
+            tracing::warn!(
+                "the -wal file of the database is still there, because another process has the database open or the file cannot \
+                 be written: a copy of the database without it lacks the last changes"
+            );
+        }
+    }
+
     /// The archive of operators over this database. As [`SqliteDatabase::tasks`] otherwise.
     #[must_use]
     pub fn archive(&self) -> SqliteTaskArchive {
@@ -217,16 +250,7 @@ impl SqliteDatabase {
 
 impl Drop for SqliteDatabase {
     fn drop(&mut self) {
-        self.lanes.queue.close();
-        for thread in self.threads.drain(..) {
-            // Connections are closed here, one after the other: the last one moves the log of the file into it and
-            // removes it, and of several that close at once each takes another one for the last.
-            if let Ok(connection) = thread.join() {
-                drop(connection);
-            } else {
-                tracing::error!("a thread of the SQLite database had panicked");
-            }
-        }
+        self.close();
     }
 }
 
@@ -242,9 +266,10 @@ impl fmt::Debug for SqliteDatabase {
 /// What is found out when a database is opened.
 struct Opened {
     writer: Writer,
-    readers: Vec<SqliteConnection>,
+    readers: Vec<(SqliteConnection, Guard)>,
     version: String,
     schema: SchemaState,
+    watch: Arc<Watch>,
 }
 
 /// Every connection that the threads will need, and what the first one learns.
@@ -253,14 +278,22 @@ fn connect(file: &DatabaseFile, readers: usize) -> QueryResult<Opened> {
     let mut reader = file.connect_to_read()?;
     let version = sql::<Text>("SELECT sqlite_version()").get_result(&mut reader)?;
     let schema = migrations::state(&mut reader)?;
-    let mut connections = vec![reader];
+    // The connection has read, so the files beside the database are there, and stay until the last connection closes.
+    let watch = Watch::over(file.path()).map_err(|error| {
+        Error::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(error.to_string()))
+    })?;
+    let guard = watch.guard(&mut reader)?;
+    let mut connections = vec![(reader, guard)];
     for _ in 1..readers {
-        connections.push(file.connect_to_read()?);
+        let mut reader = file.connect_to_read()?;
+        let guard = watch.guard(&mut reader)?;
+        connections.push((reader, guard));
     }
     Ok(Opened {
-        writer,
+        writer: writer.watched_by(&watch)?,
         readers: connections,
         version,
         schema,
+        watch,
     })
 }

@@ -11,6 +11,8 @@
 //! COMMIT                                 -- only now are the three callers answered
 //! ```
 
+use std::sync::Arc;
+
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::prelude::*;
 
@@ -18,6 +20,7 @@ use crate::connection::DatabaseFile;
 use crate::error::{SharedError, is_lock};
 use crate::job::{Job, Ran};
 use crate::queue::{Taken, Worker};
+use crate::watch::{Guard, Watch};
 
 /// The most jobs that share a commit: enough to make the sync cheap, few enough that the first one waits briefly.
 pub(crate) const MOST_PER_COMMIT: usize = 64;
@@ -27,13 +30,26 @@ pub(crate) struct Writer {
     file: DatabaseFile,
     /// `None` after a failure that may have left the connection in a state of its own.
     connection: Option<SqliteConnection>,
+    guard: Option<Guard>,
 }
 
 impl Writer {
     /// Opens the connection.
     pub(crate) fn open(file: DatabaseFile) -> QueryResult<Self> {
         let connection = Some(file.connect()?);
-        Ok(Self { file, connection })
+        Ok(Self {
+            file,
+            connection,
+            guard: None,
+        })
+    }
+
+    /// From now on no commit is acknowledged whose file is not the one of its path.
+    pub(crate) fn watched_by(mut self, watch: &Arc<Watch>) -> QueryResult<Self> {
+        if let Some(connection) = &mut self.connection {
+            self.guard = Some(watch.guard(connection)?);
+        }
+        Ok(self)
     }
 
     /// Serves writes until the line is closed, and hands the connection back, if there is one.
@@ -46,7 +62,7 @@ impl Writer {
             if group.is_empty() {
                 continue;
             }
-            let committed = self.commit_together(&mut group);
+            let committed = self.commit_watched(&mut group);
             if let Err(error) = &committed {
                 self.recover_from(error);
             }
@@ -59,6 +75,18 @@ impl Writer {
             }
         }
         self.connection
+    }
+
+    /// The same as `commit_together`, and a success is one in the file that will be there tomorrow.
+    fn commit_watched(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), SharedError> {
+        if let (Some(guard), Some(connection)) = (&mut self.guard, &mut self.connection) {
+            guard.check_strictly(connection)?;
+        }
+        self.commit_together(group)?;
+        if let Some(guard) = &mut self.guard {
+            guard.check_after_commit()?;
+        }
+        Ok(())
     }
 
     /// Runs a group in one transaction. An error means that nothing of it is stored.
@@ -81,6 +109,10 @@ impl Writer {
     }
 
     fn recover_from(&mut self, error: &SharedError) {
+        // Another connection would be one to another file.
+        if self.guard.as_ref().is_some_and(Guard::is_lost) {
+            return;
+        }
         // Somebody else's lock was met before anything began, so there is nothing to recover from.
         if !is_lock(error) {
             tracing::warn!(%error, "a commit to SQLite failed; the next one goes through a new connection");

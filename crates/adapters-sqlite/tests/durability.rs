@@ -5,6 +5,8 @@
 mod support;
 
 use adapters_sqlite::{SqliteDatabase, SqliteSettings, SqliteTaskRepository};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
 use domain::task::{
     Expected, Fingerprint, IdempotencyKey, Inserted, PageLimit, RepositoryError, Sort, Task, TaskFilter,
     TaskQuery, TaskRepository,
@@ -128,4 +130,32 @@ async fn two_processes_may_share_a_file() {
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(new, 50);
     assert_eq!(all(&other.tasks()).await.len(), 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_grew_does_not_keep_its_size() {
+    let fixture = Fixture::with(SqliteSettings::default());
+    let log = fixture.path.with_extension("db-wal");
+    let size = || std::fs::metadata(&log).expect("a log").len();
+    let mut stranger =
+        SqliteConnection::establish(fixture.path.to_str().expect("UTF-8")).expect("a connection");
+    stranger
+        .batch_execute(
+            "CREATE TABLE other (x); INSERT INTO other VALUES (zeroblob(30000000)); DROP TABLE other",
+        )
+        .expect("a large change");
+    assert!(size() > 30_000_000, "{}", size());
+    // What is folded into the file is written over, and the rest is given back.
+    stranger
+        .batch_execute("PRAGMA wal_checkpoint")
+        .expect("a checkpoint");
+    for _ in 0..2 {
+        let inserted = fixture
+            .database
+            .tasks()
+            .insert(&a_task(&an_owner(), "one"), None)
+            .await;
+        inserted.expect("an insertion");
+    }
+    assert!(size() <= 16 * 1024 * 1024, "{}", size());
 }

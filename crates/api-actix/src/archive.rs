@@ -30,7 +30,7 @@ impl Archive {
     /// Opens a database, making its file if there is none, and brings its tables up to date.
     pub(crate) async fn open_and_migrate(config: &DatabaseConfig) -> Result<Self, Failure> {
         let (backend, _) = Backend::open(config, 1).await?;
-        backend.migrate().await?;
+        backend.migrate(config.startup_timeout).await?;
         Self::of(backend, config.variable).await
     }
 

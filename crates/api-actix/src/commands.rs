@@ -1,6 +1,6 @@
 //! The commands of `task-api`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -41,7 +41,12 @@ enum Command {
     /// Serve the API for development: needs nothing, keeps tasks in a SQLite file under .task-api/
     Dev,
     /// Bring the schema of the database up to date, and say what was done
-    Migrate,
+    Migrate {
+        /// How long to wait until nobody is in the way of a migration of PostgreSQL: a dump, another process that migrates.
+        /// Requests go on meanwhile
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+        wait: Duration,
+    },
     /// Connect to the database, run a test query and print the outcome as JSON
     Check,
     /// Print the settings, where each comes from, and everything that is wrong with them; secrets are not shown
@@ -85,7 +90,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve(&source()?).await,
             Command::Dev => dev::run(&source()?).await,
-            Command::Migrate => migrate(&source()?).await,
+            Command::Migrate { wait } => migrate(&source()?, wait).await,
             Command::Check => check(&source()?).await,
             Command::CheckConfig => check_config::run(&source()?),
             Command::Healthcheck => healthcheck::run(&HttpConfig::from_source(&source()?)?),
@@ -118,12 +123,12 @@ async fn serve(source: &Source) -> Result<(), Failure> {
     server.run().await
 }
 
-async fn migrate(source: &Source) -> Result<(), Failure> {
+async fn migrate(source: &Source, wait: Duration) -> Result<(), Failure> {
     let database = DatabaseConfig::from_source(source)?;
     telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
     source.log_dotenv();
     let (backend, _) = Backend::open(&database, 1).await?;
-    let applied = backend.migrate().await?;
+    let applied = backend.migrate(wait).await?;
     if applied.is_empty() {
         return print("the schema is up to date");
     }

@@ -18,6 +18,7 @@ pub(crate) struct Running {
     server: Server,
     admin: Option<Admin>,
     observers: Observers,
+    backend: Backend,
 }
 
 impl Running {
@@ -28,7 +29,7 @@ impl Running {
         let (backend, info) = Backend::open(&config.database, config.http.workers).await?;
         info.log();
         if config.database.migrate_on_start {
-            let applied = backend.migrate().await?;
+            let applied = backend.migrate(config.database.startup_timeout).await?;
             if !applied.is_empty() {
                 tracing::info!(migrations = applied.join(", "), "schema brought up to date");
             }
@@ -37,7 +38,12 @@ impl Running {
         }
         let lifecycle = Arc::new(Lifecycle::default());
         let observers = Observers::new(&config.observe, info.kind)?;
-        let wiring = Wiring::new(backend, config.tokens, config.policy, Arc::clone(&lifecycle))?;
+        let wiring = Wiring::new(
+            backend.clone(),
+            config.tokens,
+            config.policy,
+            Arc::clone(&lifecycle),
+        )?;
         let wiring = wiring.observed_by(observers.clone());
         let admin_address = config.observe.admin_address;
         let desk = observers.metrics.clone().zip(admin_address.as_ref());
@@ -59,6 +65,7 @@ impl Running {
             server,
             admin,
             observers,
+            backend,
         })
     }
 
@@ -68,7 +75,8 @@ impl Running {
         self.server.url()
     }
 
-    /// Serves until the process is told to stop. Operators are answered and spans are sent to the end.
+    /// Serves until the process is told to stop. Operators are answered and spans are sent to the end. Then the database
+    /// is closed: workers may hold it for longer than the process lives.
     ///
     /// # Errors
     /// The server broke down.
@@ -78,6 +86,7 @@ impl Running {
             admin.stop().await;
         }
         self.observers.flush().await;
+        self.backend.close().await;
         outcome
     }
 }

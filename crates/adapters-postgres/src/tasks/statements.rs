@@ -17,6 +17,45 @@ const COLUMNS: &str = "id, title, description, status, version, created_at, upda
 
 type TaskColumns = SqlTypeOf<AsSelect<TaskRow, Pg>>;
 
+/// Names every column that the statements of tasks use, and reads none: where tables are distributed no shard is asked, so
+/// that one that is away does not make the whole service look as if it were.
+pub(super) struct LookAtTable;
+
+impl QueryFragment<Pg> for LookAtTable {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT ");
+        out.push_sql(COLUMNS);
+        out.push_sql(", idempotency_key, idempotency_fingerprint FROM tasks WHERE false");
+        Ok(())
+    }
+}
+
+impl QueryId for LookAtTable {
+    type QueryId = Self;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+/// Asks whether the server is a standby, and whether it refuses to write for another reason.
+pub(super) struct AskWhetherReadOnly;
+
+impl QueryFragment<Pg> for AskWhetherReadOnly {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'");
+        Ok(())
+    }
+}
+
+impl Query for AskWhetherReadOnly {
+    type SqlType = (Bool, Bool);
+}
+
+impl QueryId for AskWhetherReadOnly {
+    type QueryId = Self;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
 /// Reads a task.
 pub(super) struct FindTask<'a> {
     pub(super) user_id: &'a str,
@@ -244,11 +283,18 @@ pub(super) struct UpdateTask<'a> {
     pub(super) now: DateTime<Utc>,
     /// `None` for any version.
     pub(super) expected_versions: Option<&'a [i32]>,
+    /// Whether it may meet a row that was changed at `now` or later. If not, the change itself makes such a row: of
+    /// several runs only one can take effect.
+    pub(super) at_any_time: bool,
 }
 
 /// The parameters are numbered as they are bound below; the later mentions repeat the number.
 const IS_CHANGED: &str = "(COALESCE($1, title), CASE WHEN $2 THEN $3 ELSE description END, COALESCE($4, status)) \
                           IS DISTINCT FROM (title, description, status)";
+
+/// A microsecond after the last change. Adding to a `timestamptz` depends on the time zone of the session in PostgreSQL's
+/// eyes, whatever is added, and Citus refuses what is not immutable inside CASE; adding to a `timestamp` does not.
+const ONE_LATER: &str = "(updated_at AT TIME ZONE 'UTC' + interval '1 microsecond') AT TIME ZONE 'UTC'";
 
 impl QueryFragment<Pg> for UpdateTask<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -266,14 +312,18 @@ impl QueryFragment<Pg> for UpdateTask<'_> {
         out.push_sql(IS_CHANGED);
         out.push_sql(" THEN greatest(");
         out.push_bind_param::<Timestamptz, _>(&self.now)?;
-        out.push_sql(", updated_at + interval '1 microsecond') ELSE updated_at END WHERE user_id = ");
+        out.push_sql(", ");
+        out.push_sql(ONE_LATER);
+        out.push_sql(") ELSE updated_at END WHERE user_id = ");
         out.push_bind_param::<Text, _>(self.user_id)?;
         out.push_sql(" AND id = ");
         out.push_bind_param::<diesel::sql_types::Uuid, _>(&self.id)?;
         // Equal to none is unknown: without expected versions every one will do.
         out.push_sql(" AND COALESCE(version = ANY(");
         out.push_bind_param::<Nullable<Array<Integer>>, _>(&self.expected_versions)?;
-        out.push_sql("), true) RETURNING ");
+        out.push_sql("), true) AND (updated_at < $5 OR ");
+        out.push_bind_param::<Bool, _>(&self.at_any_time)?;
+        out.push_sql(") RETURNING ");
         out.push_sql(COLUMNS);
         Ok(())
     }
@@ -305,5 +355,99 @@ mod tests {
             columns.starts_with(&format!("SELECT {COLUMNS} FROM tasks")),
             "{text}"
         );
+    }
+
+    /// The update, with a column `p1` in place of the parameter `$1`, and so on.
+    fn update() -> String {
+        let statement = UpdateTask {
+            user_id: "",
+            id: Uuid::nil(),
+            title: None,
+            sets_description: false,
+            description: None,
+            status: None,
+            now: DateTime::UNIX_EPOCH,
+            expected_versions: None,
+            at_any_time: true,
+        };
+        let text = diesel::debug_query::<Pg, _>(&statement).to_string();
+        text.split(" -- binds").next().unwrap().replace('$', "p")
+    }
+
+    /// What the update computes: the value of each column, and whether a row is meant.
+    fn expressions_of(update: &str) -> Vec<String> {
+        let (_, rest) = update.split_once(" SET ").unwrap();
+        let (assignments, rest) = rest.split_once(" WHERE ").unwrap();
+        let (condition, _) = rest.split_once(" RETURNING ").unwrap();
+        let mut depth = 0;
+        let is_between = |character| {
+            depth += i32::from(character == '(') - i32::from(character == ')');
+            character == ',' && depth == 0
+        };
+        let values = assignments.split(is_between);
+        let values = values.map(|assignment| assignment.split_once(" = ").unwrap().1.to_owned());
+        values.chain([condition.to_owned()]).collect()
+    }
+
+    /// What PostgreSQL has against these as generated columns, which must be immutable in its eyes.
+    async fn objection_to(expressions: &[String]) -> Option<String> {
+        let database = test_postgres::fresh_database().await;
+        let columns = "user_id text, id uuid, title text, description text, status text, version int,
+            updated_at timestamptz, p1 text, p2 bool, p3 text, p4 text, p5 timestamptz, p6 text, p7 uuid, p8 int[], p9 bool";
+        for (number, expression) in expressions.iter().enumerate() {
+            // Of the type that the expression has.
+            let type_of = format!("SELECT pg_typeof({expression})::text FROM probe");
+            let probe = format!("CREATE TEMP TABLE probe ({columns}); INSERT INTO probe (id) VALUES (NULL)");
+            let client = database.client().await;
+            client.batch_execute(&probe).await.unwrap();
+            let row = client.query_one(&type_of, &[]).await.unwrap();
+            let column = format!(
+                "c{number} {} GENERATED ALWAYS AS ({expression}) STORED",
+                row.get::<_, String>(0)
+            );
+            let generated = format!("CREATE TEMP TABLE generated ({columns}, {column})");
+            if let Err(error) = client.batch_execute(&generated).await {
+                return Some(error.as_db_error().unwrap().message().to_owned());
+            }
+        }
+        None
+    }
+
+    /// Citus computes stable functions of its own accord, once for all shards, but takes none inside CASE and COALESCE.
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL"]
+    async fn an_update_computes_nothing_that_citus_refuses() {
+        let update = update();
+        let expressions = expressions_of(&update);
+        assert_eq!(expressions.len(), 6, "{expressions:#?}");
+        assert_eq!(objection_to(&expressions).await, None);
+
+        let naive = update.replace(ONE_LATER, "updated_at + interval '1 microsecond'");
+        assert_ne!(naive, update);
+        let objection = objection_to(&expressions_of(&naive)).await;
+        assert_eq!(
+            objection.as_deref(),
+            Some("generation expression is not immutable")
+        );
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL"]
+    async fn a_microsecond_later_is_that_in_every_time_zone_also_when_clocks_are_put_back() {
+        let database = test_postgres::fresh_database().await;
+        let client = database.client().await;
+        let later = format!(
+            "SELECT count(*) FROM (SELECT '2026-10-25 00:00+00'::timestamptz + minutes * interval '30 minutes' AS updated_at
+                FROM generate_series(0, 100000) AS minutes) AS times
+             WHERE {ONE_LATER} <> updated_at + interval '1 microsecond'"
+        );
+        for zone in ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia"] {
+            client
+                .batch_execute(&format!("SET TIME ZONE '{zone}'"))
+                .await
+                .unwrap();
+            let row = client.query_one(&later, &[]).await.unwrap();
+            assert_eq!(row.get::<_, i64>(0), 0, "{zone}");
+        }
     }
 }

@@ -26,9 +26,11 @@ pub(crate) enum Cut {
     Done,
     /// Rows and command tag have arrived, but not that the transaction has ended (`ReadyForQuery`).
     AlmostAnswered,
+    /// The statement is held back on its way, and reaches the server when it is let go.
+    Late,
 }
 
-/// Each point at which a statement can be lost.
+/// Each point at which a statement can be lost, but for the one that needs somebody to let it go.
 pub(crate) const CUTS: [Cut; 4] = [Cut::Unsent, Cut::AtWork, Cut::Done, Cut::AlmostAnswered];
 
 /// Forwards everything until it meets a statement that it shall cut.
@@ -37,8 +39,31 @@ pub(crate) struct Cutter {
     plan: Arc<Mutex<Plan>>,
 }
 
+/// What statements wait for, and what somebody waits for.
+struct Gates {
+    /// Whether what was cut may run again.
+    again: watch::Sender<bool>,
+    /// Whether what was held back may go on.
+    late: watch::Sender<bool>,
+    /// How many statements were cut, and have come to an end on the server or will never reach it.
+    settled: watch::Sender<usize>,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self {
+            again: watch::Sender::new(true),
+            late: watch::Sender::new(true),
+            settled: watch::Sender::new(0),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Plan {
+    gates: Arc<Gates>,
+    /// So many of them are passed over first.
+    spared: usize,
     /// The beginning of the statement, the point, and how often.
     cut: Option<(&'static str, Cut, usize)>,
     /// The texts of the statements that somebody has asked for.
@@ -46,14 +71,22 @@ struct Plan {
 }
 
 impl Plan {
-    fn meet(&mut self, statement: &str) -> Option<Cut> {
+    /// Whether to cut this statement; and the gates that it may have to wait at.
+    fn meet(&mut self, statement: &str) -> (Option<Cut>, Option<Arc<Gates>>) {
         self.asked.push(statement.to_owned());
-        let (beginning, cut, times) = self.cut.as_mut()?;
-        if *times == 0 || !statement.starts_with(*beginning) {
-            return None;
+        match self.cut.as_mut() {
+            Some((beginning, cut, times)) if statement.starts_with(*beginning) => {
+                let gates = Some(Arc::clone(&self.gates));
+                if self.spared > 0 {
+                    self.spared -= 1;
+                    return (None, None);
+                }
+                let is_cut = *times > 0;
+                *times = times.saturating_sub(1);
+                (is_cut.then_some(*cut), gates)
+            }
+            _ => (None, None),
         }
-        *times -= 1;
-        Some(*cut)
     }
 }
 
@@ -76,10 +109,50 @@ impl Cutter {
 
     /// Cuts the next statements that begin like this, so many times, and forgets what was asked before.
     pub(crate) fn cut(&self, beginning: &'static str, cut: Cut, times: usize) {
+        self.plan(beginning, cut, times, Arc::default());
+    }
+
+    /// Cuts the statement that begins like this and comes after so many others that do.
+    pub(crate) fn cut_after(&self, beginning: &'static str, spared: usize, cut: Cut) {
+        self.cut(beginning, cut, 1);
+        self.lock().spared = spared;
+    }
+
+    /// Cuts the next statement that begins like this. What is asked for after it waits for [`Cutter::run_again`], and a
+    /// late statement for [`Cutter::let_go`].
+    pub(crate) fn cut_and_hold(&self, beginning: &'static str, cut: Cut) {
+        let gates = Gates {
+            again: watch::Sender::new(false),
+            late: watch::Sender::new(false),
+            ..Gates::default()
+        };
+        self.plan(beginning, cut, 1, Arc::new(gates));
+    }
+
+    fn plan(&self, beginning: &'static str, cut: Cut, times: usize, gates: Arc<Gates>) {
         *self.lock() = Plan {
+            gates,
+            spared: 0,
             cut: Some((beginning, cut, times)),
             asked: Vec::new(),
         };
+    }
+
+    /// What was cut may run again.
+    pub(crate) fn run_again(&self) {
+        self.lock().gates.again.send_replace(true);
+    }
+
+    /// What was held back reaches the server.
+    pub(crate) fn let_go(&self) {
+        self.lock().gates.late.send_replace(true);
+    }
+
+    /// Waits until the statement that was cut has come to its end.
+    pub(crate) async fn settled(&self) {
+        let gates = Arc::clone(&self.lock().gates);
+        let mut settled = gates.settled.subscribe();
+        settled.wait_for(|count| *count > 0).await.expect("the gates");
     }
 
     /// How many statements that begin like this somebody has asked for since then.
@@ -99,6 +172,7 @@ async fn carry(client: TcpStream, config: Config, plan: Arc<Mutex<Plan>>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let (order, orders) = watch::channel(None);
+    let (mut held, mut passed) = (Vec::new(), None);
     let upwards = async {
         // The first message has no type.
         let length = from_client.read_u32().await.ok()?;
@@ -113,13 +187,27 @@ async fn carry(client: TcpStream, config: Config, plan: Arc<Mutex<Plan>>) {
                 b'P' => drop(texts.insert(message.text(0), message.text(1))),
                 b'B' => {
                     let statement = texts.get(&message.text(1)).map_or("", String::as_str);
-                    let cut = plan.lock().expect("a sound lock").meet(statement);
+                    let (cut, gates) = plan.lock().expect("a sound lock").meet(statement);
+                    order.send_replace(cut);
                     if cut == Some(Cut::Unsent) {
+                        passed = gates;
                         return Some(());
                     }
-                    order.send_replace(cut);
+                    if cut.is_some() {
+                        passed = gates;
+                    } else if let Some(gates) = gates {
+                        let mut again = gates.again.subscribe();
+                        again.wait_for(|is_open| *is_open).await.ok()?;
+                    }
                 }
                 _ => {}
+            }
+            if *order.borrow() == Some(Cut::Late) {
+                held.extend(&message.0);
+                if message.kind() == b'S' {
+                    return Some(());
+                }
+                continue;
             }
             to_server.write_all(&message.0).await.ok()?;
             if message.kind() == b'S' && *order.borrow() == Some(Cut::AtWork) {
@@ -132,7 +220,7 @@ async fn carry(client: TcpStream, config: Config, plan: Arc<Mutex<Plan>>) {
             let message = Message::read(&mut from_server).await?;
             let order = *orders.borrow();
             match order {
-                None | Some(Cut::Unsent) => to_client.write_all(&message.0).await.ok()?,
+                None | Some(Cut::Unsent | Cut::Late) => to_client.write_all(&message.0).await.ok()?,
                 Some(Cut::AlmostAnswered) if message.kind() != b'Z' => {
                     to_client.write_all(&message.0).await.ok()?;
                 }
@@ -147,12 +235,22 @@ async fn carry(client: TcpStream, config: Config, plan: Arc<Mutex<Plan>>) {
         _ = downwards => {}
     }
     drop((from_client, to_client));
-    if *orders.borrow() == Some(Cut::AtWork) {
+    let Some(gates) = passed else { return };
+    if !held.is_empty() {
+        let mut late = gates.late.subscribe();
+        let is_open = late.wait_for(|is_open| *is_open).await.is_ok();
+        if !is_open || to_server.write_all(&held).await.is_err() {
+            return;
+        }
+    }
+    let cut = *orders.borrow();
+    if matches!(cut, Some(Cut::AtWork | Cut::Late)) {
         while Message::read(&mut from_server)
             .await
             .is_some_and(|message| message.kind() != b'Z')
         {}
     }
+    gates.settled.send_modify(|count| *count += 1);
 }
 
 /// A message of the protocol with its type and its length.

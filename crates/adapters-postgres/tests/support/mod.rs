@@ -14,9 +14,11 @@ pub(crate) mod cutter;
 pub(crate) mod proxy;
 pub(crate) mod scene;
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings, PostgresTaskRepository};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::identity::Owner;
 use domain::task::{
     Edit, Expected, Inserted, PageLimit, RepositoryError, Sort, Task, TaskChange, TaskFilter, TaskQuery,
@@ -55,6 +57,12 @@ pub(crate) async fn stored(repository: &PostgresTaskRepository, owner: &Owner, t
     task
 }
 
+/// A time after the last change of every task that a test makes, and after those that were asked for before.
+pub(crate) fn later() -> DateTime<Utc> {
+    static NEXT: AtomicI64 = AtomicI64::new(0);
+    noon() + TimeDelta::hours(1) + TimeDelta::microseconds(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
 /// Gives a task another title.
 pub(crate) async fn renamed(
     repository: &PostgresTaskRepository,
@@ -66,7 +74,7 @@ pub(crate) async fn renamed(
         ..TaskChange::default()
     };
     repository
-        .update(task.owner(), task.id(), &change, &Expected::Any, noon())
+        .update(task.owner(), task.id(), &change, &Expected::Any, later())
         .await
 }
 

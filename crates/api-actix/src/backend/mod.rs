@@ -5,6 +5,7 @@ mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use adapters_postgres::PostgresDatabase;
 use adapters_sqlite::SqliteDatabase;
@@ -44,14 +45,22 @@ impl Backend {
         }
     }
 
-    /// Brings the schema up to date and answers the names of the migrations that ran.
+    /// Brings the schema up to date and answers the names of the migrations that ran. Waits so long for those who use the
+    /// tables of PostgreSQL; for a SQLite file it waits half a minute.
     ///
     /// # Errors
-    /// A migration failed; nothing is half done then.
-    pub async fn migrate(&self) -> Result<Vec<String>, Failure> {
+    /// A migration failed, or somebody was in its way all the time; nothing is half done then.
+    pub async fn migrate(&self, wait: Duration) -> Result<Vec<String>, Failure> {
         match self {
-            Self::Postgres(database) => postgres::migrate(database).await,
+            Self::Postgres(database) => postgres::migrate(database, wait).await,
             Self::Sqlite(database) => sqlite::migrate(database).await,
+        }
+    }
+
+    /// Ends the use of it: a SQLite file is one file then, whoever still holds a repository.
+    pub(crate) async fn close(&self) {
+        if let Self::Sqlite(database) = self {
+            sqlite::close(database).await;
         }
     }
 

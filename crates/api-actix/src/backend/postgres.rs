@@ -37,8 +37,8 @@ pub(super) async fn open(
 }
 
 /// Brings the schema up to date.
-pub(super) async fn migrate(database: &PostgresDatabase) -> Result<Vec<String>, Failure> {
-    database.migrate().await.map_err(|error| match error {
+pub(super) async fn migrate(database: &PostgresDatabase, wait: Duration) -> Result<Vec<String>, Failure> {
+    database.migrate_within(wait).await.map_err(|error| match error {
         // The database of DATABASE_URL has let us in before.
         MigrateError::Connect(error) if error.is_refusal() => {
             Failure::of_config(&refused("DATABASE_MIGRATION_URL", &error))

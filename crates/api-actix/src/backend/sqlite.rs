@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use adapters_sqlite::{DatabaseStats, LaneStats, SqliteDatabase, SqliteSettings};
 
@@ -44,6 +46,28 @@ pub(super) async fn migrate(database: &Arc<SqliteDatabase>) -> Result<Vec<String
     migrated
         .map_err(|error| Failure::unavailable(error.to_string()))?
         .map_err(|error| Failure::unavailable(chain(&error)))
+}
+
+/// How long closing may take: the whole stop shall take less than 10 seconds.
+const CLOSING: Duration = Duration::from_secs(3);
+
+/// Closes the file in a thread of its own: one of the runtime would be waited for even if it never ended.
+pub(super) async fn close(database: &Arc<SqliteDatabase>) {
+    let database = Arc::clone(database);
+    let (done, closed) = tokio::sync::oneshot::channel();
+    let closing = thread::Builder::new()
+        .name("sqlite-close".to_owned())
+        .spawn(move || {
+            database.close();
+            // Nobody may wait any more.
+            let _ = done.send(());
+        });
+    let closed = async { closing.is_ok() && closed.await.is_ok() };
+    if tokio::time::timeout(CLOSING, closed).await != Ok(true) {
+        tracing::warn!(
+            "the SQLite file could not be closed in time: a copy of the database needs the -wal file beside it"
+        );
+    }
 }
 
 /// The figures of the adapter.

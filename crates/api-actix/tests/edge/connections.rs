@@ -13,7 +13,9 @@ use crate::support::{Answer, Api, Binary, Parts, Storage, TaskApi, Wire};
 async fn server(open_files: &str) -> (tempfile::TempDir, Binary) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
-    let binary = TaskApi::serve_on(&url).with_open_files(open_files).start().await;
+    // As many requests at once are not refused for their number.
+    let server = TaskApi::serve_on(&url).env("DB_MAX_IN_FLIGHT", "2000");
+    let binary = server.with_open_files(open_files).start().await;
     (folder, binary)
 }
 

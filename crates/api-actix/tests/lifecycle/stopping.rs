@@ -3,7 +3,11 @@
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use adapters_sqlite::{SqliteDatabase, SqliteSettings};
+use domain::identity::Owner;
+use domain::task::{TaskFilter, TaskRepository};
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::support::{Api, Binary, Storage, TaskApi, Wire};
 use crate::timed;
@@ -172,6 +176,105 @@ async fn a_signal_right_after_the_start_ends_the_process_in_order() {
         binary.signal("TERM");
         ends_well(&binary).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_stop_under_load_the_sqlite_database_is_one_file_with_everything_that_was_acknowledged() {
+    let stops = std::env::var_os("STOPS").map_or(10, |stops| {
+        let stops = stops.into_string().expect("text");
+        stops.parse().expect("a number")
+    });
+    let mut left = Vec::new();
+    for stop in 0..stops {
+        let (folder, binary) = server().await;
+        let api = binary.api(Storage::Sqlite);
+        let mut users = tokio::task::JoinSet::new();
+        for number in 0..4 {
+            let user = api.user(&format!("usr_{number}"));
+            users.spawn(async move {
+                let mut created = 0;
+                let request = || {
+                    user.request(Method::POST, "/api/tasks")
+                        .json(&json!({ "title": "one" }))
+                };
+                while let Ok(answer) = request().send().await {
+                    created += i64::from(answer.status() == 201);
+                }
+                created
+            });
+        }
+        // Idle, and in the middle of work.
+        tokio::time::sleep(Duration::from_millis(20 * (stop % 10))).await;
+        binary.signal("TERM");
+        ends_well(&binary).await;
+        let acknowledged: i64 = users.join_all().await.iter().sum();
+        let files: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("a folder")
+            .flatten()
+            .collect();
+        if files.len() != 1 {
+            left.push((stop, files));
+        }
+        // A copy of the one file has all of it.
+        let copy = folder.path().join("copy.db");
+        std::fs::copy(folder.path().join("tasks.db"), &copy).expect("a copy");
+        let database = SqliteDatabase::open(&copy, SqliteSettings::default()).expect("a database");
+        let mut stored = 0;
+        for number in 0..4 {
+            let owner = Owner::parse(&format!("usr_{number}")).expect("a user id");
+            let count = database
+                .tasks()
+                .count(&owner, &TaskFilter::default())
+                .await
+                .expect("a count");
+            stored += i64::try_from(count).expect("a small number");
+        }
+        assert!(stored >= acknowledged, "stop {stop}: {stored} of {acknowledged}");
+    }
+    assert!(
+        left.is_empty(),
+        "files were left in {} of {stops} stops: {left:?}",
+        left.len()
+    );
+}
+
+#[tokio::test]
+async fn when_another_process_has_the_sqlite_file_open_the_server_says_that_its_log_stays() {
+    let (folder, binary) = server().await;
+    let other = SqliteDatabase::open(&folder.path().join("tasks.db"), SqliteSettings::default());
+    let _other = other.expect("a database");
+    binary.signal("TERM");
+    ends_well(&binary).await;
+    binary
+        .logs("a copy of the database without it lacks the last changes")
+        .await;
+}
+
+#[tokio::test]
+async fn when_its_folder_is_deleted_a_server_on_sqlite_acknowledges_nothing_and_is_not_ready() {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("inner");
+    std::fs::create_dir(&folder).unwrap();
+    let url = format!("sqlite:{}", folder.join("tasks.db").display());
+    let binary = TaskApi::serve_on(&url).start().await;
+    let api = binary.api(Storage::Sqlite);
+    let user = api.user("usr_9f2c");
+    user.has_task("before").await;
+    std::fs::remove_dir_all(&folder).unwrap();
+    for _ in 0..3 {
+        let answer = user.post("/api/tasks", &json!({ "title": "lost" })).await;
+        assert_eq!(answer.problem(), "database_unavailable");
+    }
+    assert_eq!(user.get("/api/tasks").await.problem(), "database_unavailable");
+    assert_eq!(
+        api.anonymous().get("/readyz").await.problem(),
+        "database_unavailable"
+    );
+    let lines = binary.entries("the database file is not the one that was opened: every call is answered as an outage until \
+        the server is started again with the file that is to be used. A left-over -wal file was renamed to -wal.set-aside");
+    assert_eq!(lines.len(), 1, "{}", binary.log());
+    binary.signal("TERM");
+    ends_well(&binary).await;
 }
 
 #[test]

@@ -97,6 +97,18 @@ async fn after_a_failover_writes_go_on_and_nothing_acknowledged_is_missing() {
     assert_eq!(refused.problem(), "database_unavailable");
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(alice.titles().await, before);
+    let readiness = server.api(Storage::Postgres).anonymous().get("/readyz").await;
+    assert_eq!(readiness.problem(), "database_unavailable");
+    server
+        .logs("DATABASE_URL must lead to the server that writes")
+        .await;
+    let (check, _) = TaskApi::with(&["check"]).env("DATABASE_URL", &url).output();
+    assert_eq!(check.status.code(), Some(69), "{check:?}");
+    let verdict = String::from_utf8_lossy(&check.stdout);
+    assert!(
+        verdict.contains("is a standby or a read-only replica"),
+        "{verdict}"
+    );
     primary.stop(StopMode::Immediate);
     standby.promote();
 

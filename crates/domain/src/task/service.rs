@@ -131,6 +131,8 @@ impl TaskService {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
     use crate::task::{Edit, MockTaskRepository, RepositoryError, Status, Version};
     use crate::testing::{
@@ -230,6 +232,33 @@ mod tests {
             panic!("{error:?}")
         };
         assert_eq!(current, Version::FIRST.next());
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_steps_either_way_never_puts_a_change_before_the_creation_or_another_change() {
+        let clock = Arc::new(FixedClock::at(noon()));
+        let service = TaskService::new(
+            Arc::new(InMemoryTaskRepository::default()),
+            Arc::clone(&clock) as _,
+            Arc::new(CountingTaskIds::default()),
+        );
+        for step in [TimeDelta::days(1), TimeDelta::days(-1), TimeDelta::minutes(-10)] {
+            let mut last = service.create(&a_caller(), milk(), None).await.unwrap().task;
+            clock.advance(step);
+            for status in [Status::Completed, Status::Pending] {
+                let change = TaskChange {
+                    status: Edit::Set(status),
+                    ..TaskChange::default()
+                };
+                let next = service
+                    .update(&a_caller(), last.id(), &change, &Expected::Any)
+                    .await
+                    .unwrap();
+                assert!(next.parts().updated_at > last.parts().updated_at, "{step}");
+                assert!(next.parts().updated_at > next.parts().created_at, "{step}");
+                last = next;
+            }
+        }
     }
 
     #[tokio::test]
