@@ -28,10 +28,10 @@ use crate::app::App;
 
 /// Bodies from this size on are counted and sent in pieces, in bytes. Smaller ones fit into the buffer of the connection,
 /// and nothing is done about them.
-const LARGE: usize = 32 << 10;
+pub(crate) const LARGE: usize = 32 << 10;
 /// How much is handed to actix at once, in bytes: with what may be there already, the buffer holds twice as much.
 pub(crate) const PIECE: usize = 32 << 10;
-/// How many large bodies a worker compresses at once. It keeps a core busy, and that for Brotli takes 9 MiB.
+/// How many large bodies a worker compresses at once: each keeps a core busy.
 const ENCODERS: usize = 1;
 
 type Failure = Box<dyn Error>;
