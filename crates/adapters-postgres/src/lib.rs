@@ -25,12 +25,13 @@
 //!
 //! ```text
 //! PostgresTaskRepository ──> Executor::begin ──> Call::run ──> the read lane   one shared connection, pipelined
-//!                            a place, a deadline            └─> the work lane  a pool; borrowed for one statement
+//!                            a place, a deadline   a turn   └─> the work lane  a pool; borrowed for one statement
 //! ```
 //!
-//! Each worker thread has its own lanes; places, statistics and the budget of repeats belong to the process. Reads
+//! Each worker thread has its own lanes; the queue in which users take turns, statistics and the budget of repeats belong to the
+//! process (`docs/decisions/0015-users-take-turns.md`). Reads
 //! that an index bounds share one connection and never wait for a lock or a commit; everything else has a connection to
-//! itself, handed out in the order of arrival. Why two: `docs/decisions/0001-two-lanes.md`. `Call::run` is the one place
+//! itself. Why two: `docs/decisions/0001-two-lanes.md`. `Call::run` is the one place
 //! that runs a statement within its time limits, and perhaps once more. The archive of operators has one connection
 //! outside of the lanes, without the limits of requests.
 //!
@@ -46,7 +47,8 @@
 //! | `schema.rs` | the tables as diesel sees them; the truth is in `migrations/postgres` |
 //! | `call.rs`, `retry.rs` | running a statement, and what may run a second time |
 //! | `error.rs` | what a failure means: the one way from diesel's errors to the port's |
-//! | `lanes.rs`, `stats.rs` | the pools, who gets a connection, and their use in numbers |
+//! | `turns.rs` | whose turn it is |
+//! | `lanes.rs`, `stats.rs` | the pools, how a statement gets a connection, and their use in numbers |
 //! | `url.rs`, `connect.rs`, `handle.rs` | the address, establishing a connection, and what is known of its health |
 //! | `probe.rs`, `migrations.rs` | who answers, and bringing its tables up to date |
 //!
