@@ -12,6 +12,7 @@ use domain::task::RepositoryError;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::connect::ServerLimits;
 use crate::error::{Failure, StatementError};
 use crate::handle::Handle;
 use crate::lanes::{Lane, Lanes, Loan, Pools};
@@ -255,7 +256,12 @@ async fn answer_of<T>(
             Ok(answer)
         }
         Ok(Err(error)) => {
-            let error = cause_of(&error, handle, since.elapsed() >= server_limit).await;
+            let error = cause_of(
+                &error,
+                handle,
+                ran_into_a_limit(lane.server_limits(), since.elapsed()),
+            )
+            .await;
             if error.spoils_the_connection() {
                 handle.mark_bad();
             } else {
@@ -273,6 +279,14 @@ async fn answer_of<T>(
             Err(Failure::GaveUp { after, is_silence })
         }
     }
+}
+
+/// Whether a statement that took so long was probably stopped for it. Texts say so too, in languages that we know.
+fn ran_into_a_limit(limits: ServerLimits, took: Duration) -> bool {
+    /// How much later than that the server may say so.
+    const SLACK: Duration = Duration::from_millis(500);
+    let waited_for_a_lock = |limit| (limit..limit + SLACK).contains(&took);
+    took >= limits.statement_timeout || limits.lock_timeout.is_some_and(waited_for_a_lock)
 }
 
 /// What a failed statement means, once it is known whether its connection has ended with it.
