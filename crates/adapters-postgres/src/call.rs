@@ -14,6 +14,7 @@ use domain::task::RepositoryError;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::connect::ServerLimits;
 use crate::error::{Failure, StatementError};
 use crate::handle::Handle;
 use crate::lanes::{Lane, Lanes, Loan, Pools, Share};
@@ -424,8 +425,8 @@ async fn judged<T>(
         }
         Err(error) => error,
     };
-    let took_as_long_as_allowed = since.elapsed() >= lane.server_limits().statement_timeout;
-    let error = cause_of(&error, handle, took_as_long_as_allowed).await;
+    let ran_into_a_limit = ran_into_a_limit(lane.server_limits(), since.elapsed());
+    let error = cause_of(&error, handle, ran_into_a_limit).await;
     if error.spoils_the_connection() {
         handle.mark_bad();
     } else {
@@ -442,6 +443,14 @@ fn given_up(handle: &Handle, lane: Lane, wait: Wait) -> Failure {
         handle.mark_silent(wait.since);
     }
     Failure::GaveUp { after, is_silence }
+}
+
+/// Whether a statement that took so long was probably stopped for it. Texts say so too, in languages that we know.
+fn ran_into_a_limit(limits: ServerLimits, took: Duration) -> bool {
+    /// How much later than that the server may say so.
+    const SLACK: Duration = Duration::from_millis(500);
+    let waited_for_a_lock = |limit| (limit..limit + SLACK).contains(&took);
+    took >= limits.statement_timeout || limits.lock_timeout.is_some_and(waited_for_a_lock)
 }
 
 /// What a failed statement means, once it is known whether its connection has ended with it.

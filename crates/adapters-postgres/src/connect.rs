@@ -8,6 +8,7 @@ use std::time::Duration;
 use diesel_async::AsyncPgConnection;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
@@ -24,15 +25,57 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// The same towards a server that may be asleep.
 const WAKE_UP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long an attempt to connect may take before another one begins beside it.
+const SLOW_ATTEMPT: Duration = Duration::from_millis(600);
+
 /// Makes connections to one database.
 pub(crate) struct Connector {
     pub(crate) url: DatabaseUrl,
     config: Config,
     tls: Option<MakeRustlsConnect>,
     timeout: Duration,
+    /// How many attempts for one connection may be under way. A server that may be asleep gets one: it answers when it wakes
+    /// up, and its host counts attempts.
+    most_attempts: usize,
     silence: Arc<Silence>,
     // Set once a pooler has refused our start-up options; it would refuse them every time.
     options_are_refused: AtomicBool,
+}
+
+/// What it takes to make one connection.
+#[derive(Clone)]
+struct Attempt {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+    silence: Arc<Silence>,
+    has_limits: bool,
+}
+
+impl Attempt {
+    async fn establish(self) -> Result<Handle, ConnectError> {
+        let started = Instant::now();
+        let (client, health) = self.open().await?;
+        let connection = AsyncPgConnection::try_from(client).await.map_err(|error| {
+            explain_old_poolers(&error.to_string());
+            ConnectError::Setup(error)
+        })?;
+        let beginning = Beginning {
+            took: started.elapsed(),
+            has_limits: self.has_limits,
+            tls: self.tls,
+        };
+        Ok(Handle::new(connection, health, &self.silence, beginning))
+    }
+
+    async fn open(&self) -> Result<(Client, Arc<Health>), ConnectError> {
+        if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await?;
+            Ok((client, watch(connection)))
+        } else {
+            let (client, connection) = self.config.connect(NoTls).await?;
+            Ok((client, watch(connection)))
+        }
+    }
 }
 
 /// What the server does to statements of a connection that take too long; our own limits come on top.
@@ -74,6 +117,7 @@ impl Connector {
             url: url.clone(),
             config,
             timeout,
+            most_attempts: if url.may_be_asleep() { 1 } else { 3 },
             silence: Arc::new(Silence::new()),
             options_are_refused: AtomicBool::new(false),
         }
@@ -114,40 +158,43 @@ impl Connector {
     pub(crate) async fn inquire(&self) -> Result<Inquiry, ConnectError> {
         if !self.refuses_options() {
             let config = self.config_with(Lane::Work.server_limits());
-            match self.in_time(self.open(&config)).await {
+            match self.in_time(self.attempt(&config, true).open()).await {
                 Err(error) if error.is_about_options() => self.remember_refused_options(),
                 opened => return Ok(Inquiry::over(opened?.0, self.timeout)),
             }
         }
-        let (client, _) = self.in_time(self.open(&self.config)).await?;
+        let (client, _) = self.in_time(self.attempt(&self.config, false).open()).await?;
         Ok(Inquiry::over(client, self.timeout))
     }
 
     async fn establish(&self, config: &Config, has_limits: bool) -> Result<Handle, ConnectError> {
-        let started = Instant::now();
-        let establish = async {
-            let (client, health) = self.open(config).await?;
-            let connection = AsyncPgConnection::try_from(client).await.map_err(|error| {
-                explain_old_poolers(&error.to_string());
-                ConnectError::Setup(error)
-            })?;
-            let beginning = Beginning {
-                took: started.elapsed(),
-                has_limits,
-                tls: self.tls.clone(),
-            };
-            Ok(Handle::new(connection, health, &self.silence, beginning))
-        };
-        self.in_time(establish).await
+        self.in_time(self.first_of_several(&self.attempt(config, has_limits)))
+            .await
     }
 
-    async fn open(&self, config: &Config) -> Result<(Client, Arc<Health>), ConnectError> {
-        if let Some(tls) = &self.tls {
-            let (client, connection) = config.connect(tls.clone()).await?;
-            Ok((client, watch(connection)))
-        } else {
-            let (client, connection) = config.connect(NoTls).await?;
-            Ok((client, watch(connection)))
+    /// An attempt that hears nothing is left alone, and another one begins beside it: what it was sent to may have gone, while
+    /// a new one would be answered at once.
+    async fn first_of_several(&self, attempt: &Attempt) -> Result<Handle, ConnectError> {
+        let mut attempts = JoinSet::new();
+        loop {
+            if attempts.len() < self.most_attempts {
+                attempts.spawn(attempt.clone().establish());
+            }
+            match timeout(SLOW_ATTEMPT, attempts.join_next()).await {
+                Ok(Some(Ok(outcome))) => return outcome,
+                // None of them panics, and there is always one.
+                Ok(Some(Err(_)) | None) => return Err(ConnectError::TimedOut(self.timeout)),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn attempt(&self, config: &Config, has_limits: bool) -> Attempt {
+        Attempt {
+            config: config.clone(),
+            tls: self.tls.clone(),
+            silence: Arc::clone(&self.silence),
+            has_limits,
         }
     }
 

@@ -51,7 +51,8 @@ impl Failure {
                 | Meaning::TooSlow
                 | Meaning::Refused
                 | Meaning::Unreadable
-                | Meaning::Fault => false,
+                | Meaning::Fault
+                | Meaning::Unrecognised => false,
             },
         }
     }
@@ -77,7 +78,7 @@ impl From<Failure> for RepositoryError {
                 Meaning::Refused => Self::Refused(Box::new(error)),
                 // The words are diesel's, which name the column; the server was content.
                 Meaning::Unreadable => Self::Corrupt(error.message.into()),
-                Meaning::Fault => Self::Unexpected(Box::new(error)),
+                Meaning::Fault | Meaning::Unrecognised => Self::Unexpected(Box::new(error)),
             },
         }
     }
@@ -114,14 +115,17 @@ pub(crate) enum Meaning {
     Unreadable,
     /// A fault of ours.
     Fault,
+    /// The server said no in words that we do not know, so it may be anything. Like `Lost` it is tried once more, through
+    /// another connection; if it comes again it is a fault of ours.
+    Unrecognised,
 }
 
 /// The connection is lost, and nobody said why.
 const LOST: &str = "08006";
 
 /// Texts of servers and poolers that speak English, with their codes (PostgreSQL manual, appendix A). The first one
-/// that a message contains counts. Where the server speaks another language the code stays unknown and the kind and
-/// the time decide.
+/// that a message contains counts. Where the server speaks another language the code stays unknown, and
+/// the kind, the time and a second run decide.
 #[rustfmt::skip]
 const KNOWN_TEXTS: &[(&str, &str, Meaning)] = &[
     ("canceling statement due to lock timeout", "55P03", Meaning::TooSlow),
@@ -203,7 +207,7 @@ impl StatementError {
     /// Whether nobody should get this connection again.
     pub(crate) fn spoils_the_connection(&self) -> bool {
         match self.meaning {
-            Meaning::Lost | Meaning::Useless | Meaning::Stale => true,
+            Meaning::Lost | Meaning::Useless | Meaning::Stale | Meaning::Unrecognised => true,
             Meaning::Undone
             | Meaning::Exhausted
             | Meaning::TooSlow
@@ -246,7 +250,7 @@ fn of_text(message: &str, took_as_long_as_allowed: bool) -> (Option<&'static str
     match known {
         Some(&(_, sqlstate, meaning)) => (Some(sqlstate), meaning),
         None if took_as_long_as_allowed => (None, Meaning::TooSlow),
-        None => (None, Meaning::Fault),
+        None => (None, Meaning::Unrecognised),
     }
 }
 

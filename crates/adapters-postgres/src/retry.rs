@@ -37,7 +37,7 @@ impl Failure {
         let Self::Statement(error) = self else { return None };
         match error.meaning() {
             Meaning::Undone | Meaning::Stale => Some(FirstRun::Undone),
-            Meaning::Lost => (repeat != Repeat::Never).then_some(FirstRun::Unknown),
+            Meaning::Lost | Meaning::Unrecognised => (repeat != Repeat::Never).then_some(FirstRun::Unknown),
             Meaning::Useless
             | Meaning::Exhausted
             | Meaning::TooSlow
@@ -122,7 +122,7 @@ mod tests {
         for (text, code, ..) in SAID {
             let failure = Failure::Statement(of_text(text));
             let (first_run, even_if_harmful) = match *code {
-                "57P01" | "57P02" | "57P03" => (Some(FirstRun::Unknown), None),
+                "57P01" | "57P02" | "57P03" | "" => (Some(FirstRun::Unknown), None),
                 "40P01" | "57P05" | "0A000" => (Some(FirstRun::Undone), Some(FirstRun::Undone)),
                 _ => (None, None),
             };

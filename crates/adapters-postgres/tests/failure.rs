@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use adapters_postgres::{PostgresDatabase, PostgresTaskRepository};
 use domain::health::StorageHealth;
-use domain::task::{Expected, RepositoryError, Task, TaskRepository};
+use domain::task::{Expected, Fingerprint, IdempotencyKey, Inserted, RepositoryError, Task, TaskRepository};
 use domain::testing::{a_task, an_owner};
 use futures_util::future::{join, join_all, join3};
 use support::proxy::{Detour, Proxy, connect};
@@ -150,7 +150,7 @@ async fn sessions_that_the_server_ended_for_idleness_cost_no_failure() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn sessions_that_end_under_load_cost_nobody_a_creation_a_look_up_or_a_change() {
+async fn sessions_that_end_under_load_cost_nobody_a_creation_with_a_key_a_look_up_or_a_change() {
     let (database, repository, _) = with_a_task().await;
     let started = Instant::now();
     let callers: Vec<_> = (0..8)
@@ -159,7 +159,10 @@ async fn sessions_that_end_under_load_cost_nobody_a_creation_a_look_up_or_a_chan
             tokio::spawn(async move {
                 let (mut calls, mut outages) = (0, 0);
                 while started.elapsed() < 20 * MOMENT {
-                    let task = stored(&repository, &an_owner(), &format!("caller {number}")).await;
+                    let task = a_task(&an_owner(), &format!("caller {number}"));
+                    let key = IdempotencyKey::new(task.id().to_string(), Fingerprint([7; 32]));
+                    let inserted = repository.insert(&task, Some(key.expect("a valid key"))).await;
+                    assert_eq!(inserted.expect("an insertion"), Inserted::New);
                     read(&repository, &task).await.expect("a look-up");
                     let updated = renamed(&repository, &task, "other").await.expect("an update");
                     assert_eq!(updated.version(), task.version().next(), "changed once");

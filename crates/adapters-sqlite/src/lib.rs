@@ -201,14 +201,22 @@ impl SqliteDatabase {
         }
     }
 
-    /// Lets no more calls in, finishes those that wait, and closes the file, which is one file then. Blocks while it
-    /// does, also for whoever does the same meanwhile.
+    /// Lets no more calls in, finishes those that wait, and closes the file, which is one file then; if it is not, says so in
+    /// the log. Blocks while it does, also for whoever does the same meanwhile. Dropping the database does it too, and says
+    /// nothing: commands leave the log to the server that they share the file with.
     pub fn close(&self) {
+        self.end();
+        if self.watch.has_log() {
+            tracing::warn!(
+                "the -wal file of the database is still there, because another process has the database open or the file cannot \
+                 be written: a copy of the database without it lacks the last changes"
+            );
+        }
+    }
+
+    fn end(&self) {
         self.lanes.queue.close();
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        if threads.is_empty() {
-            return;
-        }
         for thread in threads.drain(..) {
             // Connections are closed here, one after the other: the last one moves the log of the file into it and
             // removes it, and of several that close at once each takes another one for the last.
@@ -220,12 +228,6 @@ impl SqliteDatabase {
             } else {
                 tracing::error!("a thread of the SQLite database had panicked");
             }
-        }
-        if self.watch.has_log() {
-            tracing::warn!(
-                "the -wal file of the database is still there, because another process has the database open or the file cannot \
-                 be written: a copy of the database without it lacks the last changes"
-            );
         }
     }
 
@@ -250,7 +252,7 @@ impl SqliteDatabase {
 
 impl Drop for SqliteDatabase {
     fn drop(&mut self) {
-        self.close();
+        self.end();
     }
 }
 

@@ -47,6 +47,15 @@ impl Cluster {
     /// There are no programs, or they fail: the message carries what they said.
     #[must_use]
     pub fn start(options: &ClusterOptions) -> Self {
+        Self::start_in(&[], options)
+    }
+
+    /// The same, with these variables (name=value) in the server's environment.
+    ///
+    /// # Panics
+    /// As there.
+    #[must_use]
+    pub fn start_in(environment: &[String], options: &ClusterOptions) -> Self {
         let runner = Runner::new();
         let folder = short_folder(&runner);
         let data = folder.join("data");
@@ -68,7 +77,7 @@ impl Cluster {
             make_private(&path);
             runner.hand_over(&path);
         }
-        Self::of(&runner, folder, options.tcp_port)
+        Self::of(&runner, folder, options.tcp_port, environment)
     }
 
     /// A hot standby: a cluster of its own that follows this one and can be read, until it is promoted.
@@ -103,12 +112,15 @@ impl Cluster {
         ];
         settings.push_str(&of_its_own.join("\n"));
         std::fs::write(path, settings).expect("configuring the standby");
-        Self::of(&runner, folder, None)
+        Self::of(&runner, folder, None, &[])
     }
 
     /// Starts what lies in a folder.
-    fn of(runner: &Runner, folder: PathBuf, tcp_port: Option<u16>) -> Self {
-        let pg_ctl = runner.words("pg_ctl");
+    fn of(runner: &Runner, folder: PathBuf, tcp_port: Option<u16>, environment: &[String]) -> Self {
+        let mut pg_ctl = runner.words("pg_ctl");
+        if !environment.is_empty() {
+            pg_ctl = [&["env".to_owned()], environment, &pg_ctl].concat();
+        }
         let keeper = keep(&pg_ctl, &folder.join("data"), &folder).expect("starting a shell");
         let cluster = Self {
             folder,

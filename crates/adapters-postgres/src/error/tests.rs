@@ -48,7 +48,7 @@ pub(crate) const SAID: &[(&str, &str, &str, bool)] = &[
     ("unsupported Unicode escape sequence", "22P05", "refused", true),
     ("relation \"tasks\" does not exist", "42P01", "unexpected", true),
     ("permission denied for table tasks", "42501", "unexpected", true),
-    ("column \"mood\" does not exist", "", "unexpected", true),
+    ("column \"mood\" does not exist", "", "unexpected", false),
 ];
 
 #[test]

@@ -26,7 +26,10 @@ impl Scene {
     }
 
     pub(crate) async fn with(adjust: impl FnOnce(&mut PostgresSettings)) -> Self {
-        let database = test_postgres::fresh_database().await;
+        Self::over(test_postgres::fresh_database().await, adjust).await
+    }
+
+    pub(crate) async fn over(database: TestDatabase, adjust: impl FnOnce(&mut PostgresSettings)) -> Self {
         let mut settings = settings(database.url());
         adjust(&mut settings);
         let adapter = migrated_with(settings).await;

@@ -180,12 +180,9 @@ async fn a_signal_right_after_the_start_ends_the_process_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_stop_under_load_the_sqlite_database_is_one_file_with_everything_that_was_acknowledged() {
-    let stops = std::env::var_os("STOPS").map_or(10, |stops| {
-        let stops = stops.into_string().expect("text");
-        stops.parse().expect("a number")
-    });
+    const STOPS: u64 = 20;
     let mut left = Vec::new();
-    for stop in 0..stops {
+    for stop in 0..STOPS {
         let (folder, binary) = server().await;
         let api = binary.api(Storage::Sqlite);
         let mut users = tokio::task::JoinSet::new();
@@ -233,7 +230,7 @@ async fn after_a_stop_under_load_the_sqlite_database_is_one_file_with_everything
     }
     assert!(
         left.is_empty(),
-        "files were left in {} of {stops} stops: {left:?}",
+        "files were left in {} of {STOPS} stops: {left:?}",
         left.len()
     );
 }
