@@ -1,8 +1,8 @@
 //! The two ways to the database, one for reads and one for writes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::prelude::*;
 use domain::task::RepositoryError;
@@ -63,18 +63,16 @@ impl Lanes {
         self.degraded.load(Ordering::Relaxed)
     }
 
-    async fn call<T, W>(&self, queue: &Queue, work: W) -> Result<T, RepositoryError>
+    async fn call<T, W>(&self, queue: &Arc<Queue>, work: W) -> Result<T, RepositoryError>
     where
         T: Send + 'static,
         W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
     {
-        let handed_in = Instant::now();
-        let begun = Arc::new(OnceLock::new());
-        let begins = Arc::clone(&begun);
+        let (done_before, line) = (queue.done(), Arc::clone(queue));
         let (job, answer) = job(move |connection: &mut SqliteConnection| {
-            // Only this one sets it.
-            let _ = begins.set(Instant::now());
-            work(connection)
+            let outcome = work(connection);
+            line.count_done();
+            outcome
         });
         let outcome = match queue.push(job) {
             Err(refused) => Err(refused),
@@ -83,16 +81,16 @@ impl Lanes {
                 Ok(Err(_forgotten)) => Err(RepositoryError::Unavailable(Box::new(Closed))),
                 Err(elapsed) => {
                     queue.count_timeout();
-                    Err(RepositoryError::TimedOut(Box::new(elapsed)))
+                    let outcome = Err(RepositoryError::TimedOut(Box::new(elapsed)));
+                    if queue.done() > done_before {
+                        // Others had their turn meanwhile: the line is long, and the database is not away.
+                        return outcome;
+                    }
+                    outcome
                 }
             },
         };
-        // A call that has mostly stood in line says nothing about the database; those before it will.
-        let has_run = begun.get().map_or(Duration::ZERO, Instant::elapsed);
-        let has_mostly_waited = has_run < handed_in.elapsed() / 2;
-        if !(has_mostly_waited && matches!(outcome, Err(RepositoryError::TimedOut(_)))) {
-            self.remember(&outcome);
-        }
+        self.remember(&outcome);
         outcome
     }
 
@@ -121,14 +119,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_call_that_stood_in_line_for_too_long_is_no_sign_that_the_database_is_away() {
-        let lanes = Lanes::new(1, Duration::from_millis(20));
-        // Nobody serves this lane.
-        let outcome = lanes.read(|_| Ok(())).await;
-        assert!(
-            matches!(outcome, Err(RepositoryError::TimedOut(_))),
-            "{outcome:?}"
-        );
-        assert!(!lanes.is_degraded());
+    async fn a_line_that_moves_too_slowly_is_no_sign_that_the_database_is_away_and_one_that_stands_is() {
+        for (moves, is_degraded) in [(true, false), (false, true)] {
+            // Nobody serves it but this test.
+            let lanes = Lanes::new(1, Duration::from_millis(20));
+            let waiting = lanes.read(|_| Ok(()));
+            let moving = async {
+                if moves {
+                    lanes.reads.count_done();
+                }
+            };
+            let (outcome, ()) = tokio::join!(waiting, moving);
+            assert!(
+                matches!(outcome, Err(RepositoryError::TimedOut(_))),
+                "{outcome:?}"
+            );
+            assert_eq!(lanes.is_degraded(), is_degraded);
+        }
     }
 }

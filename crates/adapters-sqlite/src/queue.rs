@@ -17,6 +17,7 @@ pub(crate) struct Queue {
     changed: Condvar,
     capacity: usize,
     timeouts: AtomicU64,
+    done: AtomicU64,
 }
 
 #[derive(Default)]
@@ -34,12 +35,23 @@ impl Queue {
             changed: Condvar::new(),
             capacity,
             timeouts: AtomicU64::new(0),
+            done: AtomicU64::new(0),
         })
     }
 
     /// Notes that somebody has waited for an answer in vain.
     pub(crate) fn count_timeout(&self) {
         self.timeouts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a piece of work was done.
+    pub(crate) fn count_done(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were, whoever handed them in.
+    pub(crate) fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// How the line is used.
