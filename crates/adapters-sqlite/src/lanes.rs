@@ -1,8 +1,8 @@
 //! The two ways to the database, one for reads and one for writes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::prelude::*;
 use domain::identity::Owner;
@@ -56,19 +56,17 @@ impl Lanes {
         T: Send + 'static,
         W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
     {
-        let handed_in = Instant::now();
-        let begun = Arc::new(OnceLock::new());
-        let begins = Arc::clone(&begun);
+        let done_before = self.queue.done(lane);
+        let queue = Arc::clone(&self.queue);
         let work = move |connection: &mut SqliteConnection| {
-            // Only this one sets it.
-            let _ = begins.set(Instant::now());
-            work(connection)
+            let outcome = work(connection);
+            queue.count_done(lane);
+            outcome
         };
         let outcome = self.outcome_of(lane, owner, work).await;
-        // A call that has mostly waited for its turn says nothing about the database; those before it will.
-        let has_run = begun.get().map_or(Duration::ZERO, Instant::elapsed);
-        let has_mostly_waited = has_run < handed_in.elapsed() / 2;
-        if !(has_mostly_waited && matches!(outcome, Err(RepositoryError::TimedOut(_)))) {
+        // If others had their turn meanwhile the queue is long, and the database is not unavailable.
+        let has_moved = self.queue.done(lane) > done_before;
+        if !(has_moved && matches!(outcome, Err(RepositoryError::TimedOut(_)))) {
             self.remember(&outcome);
         }
         outcome
@@ -122,14 +120,23 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_call_that_waited_for_too_long_is_no_sign_that_the_database_is_unavailable() {
-        let lanes = Lanes::new(Queue::new(1, 1, 1), Duration::from_millis(20));
-        // No thread serves it.
-        let outcome = lanes.call(Lane::Read, None, |_| Ok(())).await;
-        assert!(
-            matches!(outcome, Err(RepositoryError::TimedOut(_))),
-            "{outcome:?}"
-        );
-        assert!(!lanes.is_degraded());
+    async fn a_queue_that_moves_too_slowly_is_no_sign_that_the_database_is_unavailable_and_one_that_stands_is()
+     {
+        for (moves, is_degraded) in [(true, false), (false, true)] {
+            // No thread serves it.
+            let lanes = Lanes::new(Queue::new(1, 1, 1), Duration::from_millis(20));
+            let waiting = lanes.call(Lane::Read, None, |_| Ok(()));
+            let moving = async {
+                if moves {
+                    lanes.queue.count_done(Lane::Read);
+                }
+            };
+            let (outcome, ()) = tokio::join!(waiting, moving);
+            assert!(
+                matches!(outcome, Err(RepositoryError::TimedOut(_))),
+                "{outcome:?}"
+            );
+            assert_eq!(lanes.is_degraded(), is_degraded);
+        }
     }
 }

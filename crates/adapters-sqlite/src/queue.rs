@@ -53,6 +53,8 @@ pub(crate) struct Queue {
     for_writer: Condvar,
     reads_in_vain: AtomicU64,
     writes_in_vain: AtomicU64,
+    reads_done: AtomicU64,
+    writes_done: AtomicU64,
 }
 
 struct Jobs {
@@ -111,12 +113,31 @@ impl Queue {
             for_writer: Condvar::new(),
             reads_in_vain: AtomicU64::new(0),
             writes_in_vain: AtomicU64::new(0),
+            reads_done: AtomicU64::new(0),
+            writes_done: AtomicU64::new(0),
         })
     }
 
     /// Notes that a caller has waited for an answer in vain.
     pub(crate) fn count_timeout(&self, lane: Lane) {
         self.in_vain(lane.side()).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a thread has done a job.
+    pub(crate) fn count_done(&self, lane: Lane) {
+        self.of_done(lane).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many jobs the threads of that lane have done.
+    pub(crate) fn done(&self, lane: Lane) -> u64 {
+        self.of_done(lane).load(Ordering::Relaxed)
+    }
+
+    fn of_done(&self, lane: Lane) -> &AtomicU64 {
+        match lane.side() {
+            Side::Readers => &self.reads_done,
+            Side::Writer => &self.writes_done,
+        }
     }
 
     fn in_vain(&self, side: Side) -> &AtomicU64 {

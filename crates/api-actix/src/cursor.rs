@@ -203,6 +203,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_time_whose_year_has_no_four_digits_is_no_position() {
+        const MICROS_OF_A_DAY: i64 = 86_400_000_000;
+        let (earliest, latest) = (-719_528 * MICROS_OF_A_DAY, 2_932_897 * MICROS_OF_A_DAY - 1);
+        let list = List {
+            owner: &an_owner(),
+            filter: &TaskFilter::default(),
+            sort: sort_by(SortKey::UpdatedAt),
+        };
+        let forged = |micros: i64| {
+            let id = a_task(&an_owner(), "t").id().as_uuid().into_bytes();
+            let mut bytes = [&id[..], &micros.to_be_bytes()].concat();
+            bytes.extend_from_slice(&list.checksum(&bytes));
+            list.decode(&URL_SAFE_NO_PAD.encode(bytes))
+        };
+        for micros in [
+            earliest - 1,
+            latest + 1,
+            -8_000_000_000_000_000_000,
+            i64::MIN,
+            i64::MAX,
+        ] {
+            assert_eq!(forged(micros), None, "{micros}");
+        }
+        for micros in [earliest, 0, latest] {
+            assert!(forged(micros).is_some(), "{micros}");
+        }
+    }
+
     mod fuzz {
         use super::*;
 
