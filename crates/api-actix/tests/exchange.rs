@@ -131,6 +131,12 @@ async fn head_answers_like_get_without_the_body() {
         assert_eq!((head.status, head.body.as_str()), (get.status, ""), "{path}");
         assert_eq!(head.header("etag"), get.header("etag"), "{path}");
         assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+        // It may be missing, and must not be wrong (RFC 9110, 8.6).
+        let length = head.header("content-length");
+        assert!(
+            length.is_empty() || length == get.header("content-length"),
+            "{path}: {length}"
+        );
     }
 }
 

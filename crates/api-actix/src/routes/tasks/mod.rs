@@ -251,7 +251,8 @@ fn page_answer(
     }
     answer.insert_header(ContentType::json());
     if *request.method() == Method::HEAD {
-        return Ok(answer.finish());
+        // How long it is would be known only once it is made: no length is true, 0 is not (RFC 9110, 9.3.2).
+        return Ok(answer.body(actix_web::body::None::new()));
     }
     // Once more: others may have been let in at the same time, when nothing was made yet.
     app.policy.unsent.check(&caller.owner)?;
