@@ -6,8 +6,8 @@
 //! | Room | What lives there |
 //! |---|---|
 //! | here | the limit, and what each user holds |
-//! | [`body`] | bodies that are handed to actix in pieces |
-//! | [`handed`] | what a connection has of them and could not send yet |
+//! | `body` | bodies that are handed to actix in pieces |
+//! | `handed` | what a connection has of them and could not send yet |
 
 pub(crate) mod body;
 pub(crate) mod handed;
