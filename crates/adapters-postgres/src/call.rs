@@ -168,8 +168,8 @@ impl Call<'_> {
         }
         match self.lanes.suspect() {
             Some(_suspicion) if self.process.retry_budget.spend() => {
-                self.on_two_connections(&mut unanswered, wait, answering, statement)
-                    .await
+                // Rare, and so not a part of every call, which is moved with all that it may have to hold.
+                Box::pin(self.on_two_connections(&mut unanswered, wait, answering, statement)).await
             }
             _ => unanswered.answer_at_last(wait, answering).await,
         }

@@ -97,13 +97,13 @@ impl TaskRepository for PostgresTaskRepository {
     ) -> Result<Task, RepositoryError> {
         let versions = version_numbers(expected);
         let call = self.executor.begin(owner)?;
-        let statement = |at_any_time| {
+        let statement = {
             let TaskChange {
                 title,
                 description,
                 status,
             } = change;
-            UpdateTask {
+            UpdateTask::<false> {
                 user_id: owner.as_str(),
                 id: id.as_uuid(),
                 title: title.as_set().map(Title::as_str),
@@ -115,11 +115,10 @@ impl TaskRepository for PostgresTaskRepository {
                 status: status.as_set().map(|status| status.as_str()),
                 now,
                 expected_versions: versions.as_deref(),
-                at_any_time,
             }
         };
         if versions.is_none() {
-            match try_update(&call, || statement(false)).await? {
+            match try_update(&call, statement).await? {
                 TriedUpdate::Done(row) => return row.into_task(owner),
                 TriedUpdate::PerhapsDoneBefore => return done_before(&call, owner, id, change, now).await,
                 // Gone, or changed at our time or later: by a server whose clock is ahead, or by a request that overtook us.
@@ -127,7 +126,7 @@ impl TaskRepository for PostgresTaskRepository {
             }
         }
         let rows = call.run(Lane::Work, Repeat::Never, |attempt| {
-            let statement = statement(true);
+            let statement = statement.at_any_time();
             async move { statement.load::<TaskRow>(&mut attempt.connection()).await }
         });
         match rows.await?.into_iter().next() {
@@ -213,20 +212,17 @@ enum TriedUpdate {
     NoneBefore,
 }
 
-async fn try_update<'a>(
+async fn try_update(
     call: &Call<'_>,
-    statement: impl Fn() -> UpdateTask<'a> + Send + Sync,
+    statement: UpdateTask<'_, false>,
 ) -> Result<TriedUpdate, RepositoryError> {
-    let tried = call.run(Lane::Work, Repeat::Dated, |attempt| {
-        let statement = statement();
-        async move {
-            let rows = statement.load::<TaskRow>(&mut attempt.connection()).await?;
-            Ok(match rows.into_iter().next() {
-                Some(row) => TriedUpdate::Done(row),
-                None if attempt.may_have_happened() => TriedUpdate::PerhapsDoneBefore,
-                None => TriedUpdate::NoneBefore,
-            })
-        }
+    let tried = call.run(Lane::Work, Repeat::Dated, |attempt| async move {
+        let rows = statement.load::<TaskRow>(&mut attempt.connection()).await?;
+        Ok(match rows.into_iter().next() {
+            Some(row) => TriedUpdate::Done(row),
+            None if attempt.may_have_happened() => TriedUpdate::PerhapsDoneBefore,
+            None => TriedUpdate::NoneBefore,
+        })
     });
     tried.await
 }

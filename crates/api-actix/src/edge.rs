@@ -127,26 +127,35 @@ fn answer_to_error<B>(response: &HttpResponse<B>, context: &RequestContext) -> H
 
 /// Every answer depends on these; some depend on more, and say so already.
 fn add_to_vary(headers: &mut HeaderMap) {
-    const OURS: &str = "Origin, Accept-Encoding";
-    let given: Vec<_> = headers.remove(header::VARY).collect();
-    if given.is_empty() {
-        headers.insert(header::VARY, HeaderValue::from_static(OURS));
-        return;
-    }
-    let mut names = vec!["origin".to_owned(), "accept-encoding".to_owned()];
-    let mut text = OURS.to_owned();
-    let given = given.iter().filter_map(|value| value.to_str().ok());
+    let mut given = headers.get_all(header::VARY);
+    let value = match (given.next(), given.next()) {
+        (None, _) => HeaderValue::from_static(VARY),
+        (Some(value), None) if value == cors::VARY => HeaderValue::from_static(VARY_WITH_CORS),
+        _ => match HeaderValue::try_from(vary_with(headers.get_all(header::VARY))) {
+            Ok(value) => value,
+            // Names of headers are fit for one.
+            Err(_) => return,
+        },
+    };
+    headers.insert(header::VARY, value);
+}
+
+const VARY: &str = "Origin, Accept-Encoding";
+/// That with [`cors::VARY`]: it need not be put together for each answer.
+const VARY_WITH_CORS: &str =
+    "Origin, Accept-Encoding, Access-Control-Request-Method, Access-Control-Request-Headers";
+
+fn vary_with<'a>(given: impl Iterator<Item = &'a HeaderValue>) -> String {
+    let mut text = VARY.to_owned();
+    let given = given.filter_map(|value| value.to_str().ok());
     for name in given.flat_map(|value| value.split(',')).map(str::trim) {
-        let plain = name.to_ascii_lowercase();
-        if !name.is_empty() && !names.contains(&plain) {
-            text = format!("{text}, {name}");
-            names.push(plain);
+        let is_known = text.split(", ").any(|known| known.eq_ignore_ascii_case(name));
+        if !name.is_empty() && !is_known {
+            text.push_str(", ");
+            text.push_str(name);
         }
     }
-    // Names of headers are fit for one.
-    if let Ok(value) = HeaderValue::try_from(text) {
-        headers.insert(header::VARY, value);
-    }
+    text
 }
 
 /// The methods that a resource takes; OPTIONS is one of them.
@@ -237,5 +246,11 @@ mod tests {
             values(&answer, header::VARY),
             ["Origin, Accept-Encoding, Accept, X-Other"]
         );
+    }
+
+    #[test]
+    fn what_answers_with_cors_depend_on_is_written_once_as_it_would_be_put_together() {
+        let given = HeaderValue::from_static(cors::VARY);
+        assert_eq!(vary_with([&given].into_iter()), VARY_WITH_CORS);
     }
 }

@@ -8,7 +8,7 @@
 //! This is bookkeeping only: no lock, no clock, no thread. Adapters put it behind a lock of their own and choose what a
 //! waiter is (a channel, a job).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map};
 
 use crate::identity::Owner;
 
@@ -189,9 +189,12 @@ impl<T> FairQueue<T> {
             return None;
         }
         lane.turns.remove(position);
-        let waiting = lane.queues.get_mut(&owner)?.pop_front()?;
-        if lane.queues.get(&owner).is_some_and(VecDeque::is_empty) {
-            lane.queues.remove(&owner);
+        let hash_map::Entry::Occupied(mut queue) = lane.queues.entry(owner.clone()) else {
+            return None;
+        };
+        let waiting = queue.get_mut().pop_front()?;
+        if queue.get().is_empty() {
+            queue.remove();
         } else {
             lane.turns.push_back(owner.clone());
         }
@@ -277,10 +280,10 @@ impl<T> FairQueue<T> {
     }
 
     fn forget_one_of(&mut self, owner: &Owner) {
-        if let Some(waiting) = self.waiting.get_mut(owner) {
-            *waiting -= 1;
-            if *waiting == 0 {
-                self.waiting.remove(owner);
+        if let hash_map::Entry::Occupied(mut waiting) = self.waiting.entry(owner.clone()) {
+            *waiting.get_mut() -= 1;
+            if *waiting.get() == 0 {
+                waiting.remove();
             }
         }
     }
@@ -316,11 +319,12 @@ impl<T> Lane<T> {
             return false;
         }
         if self.is_limited_by_owner() {
-            let used = self.used_by(owner) + units;
-            if used > self.limits.units_per_owner.max(1) {
+            // Whoever uses nothing is never refused here, so that no entry without units stays.
+            let used = self.used_by.entry(owner.clone()).or_default();
+            if *used + units > self.limits.units_per_owner.max(1) {
                 return false;
             }
-            self.used_by.insert(owner.clone(), used);
+            *used += units;
         }
         self.free -= units;
         true
@@ -329,12 +333,12 @@ impl<T> Lane<T> {
     fn give_back(&mut self, owner: &Owner, units: u32) {
         let units = self.granted(units);
         self.free = (self.free + units).min(self.limits.units);
-        if self.is_limited_by_owner() {
-            let left = self.used_by(owner).saturating_sub(units);
-            if left == 0 {
-                self.used_by.remove(owner);
-            } else {
-                self.used_by.insert(owner.clone(), left);
+        if self.is_limited_by_owner()
+            && let hash_map::Entry::Occupied(mut used) = self.used_by.entry(owner.clone())
+        {
+            *used.get_mut() = used.get().saturating_sub(units);
+            if *used.get() == 0 {
+                used.remove();
             }
         }
     }

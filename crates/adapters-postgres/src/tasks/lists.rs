@@ -69,11 +69,8 @@ async fn brief(
         Direction::Descending => in_brief::<false>(call, owner, query, Uuid::max()).await?,
         Direction::Ascending => in_brief::<true>(call, owner, query, Uuid::nil()).await?,
     };
-    let is_long = |(_, is_long): &(TaskRow, Option<bool>)| *is_long == Some(true);
-    if rows.iter().any(is_long) {
-        return Ok(None);
-    }
-    Ok(Some(rows.into_iter().map(|(row, _)| row).collect()))
+    let is_whole = !rows.iter().any(TaskRow::is_cut);
+    Ok(is_whole.then_some(rows))
 }
 
 async fn in_brief<const OLDEST_FIRST: bool>(
@@ -81,7 +78,7 @@ async fn in_brief<const OLDEST_FIRST: bool>(
     owner: &Owner,
     query: &TaskQuery,
     start: Uuid,
-) -> Result<Vec<(TaskRow, Option<bool>)>, RepositoryError> {
+) -> Result<Vec<TaskRow>, RepositoryError> {
     let limit = query.limit().get();
     let tasks = TasksInBrief::<OLDEST_FIRST> {
         user_id: owner.as_str(),

@@ -10,6 +10,7 @@ use domain::task::{
 };
 use uuid::Uuid;
 
+use super::statements::CUT;
 use crate::schema::tasks;
 
 /// A task as it is read, without its owner: whoever reads a row has named the owner in the statement.
@@ -26,6 +27,11 @@ pub(super) struct TaskRow {
 }
 
 impl TaskRow {
+    /// Whether its description is long and was left out.
+    pub(super) fn is_cut(&self) -> bool {
+        self.version == CUT
+    }
+
     /// The task of this row.
     ///
     /// # Errors

@@ -91,8 +91,11 @@ macro_rules! long_from {
     };
 }
 
-/// Reads tasks of a user in the order of their creation, beyond one of them, without long descriptions: each row says
-/// whether it has one.
+/// The version of a row without its description: no task has it.
+pub(super) const CUT: i32 = 0;
+
+/// Reads tasks of a user in the order of their creation, beyond one of them, without long descriptions: a row that has one
+/// has the version [`CUT`] instead of its own. A column that says so would cost each row of every list.
 #[derive(Clone, Copy)]
 pub(super) struct TasksInBrief<'a, const OLDEST_FIRST: bool> {
     pub(super) user_id: &'a str,
@@ -105,9 +108,9 @@ impl<const OLDEST_FIRST: bool> QueryFragment<Pg> for TasksInBrief<'_, OLDEST_FIR
         out.push_sql(concat!(
             "SELECT id, title, CASE WHEN octet_length(description) < ",
             long_from!(),
-            " THEN description END, status, version, created_at, updated_at, octet_length(description) >= ",
+            " THEN description END, status, CASE WHEN octet_length(description) >= ",
             long_from!(),
-            " FROM tasks WHERE user_id = "
+            " THEN 0 ELSE version END, created_at, updated_at FROM tasks WHERE user_id = "
         ));
         out.push_bind_param::<Text, _>(self.user_id)?;
         out.push_sql(if OLDEST_FIRST { " AND id > " } else { " AND id < " });
@@ -122,7 +125,7 @@ impl<const OLDEST_FIRST: bool> QueryFragment<Pg> for TasksInBrief<'_, OLDEST_FIR
 }
 
 impl<const OLDEST_FIRST: bool> Query for TasksInBrief<'_, OLDEST_FIRST> {
-    type SqlType = (TaskColumns, Nullable<Bool>);
+    type SqlType = TaskColumns;
 }
 
 impl<const OLDEST_FIRST: bool> QueryId for TasksInBrief<'_, OLDEST_FIRST> {
@@ -270,7 +273,11 @@ impl QueryId for InsertTask<'_> {
 ///
 /// A column that is kept takes the value that the row holds at that moment. Version and time move only if a value
 /// really differs: the rule of `Task::changed`.
-pub(super) struct UpdateTask<'a> {
+///
+/// It meets a row that was changed at `now` or later only `AT_ANY_TIME`. If not, the change itself makes such a row: of
+/// several runs only one can take effect.
+#[derive(Clone, Copy)]
+pub(super) struct UpdateTask<'a, const AT_ANY_TIME: bool> {
     pub(super) user_id: &'a str,
     pub(super) id: Uuid,
     /// `None` keeps it.
@@ -283,9 +290,32 @@ pub(super) struct UpdateTask<'a> {
     pub(super) now: DateTime<Utc>,
     /// `None` for any version.
     pub(super) expected_versions: Option<&'a [i32]>,
-    /// Whether it may meet a row that was changed at `now` or later. If not, the change itself makes such a row: of
-    /// several runs only one can take effect.
-    pub(super) at_any_time: bool,
+}
+
+impl<'a> UpdateTask<'a, false> {
+    /// The same change, which may meet a row that was changed at `now` or later.
+    pub(super) fn at_any_time(self) -> UpdateTask<'a, true> {
+        let Self {
+            user_id,
+            id,
+            title,
+            sets_description,
+            description,
+            status,
+            now,
+            expected_versions,
+        } = self;
+        UpdateTask {
+            user_id,
+            id,
+            title,
+            sets_description,
+            description,
+            status,
+            now,
+            expected_versions,
+        }
+    }
 }
 
 /// The parameters are numbered as they are bound below; the later mentions repeat the number.
@@ -296,7 +326,7 @@ const IS_CHANGED: &str = "(COALESCE($1, title), CASE WHEN $2 THEN $3 ELSE descri
 /// eyes, whatever is added, and Citus refuses what is not immutable inside CASE; adding to a `timestamp` does not.
 const ONE_LATER: &str = "(updated_at AT TIME ZONE 'UTC' + interval '1 microsecond') AT TIME ZONE 'UTC'";
 
-impl QueryFragment<Pg> for UpdateTask<'_> {
+impl<const AT_ANY_TIME: bool> QueryFragment<Pg> for UpdateTask<'_, AT_ANY_TIME> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("UPDATE tasks SET title = COALESCE(");
         out.push_bind_param::<Nullable<Text>, _>(&self.title)?;
@@ -321,20 +351,22 @@ impl QueryFragment<Pg> for UpdateTask<'_> {
         // Equal to none is unknown: without expected versions every one will do.
         out.push_sql(" AND COALESCE(version = ANY(");
         out.push_bind_param::<Nullable<Array<Integer>>, _>(&self.expected_versions)?;
-        out.push_sql("), true) AND (updated_at < $5 OR ");
-        out.push_bind_param::<Bool, _>(&self.at_any_time)?;
-        out.push_sql(") RETURNING ");
+        out.push_sql(if AT_ANY_TIME {
+            "), true) RETURNING "
+        } else {
+            "), true) AND updated_at < $5 RETURNING "
+        });
         out.push_sql(COLUMNS);
         Ok(())
     }
 }
 
-impl Query for UpdateTask<'_> {
+impl<const AT_ANY_TIME: bool> Query for UpdateTask<'_, AT_ANY_TIME> {
     type SqlType = TaskColumns;
 }
 
-impl QueryId for UpdateTask<'_> {
-    type QueryId = UpdateTask<'static>;
+impl<const AT_ANY_TIME: bool> QueryId for UpdateTask<'_, AT_ANY_TIME> {
+    type QueryId = UpdateTask<'static, AT_ANY_TIME>;
 
     const HAS_STATIC_QUERY_ID: bool = true;
 }
@@ -359,7 +391,7 @@ mod tests {
 
     /// The update, with a column `p1` in place of the parameter `$1`, and so on.
     fn update() -> String {
-        let statement = UpdateTask {
+        let statement = UpdateTask::<false> {
             user_id: "",
             id: Uuid::nil(),
             title: None,
@@ -368,7 +400,6 @@ mod tests {
             status: None,
             now: DateTime::UNIX_EPOCH,
             expected_versions: None,
-            at_any_time: true,
         };
         let text = diesel::debug_query::<Pg, _>(&statement).to_string();
         text.split(" -- binds").next().unwrap().replace('$', "p")
@@ -393,7 +424,7 @@ mod tests {
     async fn objection_to(expressions: &[String]) -> Option<String> {
         let database = test_postgres::fresh_database().await;
         let columns = "user_id text, id uuid, title text, description text, status text, version int,
-            updated_at timestamptz, p1 text, p2 bool, p3 text, p4 text, p5 timestamptz, p6 text, p7 uuid, p8 int[], p9 bool";
+            updated_at timestamptz, p1 text, p2 bool, p3 text, p4 text, p5 timestamptz, p6 text, p7 uuid, p8 int[]";
         for (number, expression) in expressions.iter().enumerate() {
             // Of the type that the expression has.
             let type_of = format!("SELECT pg_typeof({expression})::text FROM probe");

@@ -88,6 +88,10 @@ pub(crate) async fn page(app: web::Data<App>, request: HttpRequest) -> HttpRespo
 
 /// Whether a path leads to the documentation, however it is written: escaped, or with slashes that the router passes over.
 pub(crate) fn is_below(path: &str) -> bool {
+    // Nearly every request, and however the rest of its path is written.
+    if path.starts_with("/api/") {
+        return false;
+    }
     if !path.contains('%') && !path.contains("//") {
         return path == "/docs" || path.starts_with("/docs/");
     }
