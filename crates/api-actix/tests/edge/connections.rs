@@ -49,6 +49,19 @@ async fn a_thousand_connections_at_once_are_served() {
     assert_is_served(&api.user("alice").get("/api/tasks").await);
 }
 
+/// TCP does not tell a client that has only finished sending from one that has gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_closed_its_half_of_the_connection_gets_its_answer() {
+    let (_folder, binary) = server("-n 64").await;
+    let api = binary.api(Storage::Sqlite);
+    for path in ["/api/tasks", "/api/tasks?q=milk", "/api/tasks?count=exact"] {
+        let mut wire = Wire::to(&api);
+        wire.send_head(&format!("GET {path}"), &[]);
+        wire.close_half();
+        assert_is_served(&wire.answer());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_beyond_the_limit_wait_until_silent_ones_are_cut_off() {
     let (_folder, binary) = server("-n 64").await;

@@ -1,7 +1,7 @@
 //! A connection of the test's own, for what no client library would send.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -70,6 +70,11 @@ impl Wire {
         }
         head.push_str("\r\n");
         self.send(head);
+    }
+
+    /// Says that nothing more will be sent, and can still read.
+    pub(crate) fn close_half(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("an open connection");
     }
 
     /// Sends a part of a body in the chunked coding; an empty part ends the body.
