@@ -840,7 +840,7 @@ export interface components {
         /** @description An id for this request. Anything but 1 to 64 letters, digits, dots, underscores and hyphens is replaced. */
         "X-Request-Id": string;
         /** @description The `code` of a problem, with hyphens for underscores. */
-        code: "header-invalid" | "token-missing" | "token-invalid" | "token-expired" | "task-not-found" | "route-not-found" | "method-not-allowed" | "request-timeout" | "version-mismatch" | "body-too-large" | "unsupported-media-type" | "host-not-allowed" | "validation-error" | "idempotency-key-reused" | "filter-required" | "precondition-required" | "rate-limited" | "internal-error" | "pool-exhausted" | "database-unavailable" | "keys-unavailable" | "timeout" | "shutting-down";
+        code: "header-invalid" | "token-missing" | "token-invalid" | "token-expired" | "task-not-found" | "route-not-found" | "method-not-allowed" | "request-timeout" | "version-mismatch" | "body-too-large" | "unsupported-media-type" | "host-not-allowed" | "validation-error" | "idempotency-key-reused" | "filter-required" | "precondition-required" | "rate-limited" | "internal-error" | "pool-exhausted" | "overloaded" | "database-unavailable" | "keys-unavailable" | "timeout" | "shutting-down";
         /** @description `exact` adds the header `X-Total-Count`. It costs a second query. */
         count: "exact";
         /** @description `X-Next-Cursor` of the page before; good for the same user with the same filters and order. */
