@@ -1,4 +1,4 @@
-//! The two ways to the database, one for reads and one for writes.
+//! The way of a call to the database: into the queue, and back with an answer or after a time limit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
