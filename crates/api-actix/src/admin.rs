@@ -13,12 +13,12 @@ use actix_web::{Error, HttpResponse, web};
 use tokio::task::JoinHandle;
 
 use crate::app::App;
+use crate::commands::failure::Failure;
 use crate::config::ConfigError;
-use crate::edge::edge;
-use crate::failure::Failure;
-use crate::net::net;
+use crate::middleware::edge::edge;
+use crate::middleware::last_resort::net;
 use crate::observe::metrics::Metrics;
-use crate::own_host::OwnHost;
+use crate::policy::own_host::OwnHost;
 use crate::problem::{Code, Problem, refused};
 use crate::routes::{health, nothing_here, readable};
 use crate::server::{listeners, serve, url_of};
@@ -171,11 +171,11 @@ mod tests {
     use adapters_sqlite::{SqliteDatabase, SqliteSettings};
 
     use super::*;
-    use crate::backend::Backend;
     use crate::config::{LogConfig, LogFormat, Source, TokenConfig};
     use crate::policy::Policy;
+    use crate::policy::time_limits::TimeLimits;
+    use crate::storage::Backend;
     use crate::telemetry;
-    use crate::time_limits::TimeLimits;
 
     fn desk(folder: &tempfile::TempDir, time_limits: TimeLimits) -> Desk {
         let source = Source::of_environment(&[("BETTER_AUTH_SECRET", "0123456789-0123456789-0123456789")]);

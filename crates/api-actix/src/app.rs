@@ -11,8 +11,8 @@ use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
 use domain::task::TaskService;
 
-use crate::edge::edge;
-use crate::net::net;
+use crate::middleware::edge::edge;
+use crate::middleware::last_resort::net;
 use crate::observe::Observers;
 use crate::policy::Policy;
 use crate::routes;

@@ -1,27 +1,23 @@
 //! The Task API over HTTP: configuration, wiring, routes, and the binary `task-api`.
 //!
-//! A request walks through these rooms, in this order:
+//! A request passes these modules, in this order:
 //!
-//! | Room | What happens there |
+//! | Module | Purpose |
 //! |---|---|
-//! | `connection`, `expect` | clients that keep us waiting are cut off; bodies of strangers are not asked for |
-//! | `edge`, `framing`, `request_context`, `compression` | what HTTP forbids is refused; request id, common headers; on the way back every error becomes a problem document, and what is large is compressed |
-//! | [`cors`], [`own_host`], `net` | other origins, and other names of this server; a time limit, and a 500 instead of a panic |
-//! | `authenticated`, `client_address`, [`rate_limit`] | the token, before anything else under `/api`; then how often its user may ask |
-//! | [`unsent`] | how much answers hold that nobody has read yet: reads are refused, and on the way back large answers leave in pieces |
+//! | [`server`] | listens, and closes connections of clients that keep it waiting |
+//! | `middleware` | what surrounds every handler: request id, problem documents, time limit, token, compression |
 //! | [`routes`] | the table of paths, and the handlers: read, call one use case, render |
-//! | [`body`], `json_object`, `fields` | reading a body and the JSON object in it, collecting every field error |
-//! | `preconditions`, `idempotency`, `cursor` | what the headers of a request and its position in a list say |
-//! | `etag`, `timestamp` | how versions, pages and times are written |
-//! | [`problem`] | the only folder with status codes for errors |
 //! | [`openapi`] | the description of all this, made from it |
+//! | `wire` | what travels: bodies, parameters, headers |
+//! | [`body`] | reading a body, and the JSON object in it |
+//! | [`policy`] | what a deployment allows: origins, rates, time limits, unsent answers |
+//! | [`problem`] | the only folder with status codes for errors |
+//! | [`observe`] | metrics, spans and log lines about requests |
+//! | `context` | what identifies a request |
 //!
-//! [`observe`] records what happens to requests on their way. At start [`commands`] reads [`config`] ([`policy`] and
-//! [`time_limits`] are what it says about requests), `backend` opens the database, `wiring` puts everything together into
-//! the [`app`] of each worker, [`server`] listens, `admin` beside it, and `running` is both; `telemetry` logs (`log_line`,
-//! `log_buffer`), [`system`] tells the time. The other commands have files of their own: `dev` and `token` (which share the secret in
-//! `dev_folder`), `check_config`, `healthcheck`, and over what is stored (`archive`) `copy` and `user_data`. What a
-//! command prints goes through `output`; one that does not succeed ends with a `failure`.
+//! The rest makes it a program: [`cli`] parses the command line, `commands` has a file for each command, [`config`] reads
+//! the settings, `storage` opens the database, `wiring` puts everything together into the [`app`] of each worker,
+//! `telemetry` writes the log, [`system`] has the clock and the ids.
 //!
 //! # Adding an operation
 //!
@@ -35,50 +31,21 @@
 
 mod admin;
 pub mod app;
-mod archive;
-mod authenticated;
-mod backend;
 pub mod body;
-mod check_config;
-mod client_address;
-pub mod commands;
-mod compression;
+pub mod cli;
+mod commands;
 pub mod config;
-mod connection;
-mod copy;
-pub mod cors;
-mod cursor;
-mod dev;
-mod dev_folder;
-mod edge;
+mod context;
 mod etag;
-mod expect;
-mod failure;
-mod fields;
-mod framing;
-mod healthcheck;
-mod idempotency;
-mod json_object;
-mod log_buffer;
-mod log_line;
-mod net;
+mod middleware;
 pub mod observe;
 pub mod openapi;
-mod output;
-pub mod own_host;
 pub mod policy;
-mod preconditions;
 pub mod problem;
-pub mod rate_limit;
-mod request_context;
 pub mod routes;
-mod running;
 pub mod server;
+mod storage;
 pub mod system;
 mod telemetry;
-pub mod time_limits;
-mod timestamp;
-mod token;
-pub mod unsent;
-mod user_data;
+mod wire;
 mod wiring;

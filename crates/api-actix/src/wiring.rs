@@ -11,16 +11,16 @@ use domain::identity::TokenVerifier;
 use domain::task::{TaskRepository, TaskService};
 
 use crate::app::{App, Lifecycle};
-use crate::backend::Backend;
+use crate::commands::failure::{Failure, chain};
 use crate::config::TokenConfig;
-use crate::failure::{Failure, chain};
 use crate::observe::Observers;
 use crate::observe::snapshot::Snapshot;
 use crate::observe::traced::Traced;
 use crate::policy::Policy;
+use crate::policy::time_limits::TimeLimits;
 use crate::routes::health::Readiness;
+use crate::storage::Backend;
 use crate::system::{RandomTaskIds, SystemClock};
-use crate::time_limits::TimeLimits;
 
 /// Everything that workers share.
 #[derive(Clone)]

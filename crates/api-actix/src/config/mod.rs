@@ -8,6 +8,7 @@
 mod database;
 mod dotenv;
 mod log;
+mod observe;
 mod source;
 mod tokens;
 pub(crate) mod unknown;
@@ -19,12 +20,12 @@ use thiserror::Error;
 
 pub use database::{DatabaseConfig, DatabaseLocation};
 pub use log::{LogConfig, LogFormat};
+pub use observe::{Collector, ObserveConfig};
 pub use source::Source;
 pub(crate) use source::parse_duration;
 pub(crate) use tokens::SHARED_SECRETS;
 pub use tokens::{TokenConfig, shared_secrets};
 
-use crate::observe::settings::ObserveConfig;
 use crate::policy::{Policy, Purpose};
 
 /// Everything that `serve` needs to know.

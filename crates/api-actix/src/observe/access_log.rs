@@ -8,8 +8,8 @@ use actix_web::http::StatusCode;
 use thiserror::Error;
 
 use super::{Outcome, milliseconds};
+use crate::context::RequestContext;
 use crate::problem::Code;
-use crate::request_context::RequestContext;
 
 /// Of so many requests that did not fail on our side one is logged when they are sampled.
 const SAMPLE: u32 = 100;

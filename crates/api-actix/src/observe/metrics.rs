@@ -12,8 +12,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 use super::snapshot::Snapshot;
 use super::text::{Text, labelled};
 use super::{Outcome, process};
-use crate::log_buffer::Lost;
 use crate::problem::FAILURE_CLASSES;
+use crate::telemetry::buffer::Lost;
 use crate::telemetry::lost_lines;
 
 /// Upper bounds of the buckets for durations, in seconds (semantic conventions for HTTP).

@@ -15,12 +15,10 @@
 pub mod access_log;
 pub mod metrics;
 mod process;
-pub mod settings;
 pub mod snapshot;
 #[cfg_attr(not(feature = "otel"), path = "no_spans.rs")]
 pub mod spans;
 mod text;
-pub(crate) mod trace_context;
 pub mod traced;
 
 use std::fmt::Write;
@@ -32,12 +30,11 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, ObserveConfig};
+use crate::context::RequestContext;
 use crate::problem::Code;
-use crate::request_context::RequestContext;
 use access_log::AccessLog;
 use metrics::Metrics;
-use settings::ObserveConfig;
 use spans::Spans;
 use traced::Part;
 

@@ -2,11 +2,11 @@
 //! nothing.
 
 use super::Outcome;
-use super::settings::Collector;
-use super::trace_context::TraceParent;
 use super::traced::Call;
+use crate::config::Collector;
 use crate::config::ConfigError;
-use crate::request_context::RequestContext;
+use crate::context::RequestContext;
+use crate::context::trace_parent::TraceParent;
 
 /// Nobody.
 #[derive(Clone)]

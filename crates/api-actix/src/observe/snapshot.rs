@@ -4,7 +4,7 @@
 use adapters_jwt::KeySetStats;
 
 use super::text::{Text, bare, labelled};
-use crate::unsent::UnsentFigures;
+use crate::policy::unsent::UnsentFigures;
 
 /// The label of the semantic conventions that tells pools apart.
 const POOL: &str = "db_client_connection_pool_name";

@@ -15,11 +15,11 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use super::Outcome;
-use super::settings::Collector;
-use super::trace_context::TraceParent;
 use super::traced::{Call, Part};
+use crate::config::Collector;
 use crate::config::ConfigError;
-use crate::request_context::RequestContext;
+use crate::context::RequestContext;
+use crate::context::trace_parent::TraceParent;
 
 /// How long stopping may wait for a collector.
 const PATIENCE: Duration = Duration::from_secs(2);

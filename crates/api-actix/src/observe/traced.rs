@@ -12,8 +12,8 @@ use domain::task::{
     TaskFilter, TaskId, TaskQuery, TaskRepository,
 };
 
+use crate::context::RequestContext;
 use crate::problem::class_of_failure;
-use crate::request_context::RequestContext;
 
 /// The part of a request that a call belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
 
 use super::schemas::REQUEST_ID;
 use super::{headers, schemas};
-use crate::fields::{FieldErrors, Rule};
+use crate::problem::fields::{FieldErrors, Rule};
 use crate::problem::{Code, Problem};
 
 /// An answer with a problem document that operations have in common.

@@ -10,7 +10,7 @@ use utoipa::openapi::{Ref, Required};
 
 use super::schemas::{self, WITHOUT_NUL, date_time, integer, one_of, text};
 use crate::problem::Code;
-use crate::routes::tasks::parameters::SORTS;
+use crate::wire::list::SORTS;
 
 /// A `status` that is required; everything else is called as in requests.
 pub(super) const STATUS_TO_DELETE: &str = "status_to_delete";

@@ -9,11 +9,11 @@ use utoipa::openapi::schema::{
     AdditionalProperties, KnownFormat, ObjectBuilder, Ref, Schema, SchemaFormat, SchemaType, Type,
 };
 
-use crate::fields::{FieldError, RULE_TYPES};
+use crate::problem::fields::{FieldError, RULE_TYPES};
 use crate::problem::{Code, Document};
 use crate::routes::about::{ExplanationBody, MeBody, ServiceBody};
 use crate::routes::health::HealthBody;
-use crate::routes::tasks::body::{DeletedBody, SummaryBody, TaskBody};
+use crate::wire::task::{DeletedBody, SummaryBody, TaskBody};
 
 /// The task of the examples.
 pub(super) const TASK_ID: &str = "01939f6e-2f4b-7c1d-9a55-7f1f2b8e6d10";

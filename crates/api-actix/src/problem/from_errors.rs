@@ -5,8 +5,8 @@ use domain::identity::AuthError;
 use domain::task::{RepositoryError, TaskError, Version};
 
 use super::{Code, Incident, Problem};
-use crate::failure::chain;
-use crate::fields::FieldErrors;
+use crate::commands::failure::chain;
+use crate::problem::fields::FieldErrors;
 
 impl From<FieldErrors> for Problem {
     fn from(errors: FieldErrors) -> Self {
@@ -117,7 +117,7 @@ mod tests {
     use domain::identity::{Refusal, RefusalReason};
 
     use super::*;
-    use crate::request_context::RequestContext;
+    use crate::context::RequestContext;
 
     const SECRET: &str = "postgresql://user:hunter2@db";
 

@@ -7,6 +7,7 @@
 //! | `from_errors` | which error has which code |
 
 mod code;
+pub(crate) mod fields;
 mod from_errors;
 
 use std::fmt;
@@ -19,9 +20,9 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::fields::FieldError;
+use crate::context::RequestContext;
 use crate::openapi::schemas;
-use crate::request_context::RequestContext;
+use crate::problem::fields::FieldError;
 
 pub use code::Code;
 use from_errors::DB_ERROR;

@@ -7,7 +7,7 @@ use domain::identity::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::authenticated::Authenticated;
+use crate::middleware::authentication::Authenticated;
 use crate::openapi::schemas;
 use crate::problem::{Code, Problem};
 

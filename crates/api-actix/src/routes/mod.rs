@@ -11,7 +11,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 
-use crate::authenticated::authenticate;
+use crate::middleware::authentication::authenticate;
 use crate::problem::{Code, Problem};
 
 /// Puts every path in its place.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use api_actix::app::http_app;
+use api_actix::policy::time_limits::TimeLimits;
 use api_actix::server::{listeners, serve};
-use api_actix::time_limits::TimeLimits;
 
 use crate::support::{Answer, Api, Binary, Parts, Storage, TaskApi, Wire};
 

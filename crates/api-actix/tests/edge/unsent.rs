@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use api_actix::policy::Policy;
-use api_actix::unsent::Unsent;
+use api_actix::policy::unsent::Unsent;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use api_actix::policy::Policy;
-use api_actix::time_limits::TimeLimits;
+use api_actix::policy::time_limits::TimeLimits;
 use serde_json::json;
 
 use crate::support::{Api, Parts, Storage, Wire, token_for};

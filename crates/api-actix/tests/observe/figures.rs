@@ -8,7 +8,7 @@ use adapters_jwt::KeySetStats;
 use api_actix::observe::Observers;
 use api_actix::observe::metrics::Metrics;
 use api_actix::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
-use api_actix::unsent::UnsentFigures;
+use api_actix::policy::unsent::UnsentFigures;
 use domain::Cause;
 use domain::identity::RefusalReason;
 use domain::task::{MockTaskRepository, RepositoryError};

@@ -13,10 +13,10 @@ use secrecy::ExposeSecret;
 use utoipa_swagger_ui::Config;
 
 use crate::app::App;
-use crate::own_host::OwnHost;
-use crate::preconditions::if_none_match_names;
+use crate::context::RequestContext;
+use crate::policy::own_host::OwnHost;
 use crate::problem::{Code, Problem, refused};
-use crate::request_context::RequestContext;
+use crate::wire::preconditions::if_none_match_names;
 use crate::{etag, openapi};
 
 /// Those files of Swagger UI that the page needs.

@@ -1,0 +1,181 @@
+//! The commands of `task-api`.
+
+use std::time::{Duration, Instant};
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use serde_json::json;
+
+use crate::commands::check_config;
+use crate::commands::copy::{self, CopyArguments};
+use crate::commands::dev;
+use crate::commands::failure::Failure;
+use crate::commands::healthcheck;
+use crate::commands::output::{print, print_bytes, print_json};
+use crate::commands::serve::Running;
+use crate::commands::token::{self, TokenArguments};
+use crate::commands::user::{self, UserCommand};
+use crate::config::{Config, DatabaseConfig, HttpConfig, LogConfig, LogFormat, Source, unknown};
+use crate::observe::milliseconds;
+use crate::openapi;
+use crate::storage::Backend;
+use crate::telemetry;
+
+/// A secure, multi-tenant task REST API that verifies the tokens of Better Auth.
+#[derive(Debug, Parser)]
+#[command(name = "task-api", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "\
+Settings come from environment variables and from .env in this folder or a parent; .env.example lists them all.
+Exit codes: 0 success, 1 not healthy, 2 wrong usage, 65 what is stored is not as it should be, 69 the database is out of \
+reach, 78 a setting cannot be used.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API (what happens without a command). Needs a database and a secret
+    Serve,
+    /// Serve the API for development: needs nothing, keeps tasks in a SQLite file under .task-api/
+    Dev,
+    /// Bring the schema of the database up to date, and say what was done
+    Migrate {
+        /// How long to wait until nobody is in the way of a migration of PostgreSQL: a dump, another process that migrates.
+        /// Requests go on meanwhile
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+        wait: Duration,
+    },
+    /// Connect to the database, run a test query and print the outcome as JSON
+    Check,
+    /// Print the settings, where each comes from, and everything that is wrong with them; secrets are not shown
+    CheckConfig,
+    /// Ask the server that runs at HOST and PORT whether it is ready; for the health check of a container
+    Healthcheck,
+    /// Copy all tasks from one database to another, compare both, and print the outcome as JSON
+    Copy(CopyArguments),
+    /// Export or delete what one user has
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Print a token for development, signed with the shared secret (or with that of `dev`)
+    Token(TokenArguments),
+    /// Print the OpenAPI document of this version
+    Openapi,
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Print the version
+    Version,
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// Why it could not be done.
+    pub async fn run(self) -> Result<(), Failure> {
+        let outcome = self.carry_out().await;
+        telemetry::flush();
+        outcome
+    }
+
+    async fn carry_out(self) -> Result<(), Failure> {
+        // Not before a command wants settings: the others work wherever they are started.
+        let source = Source::of_process;
+        match self.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve(&source()?).await,
+            Command::Dev => dev::run(&source()?).await,
+            Command::Migrate { wait } => migrate(&source()?, wait).await,
+            Command::Check => check(&source()?).await,
+            Command::CheckConfig => check_config::run(&source()?),
+            Command::Healthcheck => healthcheck::run(&HttpConfig::from_source(&source()?)?),
+            Command::Copy(arguments) => copy::run(&source()?, arguments).await,
+            Command::User(command) => user::run(&source()?, command).await,
+            Command::Token(arguments) => token::run(&source()?, arguments),
+            Command::Openapi => print(openapi::json()),
+            Command::Completions { shell } => completions(shell),
+            Command::Man => manual(),
+            Command::Version => print(concat!("task-api ", env!("CARGO_PKG_VERSION"))),
+        }
+    }
+}
+
+async fn serve(source: &Source) -> Result<(), Failure> {
+    let started = Instant::now();
+    let config = Config::from_source(source)?;
+    let log_level = telemetry::start(LogConfig::from_source(source, LogFormat::Json)?);
+    source.log_dotenv();
+    config.tokens.log_warnings();
+    unknown::log_warnings(source);
+    let server = Running::start(config, log_level).await?;
+    let startup_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(
+        url = server.url(),
+        version = env!("CARGO_PKG_VERSION"),
+        startup_ms,
+        "listening"
+    );
+    server.run().await
+}
+
+async fn migrate(source: &Source, wait: Duration) -> Result<(), Failure> {
+    let database = DatabaseConfig::from_source(source)?;
+    telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
+    source.log_dotenv();
+    let (backend, _) = Backend::open(&database, 1).await?;
+    let applied = backend.migrate(wait).await?;
+    if applied.is_empty() {
+        return print("the schema is up to date");
+    }
+    applied
+        .iter()
+        .try_for_each(|name| print(&format!("applied {name}")))
+}
+
+async fn check(source: &Source) -> Result<(), Failure> {
+    let database = DatabaseConfig::from_source(source)?;
+    telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
+    source.log_dotenv();
+    let outcome = async {
+        database.require_file()?;
+        let started = Instant::now();
+        let (backend, info) = Backend::open(&database, 1).await?;
+        let connect = started.elapsed();
+        let (_, storage) = backend.worker();
+        let started = Instant::now();
+        storage
+            .check()
+            .await
+            .map_err(|error| Failure::unavailable(crate::commands::failure::chain(&error)))?;
+        Ok((info, connect, started.elapsed()))
+    };
+    match outcome.await {
+        Ok((info, connect, query)) => print_json(&json!({
+            "ok": true, "database": info,
+            "connect_ms": milliseconds(connect), "query_ms": milliseconds(query),
+        })),
+        Err(failure) => {
+            let failure: Failure = failure;
+            print_json(&json!({ "ok": false, "error": failure.message() }))?;
+            Err(failure)
+        }
+    }
+}
+
+fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "task-api", &mut script);
+    print_bytes(&script)
+}
+
+fn manual() -> Result<(), Failure> {
+    let mut page = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = clap_mangen::Man::new(Cli::command()).render(&mut page);
+    print_bytes(&page)
+}

@@ -1,0 +1,132 @@
+//! The stored tasks of a database, as the commands of operators walk through them.
+
+use domain::identity::Owner;
+use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskId};
+
+use crate::commands::failure::{Failure, chain};
+use crate::config::DatabaseConfig;
+use crate::storage::{Backend, DatabaseInfo};
+
+/// How many tasks go at once: enough to make a commit cheap, few enough to fit into memory however long they are.
+pub(crate) const BATCH: u16 = 1_000;
+
+/// The archive of a database. Its errors name the setting that leads there.
+pub(crate) struct Archive {
+    variable: &'static str,
+    tasks: Box<dyn TaskArchive>,
+    // Closed when it is dropped.
+    _backend: Option<Backend>,
+}
+
+impl Archive {
+    /// Opens a database that is there, and whose tables are as this program needs them.
+    pub(crate) async fn open(config: &DatabaseConfig) -> Result<(Self, DatabaseInfo), Failure> {
+        config.require_file()?;
+        let (backend, info) = Backend::open(config, 1).await?;
+        info.require_schema(config.variable)?;
+        Ok((Self::of(backend, config.variable).await?, info))
+    }
+
+    /// Opens a database, making its file if there is none, and brings its tables up to date.
+    pub(crate) async fn open_and_migrate(config: &DatabaseConfig) -> Result<Self, Failure> {
+        let (backend, _) = Backend::open(config, 1).await?;
+        backend.migrate(config.startup_timeout).await?;
+        Self::of(backend, config.variable).await
+    }
+
+    async fn of(backend: Backend, variable: &'static str) -> Result<Self, Failure> {
+        Ok(Self {
+            variable,
+            tasks: backend.archive().await?,
+            _backend: Some(backend),
+        })
+    }
+
+    /// The owner of tasks that comes right after this one, or the very first.
+    pub(crate) async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, Failure> {
+        self.answer(after, self.tasks.next_owner(after).await)
+    }
+
+    /// How many tasks the owner has.
+    pub(crate) async fn count(&self, owner: &Owner) -> Result<u64, Failure> {
+        self.answer(Some(owner), self.tasks.count(owner).await)
+    }
+
+    /// The owner's tasks.
+    pub(crate) fn tasks_of<'a>(&'a self, owner: &'a Owner) -> Batches<'a> {
+        Batches {
+            archive: self,
+            owner,
+            after: None,
+            is_over: false,
+        }
+    }
+
+    /// Stores tasks unless they are there, and answers how many were new.
+    pub(crate) async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, Failure> {
+        self.answer(None, self.tasks.import(tasks).await)
+    }
+
+    /// Removes a batch of the owner's tasks, and answers how many there were.
+    pub(crate) async fn erase(&self, owner: &Owner) -> Result<u64, Failure> {
+        self.answer(Some(owner), self.tasks.erase(owner, BATCH).await)
+    }
+
+    fn answer<T>(&self, owner: Option<&Owner>, answer: Result<T, RepositoryError>) -> Result<T, Failure> {
+        answer.map_err(|error| {
+            let place = owner.map(|owner| format!(", at user {:?}", owner.as_str()));
+            let message = format!(
+                "{}{}: {}",
+                self.variable,
+                place.unwrap_or_default(),
+                chain(&error)
+            );
+            match error {
+                RepositoryError::Corrupt(_) | RepositoryError::Refused(_) => Failure::of_data(message),
+                RepositoryError::Busy
+                | RepositoryError::TimedOut(_)
+                | RepositoryError::Unavailable(_)
+                | RepositoryError::Unexpected(_)
+                | RepositoryError::NotFound
+                | RepositoryError::AlreadyExists
+                | RepositoryError::VersionMismatch { .. }
+                | RepositoryError::IdempotencyKeyReused => Failure::unavailable(message),
+            }
+        })
+    }
+}
+
+/// The tasks of an owner, batch by batch in the order of their ids.
+pub(crate) struct Batches<'a> {
+    archive: &'a Archive,
+    owner: &'a Owner,
+    after: Option<TaskId>,
+    is_over: bool,
+}
+
+impl Batches<'_> {
+    /// The next batch; `None` when there is none.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<ArchivedTask>>, Failure> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let Archive { tasks, .. } = self.archive;
+        let batch = tasks.export(self.owner, self.after, BATCH).await;
+        let batch = self.archive.answer(Some(self.owner), batch)?;
+        self.is_over = batch.len() < usize::from(BATCH);
+        self.after = batch.last().map(|last| last.task.id());
+        Ok(Some(batch))
+    }
+}
+
+#[cfg(test)]
+impl Archive {
+    /// One over tasks in memory.
+    pub(crate) fn in_memory(variable: &'static str, tasks: &domain::testing::InMemoryTaskRepository) -> Self {
+        Self {
+            variable,
+            tasks: Box::new(tasks.clone()),
+            _backend: None,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `task-api dev`: everything that a front-end developer needs, from nothing.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use domain::identity::Owner;
+
+use crate::commands::dev_folder::DevFolder;
+use crate::commands::failure::Failure;
+use crate::commands::output::print;
+use crate::commands::serve::Running;
+use crate::commands::token::development_token;
+use crate::config::ObserveConfig;
+use crate::config::{
+    Config, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, SHARED_SECRETS, Source,
+    TokenConfig, shared_secrets, unknown,
+};
+use crate::policy::own_host::OwnHost;
+use crate::policy::{Policy, Purpose};
+use crate::telemetry;
+
+/// How long the token that `dev` prints is good for.
+const TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Serves with a SQLite file and a secret of our own, and prints how to try it.
+pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
+    let log_level = telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
+    source.log_dotenv();
+    let folder = DevFolder::here();
+    let mut secrets = shared_secrets(source)?;
+    let own_secret = secrets.is_empty();
+    if own_secret {
+        let secret = folder.secret_or_new();
+        secrets.push(secret.map_err(|error| cannot_use(&folder, &error))?);
+    }
+    let tokens = TokenConfig::with_secrets(secrets, source)?;
+    tokens.log_warnings();
+    folder.make().map_err(|error| cannot_use(&folder, &error))?;
+    let token = token_of_dev_user(&tokens)?;
+    let keys = keys_of(&tokens, own_secret);
+    let http = HttpConfig::from_source(source)?;
+    let own_host = OwnHost::new(&http.host);
+    if !own_host.is_loopback() {
+        tracing::warn!(
+            host = http.host,
+            "HOST is no loopback address: whoever reaches this port gets the token of /docs"
+        );
+    }
+    let config = Config {
+        http,
+        database: DatabaseConfig::at(
+            "DATABASE_URL",
+            DatabaseLocation::Sqlite(folder.database_file()),
+            source,
+        )?,
+        tokens,
+        policy: Policy {
+            docs_token: Some(token.clone().into()),
+            docs_host: Some(own_host),
+            ..Policy::from_source(source, Purpose::Develop)?
+        },
+        observe: ObserveConfig::from_source(source)?,
+    };
+    unknown::log_warnings(source);
+    let server = Running::start(config, log_level).await?;
+    greet(welcome(server.url(), &token, &keys));
+    server.run().await
+}
+
+/// Prints, without waiting for whoever reads it: the server is useful without.
+fn greet(welcome: String) {
+    let printing = move || {
+        if let Err(failure) = print(&welcome) {
+            tracing::warn!("the greeting with the token is lost: {}", failure.message());
+        }
+    };
+    if let Err(error) = thread::Builder::new().spawn(printing) {
+        tracing::warn!(%error, "the greeting with the token is lost");
+    }
+}
+
+fn cannot_use(folder: &DevFolder, error: &io::Error) -> Failure {
+    Failure::unavailable(format!(
+        "cannot use the folder {}: {error}",
+        folder.path().display()
+    ))
+}
+
+fn token_of_dev_user(tokens: &TokenConfig) -> Result<String, Failure> {
+    let user = Owner::parse("dev-user").map_err(|error| Failure::unavailable(error.to_string()))?;
+    development_token(&tokens.rules, user, TOKEN_TTL)
+}
+
+/// What tokens are verified with.
+fn keys_of(tokens: &TokenConfig, own_secret: bool) -> String {
+    let secret = if own_secret {
+        "the secret in .task-api/secret".to_owned()
+    } else {
+        format!("the shared secrets ({SHARED_SECRETS})")
+    };
+    match &tokens.key_set {
+        Some(key_set) => format!("{secret} and the keys at {}", key_set.url),
+        None => secret,
+    }
+}
+
+fn welcome(url: &str, token: &str, keys: &str) -> String {
+    format!(
+        "\nTask API for development: {url}\n\
+         Try it in a browser: {url}/docs\n\
+         Tasks are kept in .task-api/tasks.db; tokens are verified with {keys}.\n\n\
+         A token of the user dev-user, good for a day:\n\n\
+         export TOKEN={token}\n\n\
+         Try it in another terminal:\n\n\
+         curl -i {url}/api/tasks -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \
+         -d '{{\"title\": \"Buy milk\"}}'\n\
+         curl -i {url}/api/tasks -H \"Authorization: Bearer $TOKEN\"\n\n\
+         Another user's token: task-api token --user alice (in this folder). Ctrl-C stops.\n"
+    )
+}

@@ -1,0 +1,13 @@
+//! What each command of `task-api` does.
+
+mod archive;
+pub(crate) mod check_config;
+pub(crate) mod copy;
+pub(crate) mod dev;
+mod dev_folder;
+pub(crate) mod failure;
+pub(crate) mod healthcheck;
+pub(crate) mod output;
+pub(crate) mod serve;
+pub(crate) mod token;
+pub(crate) mod user;

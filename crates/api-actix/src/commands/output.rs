@@ -1,0 +1,31 @@
+//! What commands print.
+
+use std::io::{self, Write};
+
+use crate::commands::failure::Failure;
+
+/// JSON for people, on many lines.
+pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print(&format!("{value:#}"))
+}
+
+/// A line on standard output. Whoever closed it has seen enough.
+pub(crate) fn print(line: &str) -> Result<(), Failure> {
+    print_bytes(format!("{line}\n").as_bytes())
+}
+
+/// The same for what is no line.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    print_part(bytes).map(drop)
+}
+
+/// The same for a part of something long. Answers whether anybody wants the next one.
+pub(crate) fn print_part(bytes: &[u8]) -> Result<bool, Failure> {
+    match io::stdout().write_all(bytes) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::unavailable(format!(
+            "cannot write to standard output: {error}"
+        ))),
+    }
+}

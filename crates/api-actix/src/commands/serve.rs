@@ -1,0 +1,92 @@
+//! The whole process while it serves: the server, and beside it whatever operators have asked for.
+
+use std::sync::Arc;
+
+use crate::admin::{Admin, Desk};
+use crate::app::Lifecycle;
+use crate::commands::failure::Failure;
+use crate::config::Config;
+use crate::observe::Observers;
+use crate::policy::own_host::OwnHost;
+use crate::server::{Bound, Server};
+use crate::storage::Backend;
+use crate::telemetry::LogLevel;
+use crate::wiring::Wiring;
+
+/// A server that listens, with its listener for operators if there is one.
+pub(crate) struct Running {
+    server: Server,
+    admin: Option<Admin>,
+    observers: Observers,
+    backend: Backend,
+}
+
+impl Running {
+    /// Everything between reading the settings and serving.
+    pub(crate) async fn start(config: Config, log_level: LogLevel) -> Result<Self, Failure> {
+        // First, so that a port that somebody else has leaves the schema as it is; a load balancer finds nobody yet.
+        let bound = Bound::of(&config.http)?;
+        let (backend, info) = Backend::open(&config.database, config.http.workers).await?;
+        info.log();
+        if config.database.migrate_on_start {
+            let applied = backend.migrate(config.database.startup_timeout).await?;
+            if !applied.is_empty() {
+                tracing::info!(migrations = applied.join(", "), "schema brought up to date");
+            }
+        } else {
+            info.warn_about_pending_migrations();
+        }
+        let lifecycle = Arc::new(Lifecycle::default());
+        let observers = Observers::new(&config.observe, info.kind)?;
+        let wiring = Wiring::new(
+            backend.clone(),
+            config.tokens,
+            config.policy,
+            Arc::clone(&lifecycle),
+        )?;
+        let wiring = wiring.observed_by(observers.clone());
+        let admin_address = config.observe.admin_address;
+        let desk = observers.metrics.clone().zip(admin_address.as_ref());
+        let desk = desk.map(|(metrics, address)| Desk {
+            metrics,
+            log_level,
+            wiring: wiring.clone(),
+            own_host: OwnHost::of_address(address),
+        });
+        let server = Server::listen(bound, &config.http, wiring, lifecycle)?;
+        let admin = admin_address.zip(desk);
+        let admin = admin
+            .map(|(address, desk)| Admin::listen(&address, desk))
+            .transpose()?;
+        if let Some(admin) = &admin {
+            tracing::info!(url = admin.url(), "listening for operators");
+        }
+        Ok(Self {
+            server,
+            admin,
+            observers,
+            backend,
+        })
+    }
+
+    /// Where the API listens, as the start of a URL.
+    #[must_use]
+    pub(crate) fn url(&self) -> &str {
+        self.server.url()
+    }
+
+    /// Serves until the process is told to stop. Operators are answered and spans are sent to the end. Then the database
+    /// is closed: workers may hold it for longer than the process lives.
+    ///
+    /// # Errors
+    /// The server broke down.
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let outcome = self.server.run().await;
+        if let Some(admin) = self.admin {
+            admin.stop().await;
+        }
+        self.observers.flush().await;
+        self.backend.close().await;
+        outcome
+    }
+}

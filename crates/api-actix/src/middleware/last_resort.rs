@@ -1,0 +1,80 @@
+//! The last net under every request: a time limit, and a 500 instead of a panic.
+//!
+//! Whoever panicked or took too long has taken the request along, so there is nothing left to build an answer on but an
+//! error; it renders itself.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use futures_util::FutureExt;
+use tokio::time::timeout;
+
+use crate::context::RequestContext;
+use crate::middleware::edge::with_common_headers;
+use crate::policy::time_limits::TimeLimits;
+use crate::problem::{Code, Problem};
+
+/// Wraps the routes.
+///
+/// # Errors
+/// What stands for a panic or for a request that took too long.
+pub(crate) async fn net(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let context = request.extensions().get::<RequestContext>().cloned();
+    let limit = TimeLimits::of(request.request()).request;
+    // Inside an async block, so that a panic before the first await is caught too.
+    let handling = AssertUnwindSafe(async { next.call(request).await }).catch_unwind();
+    let problem = match timeout(limit, handling).await {
+        Ok(Ok(response)) => return response.map(ServiceResponse::map_into_boxed_body),
+        Ok(Err(panic)) => Problem::of_panic(message_of(panic.as_ref())),
+        Err(_) => Problem::new(Code::Timeout),
+    };
+    Err(match context {
+        Some(context) => Unanswered { problem, context }.into(),
+        None => problem.into(),
+    })
+}
+
+/// What a panic says.
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without text".to_owned())
+}
+
+/// A problem together with the request that it answers.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    problem: Problem,
+    context: RequestContext,
+}
+
+impl Unanswered {
+    pub(crate) fn code(&self) -> Code {
+        self.problem.code()
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)
+    }
+}
+
+impl ResponseError for Unanswered {
+    fn status_code(&self) -> StatusCode {
+        self.problem.code().status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        with_common_headers(self.problem.render(&self.context), &self.context)
+    }
+}

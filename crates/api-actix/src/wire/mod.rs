@@ -1,0 +1,9 @@
+//! What travels: the bodies, parameters and headers of requests and answers.
+
+pub(crate) mod cursor;
+pub(crate) mod idempotency;
+pub(crate) mod list;
+pub(crate) mod page;
+pub(crate) mod preconditions;
+pub(crate) mod task;
+pub(crate) mod timestamp;
