@@ -182,17 +182,6 @@ impl PostgresDatabase {
     pub fn worker(&self) -> PostgresTaskRepository {
         let lanes = Lanes::new(&self.connector, &self.settings, &self.process.turns);
         self.process.pools.count(&lanes);
-        self.over(lanes)
-    }
-
-    /// A worker for whoever looks after the process instead of answering requests: its connections are not among the
-    /// [`PostgresDatabase::stats`].
-    #[must_use]
-    pub fn uncounted_worker(&self) -> PostgresTaskRepository {
-        self.over(Lanes::new(&self.connector, &self.settings, &self.process.turns))
-    }
-
-    fn over(&self, lanes: Lanes) -> PostgresTaskRepository {
         let letters = self.letters.get().copied().unwrap_or(Letters::All);
         PostgresTaskRepository::new(Executor::new(lanes, &self.process), letters)
     }

@@ -81,7 +81,6 @@ async fn the_connections_of_all_workers_that_live_are_added_up() {
     let database = migrated_with(settings(server.url())).await;
     let one = database.worker();
     let other = database.worker();
-    let _uncounted = database.uncounted_worker();
     let alone = database.stats().work.max / 2;
     assert_eq!(database.stats().read.max, 2);
     drop(one);

@@ -12,37 +12,43 @@ use actix_web::middleware::{Next, NormalizePath, from_fn};
 use actix_web::{Error, HttpResponse, web};
 use tokio::task::JoinHandle;
 
-use crate::app::App;
-use crate::commands::failure::Failure;
-use crate::config::ConfigError;
 use crate::middleware::edge::edge;
 use crate::middleware::last_resort::net;
 use crate::observe::metrics::Metrics;
+use crate::observe::snapshot::Snapshot;
 use crate::policy::own_host::OwnHost;
+use crate::policy::time_limits::TimeLimits;
 use crate::problem::{Code, Problem, refused};
-use crate::routes::{health, nothing_here, readable};
-use crate::server::{listeners, serve, url_of};
-use crate::telemetry::LogLevel;
-use crate::wiring::Wiring;
+use crate::routes::{nothing_here, readable};
+use crate::server::{listeners, serve_service, url_of};
 
 /// How often figures are tidied up if nobody asks for them: until then each request takes eight bytes.
 const TIDY_UP_EVERY: Duration = Duration::from_secs(1);
 
 /// What operators can ask for.
 #[derive(Clone)]
-pub(crate) struct Desk {
-    /// The figures.
-    pub(crate) metrics: Arc<Metrics>,
+pub struct AdminState {
+    /// The metrics of requests.
+    pub metrics: Arc<Metrics>,
+    /// Looks up how the rest of the process is doing.
+    pub snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync>,
     /// What is logged.
-    pub(crate) log_level: LogLevel,
-    /// Who knows how the database is used.
-    pub(crate) wiring: Wiring,
+    pub log_level: Arc<dyn LogLevel>,
     /// The host of their address.
-    pub(crate) own_host: OwnHost,
+    pub own_host: OwnHost,
+}
+
+/// What is logged, and how to change it.
+pub trait LogLevel: Send + Sync {
+    /// A level or directives.
+    fn get(&self) -> String;
+
+    /// From now on logs this, until it is changed again or the process ends. `None`: the text is no level.
+    fn set(&self, text: &str) -> Option<()>;
 }
 
 /// The listener for operators. It stops with the process.
-pub(crate) struct Admin {
+pub struct Admin {
     url: String,
     handle: ServerHandle,
     tidying: JoinHandle<()>,
@@ -53,19 +59,11 @@ impl Admin {
     ///
     /// # Errors
     /// The address cannot be listened on.
-    pub(crate) fn listen(address: &str, desk: Desk) -> Result<Self, Failure> {
-        let cannot_listen = |error: io::Error| {
-            let reason = format!("cannot be listened on: {error}");
-            Failure::of_config(&ConfigError::new("ADMIN_ADDR", reason))
-        };
-        let listeners = listeners(address).map_err(cannot_listen)?;
-        let url = url_of(&listeners).map_err(cannot_listen)?;
-        let limits = desk.wiring.time_limits();
-        let metrics = Arc::clone(&desk.metrics);
-        let wiring = desk.wiring.clone();
-        let app = move || wiring.app_for_operators();
-        let service = move |app| admin_app(app, desk.clone());
-        let running = serve(listeners, 1, limits, app, service).map_err(cannot_listen)?;
+    pub fn listen(address: &str, limits: TimeLimits, state: AdminState) -> io::Result<Self> {
+        let listeners = listeners(address)?;
+        let url = url_of(&listeners)?;
+        let metrics = Arc::clone(&state.metrics);
+        let running = serve_service(listeners, 1, limits, || None, move || admin_app(state.clone()))?;
         let handle = running.handle();
         tokio::spawn(running);
         Ok(Self {
@@ -82,20 +80,19 @@ impl Admin {
 
     /// Where it listens, as the start of a URL.
     #[must_use]
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Stops at once.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         self.tidying.abort();
         self.handle.stop(false).await;
     }
 }
 
 fn admin_app(
-    app: web::Data<App>,
-    desk: Desk,
+    state: AdminState,
 ) -> actix_web::App<
     impl ServiceFactory<
         ServiceRequest,
@@ -106,8 +103,7 @@ fn admin_app(
     >,
 > {
     actix_web::App::new()
-        .app_data(app)
-        .app_data(web::Data::new(desk))
+        .app_data(web::Data::new(state))
         .service(readable("/metrics", metrics))
         .service(
             web::resource("/log-level")
@@ -115,8 +111,6 @@ fn admin_app(
                 .put(set_log_level)
                 .wrap(from_fn(refuse_other_hosts)),
         )
-        .service(readable("/livez", health::live))
-        .service(readable("/readyz", health::ready))
         .default_service(web::to(nothing_here))
         .wrap(NormalizePath::trim())
         .wrap(from_fn(net))
@@ -128,8 +122,8 @@ async fn refuse_other_hosts<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let desk = request.app_data::<web::Data<Desk>>();
-    let own = desk.map(|desk| &desk.own_host);
+    let state = request.app_data::<web::Data<AdminState>>();
+    let own = state.map(|state| &state.own_host);
     match OwnHost::check(own, &request) {
         Err(problem) if *request.method() == Method::PUT => Ok(refused(request, problem)),
         _ => next.call(request).await.map(ServiceResponse::map_into_left_body),
@@ -137,29 +131,27 @@ async fn refuse_other_hosts<B: MessageBody + 'static>(
 }
 
 /// `GET /metrics`
-async fn metrics(desk: web::Data<Desk>) -> HttpResponse {
+async fn metrics(state: web::Data<AdminState>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(desk.metrics.render(&desk.wiring.snapshot()))
+        .body(state.metrics.render(&(state.snapshot)()))
 }
 
 /// `GET /log-level`
-async fn log_level(desk: web::Data<Desk>) -> HttpResponse {
+async fn log_level(state: web::Data<AdminState>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
-        .body(format!("{}\n", desk.log_level))
+        .body(format!("{}\n", state.log_level.get()))
 }
 
 /// `PUT /log-level` with `debug`, or with directives such as `info,adapters_postgres=debug`, until the process ends.
-async fn set_log_level(desk: web::Data<Desk>, body: String) -> Result<HttpResponse, Problem> {
+async fn set_log_level(state: web::Data<AdminState>, body: String) -> Result<HttpResponse, Problem> {
     const UNREADABLE: &str =
         "Send error, warn, info, debug, trace, or directives such as info,adapters_postgres=debug.";
-    let filter = Some(body.trim()).filter(|text| !text.is_empty());
-    let filter = filter.and_then(|text| LogLevel::parse(text).ok());
-    let filter = filter.ok_or_else(|| Problem::new(Code::ValidationError).with_detail(UNREADABLE))?;
-    desk.log_level.set(filter);
-    tracing::warn!(log_level = %desk.log_level, "the log level was changed");
-    Ok(log_level(desk).await)
+    let changed = state.log_level.set(body.trim());
+    changed.ok_or_else(|| Problem::new(Code::ValidationError).with_detail(UNREADABLE))?;
+    tracing::warn!(log_level = state.log_level.get(), "the log level was changed");
+    Ok(log_level(state).await)
 }
 
 #[cfg(test)]
@@ -168,63 +160,51 @@ mod tests {
     use std::net::TcpStream;
     use std::time::Instant;
 
-    use adapters_sqlite::{SqliteDatabase, SqliteSettings};
-
     use super::*;
-    use crate::config::{LogConfig, LogFormat, Source, TokenConfig};
-    use crate::policy::Policy;
-    use crate::policy::time_limits::TimeLimits;
-    use crate::storage::Backend;
-    use crate::telemetry;
 
-    fn desk(folder: &tempfile::TempDir, time_limits: TimeLimits) -> Desk {
-        let source = Source::of_environment(&[("BETTER_AUTH_SECRET", "0123456789-0123456789-0123456789")]);
-        let database = SqliteDatabase::open(&folder.path().join("tasks.db"), SqliteSettings::default());
-        let policy = Policy {
-            time_limits,
-            ..Policy::default()
-        };
-        let wiring = Wiring::new(
-            Backend::Sqlite(Arc::new(database.unwrap())),
-            TokenConfig::from_source(&source).unwrap(),
-            policy,
-            Arc::default(),
-        );
-        let log = LogConfig {
-            filter: LogLevel::parse("off").unwrap(),
-            format: LogFormat::Text,
-        };
-        Desk {
+    struct Off;
+
+    impl LogLevel for Off {
+        fn get(&self) -> String {
+            "off".to_owned()
+        }
+
+        fn set(&self, _: &str) -> Option<()> {
+            None
+        }
+    }
+
+    fn state() -> AdminState {
+        AdminState {
             metrics: Arc::default(),
-            log_level: telemetry::start(log),
+            snapshot: Arc::new(Snapshot::default),
+            log_level: Arc::new(Off),
             own_host: OwnHost::new("127.0.0.1"),
-            wiring: wiring.unwrap(),
         }
     }
 
     /// actix itself limits only the first head of a connection.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_later_head_that_never_ends_ends_the_connection() {
-        let folder = tempfile::tempdir().unwrap();
         let limits = TimeLimits {
             exchange: Duration::from_millis(300),
             ..TimeLimits::default()
         };
-        let admin = Admin::listen("127.0.0.1:0", desk(&folder, limits)).unwrap();
+        let admin = Admin::listen("127.0.0.1:0", limits, state()).unwrap();
         let mut stream = TcpStream::connect(admin.url().strip_prefix("http://").unwrap()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream
-            .write_all(b"GET /livez HTTP/1.1\r\nHost: admin\r\n\r\n")
+            .write_all(b"GET /log-level HTTP/1.1\r\nHost: admin\r\n\r\n")
             .unwrap();
         let mut answer = Vec::new();
-        while !answer.ends_with(b"}") {
+        while !answer.ends_with(b"off\n") {
             let mut part = [0; 1024];
             let count = stream.read(&mut part).unwrap();
             answer.extend_from_slice(&part[..count]);
         }
         let started = Instant::now();
         stream
-            .write_all(b"GET /livez HTTP/1.1\r\nHost: admin\r\nX: ")
+            .write_all(b"GET /log-level HTTP/1.1\r\nHost: admin\r\nX: ")
             .unwrap();
         let end = stream.read(&mut [0; 1024]);
         assert!(matches!(end, Ok(0)), "{end:?} after {:?}", started.elapsed());

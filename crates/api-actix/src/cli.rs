@@ -9,13 +9,13 @@ use serde_json::json;
 use crate::commands::check_config;
 use crate::commands::copy::{self, CopyArguments};
 use crate::commands::dev;
-use crate::commands::failure::Failure;
 use crate::commands::healthcheck;
 use crate::commands::output::{print, print_bytes, print_json};
 use crate::commands::serve::Running;
 use crate::commands::token::{self, TokenArguments};
 use crate::commands::user::{self, UserCommand};
-use crate::config::{Config, DatabaseConfig, HttpConfig, LogConfig, LogFormat, Source, unknown};
+use crate::config::{self, Config, DatabaseConfig, LogConfig, LogFormat, Source, unknown};
+use crate::failure::Failure;
 use crate::observe::milliseconds;
 use crate::openapi;
 use crate::storage::Backend;
@@ -93,7 +93,7 @@ impl Cli {
             Command::Migrate { wait } => migrate(&source()?, wait).await,
             Command::Check => check(&source()?).await,
             Command::CheckConfig => check_config::run(&source()?),
-            Command::Healthcheck => healthcheck::run(&HttpConfig::from_source(&source()?)?),
+            Command::Healthcheck => healthcheck::run(&config::server(&source()?)?),
             Command::Copy(arguments) => copy::run(&source()?, arguments).await,
             Command::User(command) => user::run(&source()?, command).await,
             Command::Token(arguments) => token::run(&source()?, arguments),
@@ -151,7 +151,7 @@ async fn check(source: &Source) -> Result<(), Failure> {
         storage
             .check()
             .await
-            .map_err(|error| Failure::unavailable(crate::commands::failure::chain(&error)))?;
+            .map_err(|error| Failure::unavailable(domain::chain(&error)))?;
         Ok((info, connect, started.elapsed()))
     };
     match outcome.await {

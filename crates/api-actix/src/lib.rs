@@ -29,21 +29,25 @@
 //! 5. The tests `openapi` and `isolation` fail until it is described and walked. Its own go to `tests/`, as functions over
 //!    `&Api`, so that they run on every storage.
 
-mod admin;
+pub mod admin;
 pub mod app;
 pub mod body;
 pub mod cli;
 mod commands;
 pub mod config;
-mod context;
+pub mod context;
 mod etag;
+mod failure;
 mod middleware;
 pub mod observe;
 pub mod openapi;
 pub mod policy;
 pub mod problem;
+pub mod readiness;
 pub mod routes;
+mod schema;
 pub mod server;
+pub mod state;
 mod storage;
 pub mod system;
 mod telemetry;

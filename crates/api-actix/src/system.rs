@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use actix_web::http::header::HeaderValue;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use domain::clock::Clock;
 use domain::task::{TaskId, TaskIds};
@@ -74,18 +73,6 @@ impl TaskIds for RandomTaskIds {
             }
         }
     }
-}
-
-/// An id for a request that brought none.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a request id is no task id; it carries the time for people who read logs"
-)]
-pub(crate) fn new_request_id() -> HeaderValue {
-    let mut buffer = Uuid::encode_buffer();
-    let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
-    // Hexadecimal digits and hyphens are always fit for a header.
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
 }
 
 #[cfg(test)]

@@ -6,31 +6,37 @@
 use std::sync::Arc;
 
 use adapters_jwt::{HttpKeySet, JwtVerifier};
-use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
-use domain::task::{TaskRepository, TaskService};
+use domain::task::TaskService;
 
-use crate::app::{App, Lifecycle};
-use crate::commands::failure::{Failure, chain};
-use crate::config::TokenConfig;
+use crate::state::{App, Lifecycle};
+use domain::chain;
+
+use crate::config::{ConfigError, ObserveConfig, TokenConfig};
+use crate::failure::Failure;
 use crate::observe::Observers;
-use crate::observe::snapshot::Snapshot;
+use crate::observe::metrics::Metrics;
+#[cfg(feature = "otel")]
+use crate::observe::otel::Otel;
+use crate::observe::snapshot::{KeyFigures, Snapshot};
+use crate::observe::spans::{Collector, Spans};
 use crate::observe::traced::Traced;
 use crate::policy::Policy;
 use crate::policy::time_limits::TimeLimits;
-use crate::routes::health::Readiness;
+use crate::readiness::Readiness;
 use crate::storage::Backend;
 use crate::system::{RandomTaskIds, SystemClock};
+use crate::telemetry;
 
 /// Everything that workers share.
 #[derive(Clone)]
-pub struct Wiring {
+pub(crate) struct Wiring {
     backend: Backend,
     tokens: Arc<JwtVerifier>,
     ids: Arc<RandomTaskIds>,
     lifecycle: Arc<Lifecycle>,
     policy: Policy,
-    observers: Observers,
+    observers: Arc<Observers>,
 }
 
 impl Wiring {
@@ -39,7 +45,7 @@ impl Wiring {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn new(
+    pub(crate) fn new(
         backend: Backend,
         tokens: TokenConfig,
         policy: Policy,
@@ -51,7 +57,7 @@ impl Wiring {
             ids: Arc::default(),
             lifecycle,
             policy,
-            observers: Observers::default(),
+            observers: Arc::default(),
         })
     }
 
@@ -62,15 +68,21 @@ impl Wiring {
 
     /// Tells these about requests.
     #[must_use]
-    pub fn observed_by(self, observers: Observers) -> Self {
+    pub(crate) fn observed_by(self, observers: Arc<Observers>) -> Self {
         Self { observers, ..self }
     }
 
     /// How the database and the public keys are used right now.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
-            keys: self.tokens.key_set_stats(),
+            keys: self.tokens.key_set_stats().map(|keys| KeyFigures {
+                keys: keys.keys,
+                age: keys.age,
+                fetches: keys.fetches,
+                failures: keys.failures,
+            }),
+            lost_lines: telemetry::lost_lines(),
             unsent: self.policy.unsent.figures(),
             ..self.backend.snapshot()
         }
@@ -78,23 +90,10 @@ impl Wiring {
 
     /// The application of the worker that calls this.
     #[must_use]
-    pub fn app(&self) -> App {
-        self.app_over(self.backend.worker(), &self.observers)
-    }
-
-    /// The application of the listener for operators: nobody observes those who look at the figures.
-    #[must_use]
-    pub fn app_for_operators(&self) -> App {
-        self.app_over(self.backend.uncounted_worker(), &Observers::default())
-    }
-
-    fn app_over(
-        &self,
-        (mut repository, storage): (Arc<dyn TaskRepository>, Arc<dyn StorageHealth>),
-        observers: &Observers,
-    ) -> App {
+    pub(crate) fn app(&self) -> App {
+        let (mut repository, storage) = self.backend.worker();
         let mut tokens: Arc<dyn TokenVerifier> = self.tokens.clone();
-        if observers.want_calls() {
+        if self.observers.want_calls() {
             repository = Arc::new(Traced::new(repository));
             tokens = Arc::new(Traced::new(tokens));
         }
@@ -105,9 +104,43 @@ impl Wiring {
             readiness: Readiness::default(),
             lifecycle: Arc::clone(&self.lifecycle),
             policy: self.policy.clone(),
-            observers: observers.clone(),
+            observers: Arc::clone(&self.observers),
         }
     }
+}
+
+/// What the settings want to be recorded about requests that use this kind of database.
+///
+/// # Errors
+/// The collector has no usable address.
+pub(crate) fn observers(config: &ObserveConfig, database: &'static str) -> Result<Observers, ConfigError> {
+    let metrics = config.admin_address.as_ref();
+    Ok(Observers {
+        metrics: metrics.map(|_| Arc::new(Metrics::default())),
+        access_log: config.access_log.clone(),
+        server_timing: config.server_timing,
+        spans: match &config.collector {
+            Some(collector) => spans(collector, database)?,
+            None => None,
+        },
+    })
+}
+
+#[cfg(feature = "otel")]
+fn spans(collector: &Collector, database: &'static str) -> Result<Option<Arc<dyn Spans>>, ConfigError> {
+    match Otel::start(collector, database) {
+        Ok(spans) => Ok(Some(Arc::new(spans))),
+        Err(error) => Err(ConfigError::new("OTEL_EXPORTER_OTLP_ENDPOINT", error.to_string())),
+    }
+}
+
+#[cfg(not(feature = "otel"))]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature as with the feature")]
+fn spans(_: &Collector, _: &'static str) -> Result<Option<Arc<dyn Spans>>, ConfigError> {
+    tracing::warn!(
+        "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this binary was built without the feature otel: no spans are sent"
+    );
+    Ok(None)
 }
 
 fn verifier(tokens: TokenConfig) -> Result<JwtVerifier, Failure> {

@@ -24,10 +24,10 @@ use actix_web::http::header;
 use actix_web::test::{TestRequest, init_service, read_body};
 use actix_web::{Error, rt, web};
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
-use api_actix::app::{App, http_app};
-use api_actix::observe::Observers;
+use api_actix::app::http_app;
 use api_actix::policy::Policy;
-use api_actix::routes::health::Readiness;
+use api_actix::readiness::Readiness;
+use api_actix::state::App;
 use api_actix::system::{RandomTaskIds, SystemClock};
 use bench::data::{Tokens, user};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -66,7 +66,7 @@ async fn app() -> App {
         readiness: Readiness::default(),
         lifecycle: Arc::default(),
         policy: Policy::default(),
-        observers: Observers::default(),
+        observers: Arc::default(),
     }
 }
 

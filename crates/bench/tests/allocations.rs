@@ -11,11 +11,10 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
 use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings};
-use api_actix::app::{App, http_app};
-use api_actix::observe::Observers;
 use api_actix::policy::Policy;
-use api_actix::routes::health::Readiness;
+use api_actix::readiness::Readiness;
 use api_actix::server::{listeners, serve};
+use api_actix::state::App;
 use api_actix::system::{RandomTaskIds, SystemClock};
 use bench::data::{Storage, Tokens, user};
 use bench::operations::write_request;
@@ -100,8 +99,7 @@ fn serve_in_background(database: PostgresDatabase) -> (ServerHandle, SocketAddr)
             let listeners = listeners(("127.0.0.1", 0)).expect("a free port");
             let address = listeners.first().expect("one").local_addr().expect("an address");
             let policy = Policy::default();
-            let running =
-                serve(listeners, 1, policy.time_limits, move || app(&database), http_app).expect("a server");
+            let running = serve(listeners, 1, policy.time_limits, move || app(&database)).expect("a server");
             sender
                 .send((running.handle(), address))
                 .expect("a test that waits");
@@ -128,7 +126,7 @@ fn app(database: &PostgresDatabase) -> App {
         readiness: Readiness::default(),
         lifecycle: Arc::default(),
         policy: Policy::default(),
-        observers: Observers::default(),
+        observers: Arc::default(),
     }
 }
 

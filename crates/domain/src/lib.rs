@@ -48,6 +48,7 @@
 //!    `#[cfg_attr(feature = "testing", mockall::automock)]`.
 //! 3. Implement it in an adapter crate and name that adapter in `backend` or `wiring` of the binary, nowhere else.
 
+mod cause;
 pub mod clock;
 pub mod fairness;
 pub mod health;
@@ -56,5 +57,4 @@ pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-/// The underlying failure behind one of our errors: for the log, never for a client.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub use cause::{Cause, chain};

@@ -14,9 +14,9 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use crate::body::json_object::JsonObject;
-use crate::policy::time_limits::TimeLimits;
 use crate::problem::fields::FieldErrors;
 use crate::problem::{Code, Problem};
+use crate::state::App;
 
 /// The largest body, in bytes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -31,7 +31,7 @@ impl FromRequest for JsonObject {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let announced = check_head(request.method(), request.headers());
-        let limit = TimeLimits::of(request).body;
+        let limit = App::time_limits_of(request).body;
         let payload = payload.take();
         Box::pin(async move {
             announced?;

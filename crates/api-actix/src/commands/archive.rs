@@ -3,8 +3,10 @@
 use domain::identity::Owner;
 use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskId};
 
-use crate::commands::failure::{Failure, chain};
+use domain::chain;
+
 use crate::config::DatabaseConfig;
+use crate::failure::Failure;
 use crate::storage::{Backend, DatabaseInfo};
 
 /// How many tasks go at once: enough to make a commit cheap, few enough to fit into memory however long they are.

@@ -3,14 +3,12 @@
 
 use std::path::PathBuf;
 
-use crate::commands::failure::Failure;
 use crate::commands::output::print;
-use crate::config::ObserveConfig;
 use crate::config::{
-    ConfigError, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, Source, TokenConfig,
-    unknown,
+    self, ConfigError, DatabaseConfig, DatabaseLocation, LogConfig, LogFormat, ObserveConfig, Purpose,
+    Source, TokenConfig, unknown,
 };
-use crate::policy::{Policy, Purpose};
+use crate::failure::Failure;
 
 /// Prints the settings, then fails if one of them cannot be used.
 pub(crate) fn run(source: &Source) -> Result<(), Failure> {
@@ -36,8 +34,8 @@ const READ: [Read; 7] = [
     |source| DatabaseConfig::from_source(source).map(drop),
     |source| DatabaseConfig::at("DATABASE_URL", DatabaseLocation::Sqlite(PathBuf::new()), source).map(drop),
     |source| TokenConfig::from_source(source).map(drop),
-    |source| Policy::from_source(source, Purpose::Serve).map(drop),
-    |source| HttpConfig::from_source(source).map(drop),
+    |source| config::policy(source, Purpose::Serve).map(drop),
+    |source| config::server(source).map(drop),
     |source| ObserveConfig::from_source(source).map(drop),
     |source| LogConfig::from_source(source, LogFormat::Json).map(drop),
 ];

@@ -13,9 +13,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::commands::archive::{Archive, BATCH};
-use crate::commands::failure::Failure;
 use crate::commands::output::print;
 use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation, LogConfig, LogFormat, Source};
+use crate::failure::Failure;
 use crate::telemetry;
 use crate::wire::task::TaskBody;
 

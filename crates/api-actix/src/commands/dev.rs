@@ -7,17 +7,16 @@ use std::time::Duration;
 use domain::identity::Owner;
 
 use crate::commands::dev_folder::DevFolder;
-use crate::commands::failure::Failure;
 use crate::commands::output::print;
 use crate::commands::serve::Running;
 use crate::commands::token::development_token;
-use crate::config::ObserveConfig;
 use crate::config::{
-    Config, DatabaseConfig, DatabaseLocation, HttpConfig, LogConfig, LogFormat, SHARED_SECRETS, Source,
-    TokenConfig, shared_secrets, unknown,
+    self, Config, DatabaseConfig, DatabaseLocation, LogConfig, LogFormat, ObserveConfig, Purpose,
+    SHARED_SECRETS, Source, TokenConfig, shared_secrets, unknown,
 };
+use crate::failure::Failure;
+use crate::policy::Policy;
 use crate::policy::own_host::OwnHost;
-use crate::policy::{Policy, Purpose};
 use crate::telemetry;
 
 /// How long the token that `dev` prints is good for.
@@ -39,7 +38,7 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     folder.make().map_err(|error| cannot_use(&folder, &error))?;
     let token = token_of_dev_user(&tokens)?;
     let keys = keys_of(&tokens, own_secret);
-    let http = HttpConfig::from_source(source)?;
+    let http = config::server(source)?;
     let own_host = OwnHost::new(&http.host);
     if !own_host.is_loopback() {
         tracing::warn!(
@@ -58,7 +57,7 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
         policy: Policy {
             docs_token: Some(token.clone().into()),
             docs_host: Some(own_host),
-            ..Policy::from_source(source, Purpose::Develop)?
+            ..config::policy(source, Purpose::Develop)?
         },
         observe: ObserveConfig::from_source(source)?,
     };

@@ -6,14 +6,14 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::commands::failure::Failure;
-use crate::config::HttpConfig;
+use crate::failure::Failure;
+use crate::server::ServerSettings;
 
 /// How long each step may take. Above what `/readyz` takes when the database is away.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Asks `GET /readyz`.
-pub(crate) fn run(server: &HttpConfig) -> Result<(), Failure> {
+pub(crate) fn run(server: &ServerSettings) -> Result<(), Failure> {
     let host = match server.host.as_str() {
         // Whoever listens on every address listens on the loopback address too.
         "0.0.0.0" => "127.0.0.1",

@@ -5,7 +5,6 @@ pub(crate) mod check_config;
 pub(crate) mod copy;
 pub(crate) mod dev;
 mod dev_folder;
-pub(crate) mod failure;
 pub(crate) mod healthcheck;
 pub(crate) mod output;
 pub(crate) mod serve;

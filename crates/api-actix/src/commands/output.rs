@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::commands::failure::Failure;
+use crate::failure::Failure;
 
 /// JSON for people, on many lines.
 pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {

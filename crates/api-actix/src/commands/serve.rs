@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use crate::admin::{Admin, Desk};
-use crate::app::Lifecycle;
-use crate::commands::failure::Failure;
-use crate::config::Config;
+use crate::admin::{Admin, AdminState};
+use crate::config::{Config, ConfigError};
+use crate::failure::Failure;
 use crate::observe::Observers;
 use crate::policy::own_host::OwnHost;
 use crate::server::{Bound, Server};
+use crate::state::Lifecycle;
 use crate::storage::Backend;
 use crate::telemetry::LogLevel;
-use crate::wiring::Wiring;
+use crate::wiring::{self, Wiring};
 
 /// A server that listens, with its listener for operators if there is one.
 pub(crate) struct Running {
     server: Server,
     admin: Option<Admin>,
-    observers: Observers,
+    observers: Arc<Observers>,
     backend: Backend,
 }
 
@@ -37,27 +37,33 @@ impl Running {
             info.warn_about_pending_migrations();
         }
         let lifecycle = Arc::new(Lifecycle::default());
-        let observers = Observers::new(&config.observe, info.kind)?;
+        let observers = Arc::new(wiring::observers(&config.observe, info.kind)?);
         let wiring = Wiring::new(
             backend.clone(),
             config.tokens,
             config.policy,
             Arc::clone(&lifecycle),
         )?;
-        let wiring = wiring.observed_by(observers.clone());
-        let admin_address = config.observe.admin_address;
-        let desk = observers.metrics.clone().zip(admin_address.as_ref());
-        let desk = desk.map(|(metrics, address)| Desk {
-            metrics,
-            log_level,
-            wiring: wiring.clone(),
-            own_host: OwnHost::of_address(address),
-        });
-        let server = Server::listen(bound, &config.http, wiring, lifecycle)?;
-        let admin = admin_address.zip(desk);
-        let admin = admin
-            .map(|(address, desk)| Admin::listen(&address, desk))
-            .transpose()?;
+        let wiring = wiring.observed_by(Arc::clone(&observers));
+        let limits = wiring.time_limits();
+        let server = {
+            let wiring = wiring.clone();
+            Server::listen(bound, &config.http, limits, lifecycle, move || wiring.app())?
+        };
+        let admin = match (observers.metrics.clone(), config.observe.admin_address) {
+            (Some(metrics), Some(address)) => {
+                let state = AdminState {
+                    metrics,
+                    snapshot: Arc::new(move || wiring.snapshot()),
+                    log_level: Arc::new(log_level),
+                    own_host: OwnHost::of_address(&address),
+                };
+                Some(Admin::listen(&address, limits, state).map_err(|error| {
+                    ConfigError::new("ADMIN_ADDR", format!("cannot be listened on: {error}"))
+                })?)
+            }
+            _ => None,
+        };
         if let Some(admin) = &admin {
             tracing::info!(url = admin.url(), "listening for operators");
         }
@@ -87,6 +93,6 @@ impl Running {
         }
         self.observers.flush().await;
         self.backend.close().await;
-        outcome
+        outcome.map_err(Failure::from)
     }
 }

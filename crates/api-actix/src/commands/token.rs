@@ -9,10 +9,10 @@ use domain::clock::Clock;
 use domain::identity::Owner;
 
 use crate::commands::dev_folder::DevFolder;
-use crate::commands::failure::Failure;
 use crate::commands::output::print;
 use crate::commands::user::parse_owner;
 use crate::config::{ConfigError, Source, TokenConfig, parse_duration, shared_secrets};
+use crate::failure::Failure;
 use crate::system::SystemClock;
 
 const MAX_TTL: Duration = Duration::from_secs(366 * 24 * 60 * 60);

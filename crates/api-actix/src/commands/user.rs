@@ -4,9 +4,9 @@ use clap::Subcommand;
 use domain::identity::Owner;
 
 use crate::commands::archive::{Archive, BATCH};
-use crate::commands::failure::Failure;
 use crate::commands::output::{print, print_part};
 use crate::config::{DatabaseConfig, LogConfig, LogFormat, Source};
+use crate::failure::Failure;
 use crate::telemetry;
 use crate::wire::task::TaskBody;
 

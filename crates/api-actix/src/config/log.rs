@@ -1,27 +1,7 @@
 //! The settings about the log.
 
-use tracing_subscriber::EnvFilter;
-
 use super::{ConfigError, Source};
-use crate::telemetry::LogLevel;
-
-/// How to log.
-#[derive(Debug, Clone)]
-pub struct LogConfig {
-    /// What to log: a level, or directives of tracing's `EnvFilter`.
-    pub filter: EnvFilter,
-    /// In which form.
-    pub format: LogFormat,
-}
-
-/// In which form to log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line, for machines.
-    Json,
-    /// One readable line, for people.
-    Text,
-}
+use crate::telemetry::{LogConfig, LogFormat, LogLevel};
 
 impl LogConfig {
     /// Reads `LOG_LEVEL` and `LOG_FORMAT`.

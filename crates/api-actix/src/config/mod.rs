@@ -9,6 +9,7 @@ mod database;
 mod dotenv;
 mod log;
 mod observe;
+mod policy;
 mod source;
 mod tokens;
 pub(crate) mod unknown;
@@ -19,20 +20,23 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use database::{DatabaseConfig, DatabaseLocation};
-pub use log::{LogConfig, LogFormat};
-pub use observe::{Collector, ObserveConfig};
+pub use observe::ObserveConfig;
+pub use policy::{Purpose, policy};
 pub use source::Source;
 pub(crate) use source::parse_duration;
 pub(crate) use tokens::SHARED_SECRETS;
 pub use tokens::{TokenConfig, shared_secrets};
 
-use crate::policy::{Policy, Purpose};
+pub use crate::telemetry::{LogConfig, LogFormat};
+
+use crate::policy::Policy;
+use crate::server::ServerSettings;
 
 /// Everything that `serve` needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where and how to listen.
-    pub http: HttpConfig,
+    pub http: ServerSettings,
     /// Where tasks are kept.
     pub database: DatabaseConfig,
     /// Which tokens are good.
@@ -41,19 +45,6 @@ pub struct Config {
     pub policy: Policy,
     /// What is recorded about them.
     pub observe: ObserveConfig,
-}
-
-/// Where and how to listen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpConfig {
-    /// The address or name to listen on.
-    pub host: String,
-    /// The port; 0 is any free one.
-    pub port: u16,
-    /// How many threads handle requests.
-    pub workers: usize,
-    /// How long to serve on, as not ready, after having been told to stop.
-    pub shutdown_delay: Duration,
 }
 
 /// A setting that cannot be used. Names the variable, never its value.
@@ -89,27 +80,25 @@ impl Config {
         Ok(Self {
             database: DatabaseConfig::from_source(source)?,
             tokens: TokenConfig::from_source(source)?,
-            policy: Policy::from_source(source, Purpose::Serve)?,
-            http: HttpConfig::from_source(source)?,
+            policy: policy(source, Purpose::Serve)?,
+            http: server(source)?,
             observe: ObserveConfig::from_source(source)?,
         })
     }
 }
 
-impl HttpConfig {
-    /// Reads `HOST`, `PORT`, `WORKERS` and `SHUTDOWN_DELAY`.
-    ///
-    /// # Errors
-    /// The first one that cannot be used.
-    pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self {
-            host: source.text_or("HOST", "127.0.0.1"),
-            port: source.number("PORT", 8000, 0..=u16::MAX)?,
-            workers: source.number("WORKERS", cores.min(8), 1..=256)?,
-            shutdown_delay: source.delay("SHUTDOWN_DELAY", Duration::from_millis(250))?,
-        })
-    }
+/// Reads `HOST`, `PORT`, `WORKERS` and `SHUTDOWN_DELAY`.
+///
+/// # Errors
+/// The first one that cannot be used.
+pub fn server(source: &Source) -> Result<ServerSettings, ConfigError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(ServerSettings {
+        host: source.text_or("HOST", "127.0.0.1"),
+        port: source.number("PORT", 8000, 0..=u16::MAX)?,
+        workers: source.number("WORKERS", cores.min(8), 1..=256)?,
+        shutdown_delay: source.delay("SHUTDOWN_DELAY", Duration::from_millis(250))?,
+    })
 }
 
 fn unusable(variable: &'static str, error: impl Display) -> ConfigError {

@@ -2,6 +2,7 @@
 
 use crate::config::{ConfigError, Source};
 use crate::observe::access_log::AccessLog;
+use crate::observe::spans::Collector;
 
 /// What is recorded, and where it can be had.
 #[derive(Debug, Clone, Default)]
@@ -14,15 +15,6 @@ pub struct ObserveConfig {
     pub server_timing: bool,
     /// Where spans go.
     pub collector: Option<Collector>,
-}
-
-/// An OpenTelemetry collector, and what it shall call us.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Collector {
-    /// The start of its URL: `http://localhost:4318`.
-    pub endpoint: String,
-    /// Our name in its traces.
-    pub service_name: String,
 }
 
 impl ObserveConfig {

@@ -6,13 +6,13 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The one valid `traceparent` of a request: `00-<32 hex digits>-<16 hex digits>-<2 hex digits>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TraceParent {
+pub struct TraceParent {
     /// 32 lower-case hexadecimal digits, not all of them 0.
-    pub(crate) trace_id: String,
+    pub trace_id: String,
     /// 16 lower-case hexadecimal digits, not all of them 0.
-    pub(crate) parent_id: String,
+    pub parent_id: String,
     /// Bit 0: the caller records its part of the trace.
-    pub(crate) flags: u8,
+    pub flags: u8,
 }
 
 impl TraceParent {

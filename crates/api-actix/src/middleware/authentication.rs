@@ -1,22 +1,20 @@
-//! Who is asking: the middleware of everything under `/api`, and the extractor that reads its result.
+//! Who is asking: the middleware of everything under `/api`.
 //!
 //! It is a middleware because actix polls all extractors of a handler at once: a body would be read before an
 //! authenticating extractor had answered. Here the token comes first, before the path, the method and the body.
 
-use std::future::{Ready, ready};
 use std::net::IpAddr;
 
 use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
+use actix_web::{Error, HttpMessage};
 use domain::identity::{AuthError, Caller, Refusal, RefusalReason};
 
-use crate::app::App;
 use crate::context::RequestContext;
 use crate::problem::{self, Code, Problem, unauthorized};
+use crate::state::App;
 
 /// Lets a request pass if its token proves who is asking, and remembers who.
 ///
@@ -120,38 +118,9 @@ fn audit(request: &ServiceRequest, client: Option<IpAddr>, error: &AuthError) {
         method = %request.method(),
         path = context.map(RequestContext::path),
     );
-    if let Some(metrics) = context.and_then(RequestContext::metrics) {
+    if let Some(metrics) = App::of(request.request()).and_then(|app| app.observers.metrics.as_ref()) {
         metrics.token_refused(*reason);
     }
-}
-
-/// The caller whom the middleware let in.
-#[derive(Debug, Clone)]
-pub(crate) struct Authenticated(pub(crate) Caller);
-
-impl FromRequest for Authenticated {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(admitted(request).map(Self))
-    }
-}
-
-/// The caller, if the path and the method were right and the limits let them: those count here, because they come after
-/// the path and before the body.
-fn admitted(request: &HttpRequest) -> Result<Caller, Problem> {
-    let caller = request.extensions().get::<Caller>().cloned();
-    // A route outside the scope of the middleware lets nobody in.
-    let caller = caller.ok_or_else(|| unauthorized(Code::TokenMissing))?;
-    let app = App::of(request).ok_or_else(|| Problem::new(Code::InternalError))?;
-    if let Some(standing) = app.policy.rate_limits.count_request(&caller.owner)? {
-        request.extensions_mut().insert(standing);
-    }
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        app.policy.unsent.check(&caller.owner)?;
-    }
-    Ok(caller)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 
 use crate::middleware::framing;
-use crate::middleware::outgoing::LARGE;
+use crate::policy::unsent::LARGE;
 
 /// Smaller answers are not worth compressing, in bytes.
 const WORTH_COMPRESSING: u64 = 1024;

@@ -2,24 +2,27 @@
 //!
 //! A request id, the problem document of every error, security and cache headers; and the observation of it all.
 
+use std::sync::Arc;
+
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, ContentEncoding, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, ContentEncoding, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 
-use crate::app::App;
-use crate::context::{RequestContext, X_REQUEST_ID};
+use crate::context::RequestContext;
 use crate::middleware::compression::coding_for;
 use crate::middleware::framing;
 use crate::middleware::last_resort::Unanswered;
 use crate::middleware::outgoing::outgoing;
-use crate::observe::UnderWay;
+use crate::observe::current::{self, Observed};
 use crate::policy::origins;
 use crate::policy::rate_limit::Standing;
+use crate::problem::common_headers::with_common_headers;
 use crate::problem::{Code, Problem};
 use crate::routes::docs;
+use crate::state::App;
 
 /// Wraps the whole application.
 ///
@@ -29,8 +32,9 @@ pub(crate) async fn edge(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let context = RequestContext::of(&request);
-    let under_way = UnderWay::new(&context);
+    let observers = App::of(request.request()).map(|app| Arc::clone(&app.observers));
+    let observed = Observed::begin(&request, observers.unwrap_or_default());
+    let context = observed.context().clone();
     let answering = async {
         let sound = framing::check(&request).and_then(|()| origins::check(&request));
         if let Err(problem) = sound {
@@ -40,15 +44,39 @@ pub(crate) async fn edge(
         request.extensions_mut().insert(context.clone());
         Ok(finished(next.call(request).await?, &context))
     };
-    let mut outcome = context.scope(answering).await;
-    match &mut outcome {
+    observed.scope(answering, end).await
+}
+
+/// Tells what became of a request.
+fn end(request: &Observed, outcome: &mut Result<ServiceResponse<BoxBody>, Error>) {
+    match outcome {
         Ok(answer) => {
-            under_way.answered(answer);
+            let code = answer.response().extensions().get::<Code>().copied();
+            request.answered(answer, code.map(Code::as_str));
             framing::note_end(answer);
         }
-        Err(error) => under_way.cut_short(code_of_error(error)),
+        Err(error) => {
+            let unanswered = error.as_error::<Unanswered>();
+            let code = match unanswered.map(Unanswered::problem) {
+                Some(problem) => {
+                    tell_incident(problem, request.context());
+                    problem.code()
+                }
+                None => code_of(error.as_response_error().status_code()),
+            };
+            request.cut_short(code.status(), code.as_str());
+        }
     }
-    outcome
+}
+
+/// The cause of a failure on our side goes to the audit log, under the id that the client has.
+fn tell_incident(problem: &Problem, context: &RequestContext) {
+    if let Some(incident) = problem.incident() {
+        incident.log(context);
+        if let Some(class) = incident.class_of_storage() {
+            current::database_failed(class);
+        }
+    }
 }
 
 /// The CORS middleware takes every OPTIONS with this header for a preflight, which needs no token; without an origin it
@@ -58,14 +86,6 @@ fn hide_preflight_without_origin(request: &mut ServiceRequest) {
         request
             .headers_mut()
             .remove(header::ACCESS_CONTROL_REQUEST_METHOD);
-    }
-}
-
-/// The code of an error that renders itself.
-fn code_of_error(error: &Error) -> Code {
-    match error.as_error::<Unanswered>() {
-        Some(unanswered) => unanswered.code(),
-        None => code_of(error.as_response_error().status_code()),
     }
 }
 
@@ -113,7 +133,10 @@ fn answer_to_error<B>(response: &HttpResponse<B>, context: &RequestContext) -> H
         _ if is_allow_wanted => HttpResponse::NoContent()
             .insert_header((header::ALLOW, allowed(allow)))
             .finish(),
-        Some(problem) => problem.render(context),
+        Some(problem) => {
+            tell_incident(problem, context);
+            problem.render(context)
+        }
         None => Problem::new(code_of(response.status())).render(context),
     };
     let own: Vec<_> = answer.headers().keys().cloned().collect();
@@ -123,39 +146,6 @@ fn answer_to_error<B>(response: &HttpResponse<B>, context: &RequestContext) -> H
         }
     }
     answer
-}
-
-/// Every answer depends on these; some depend on more, and say so already.
-fn add_to_vary(headers: &mut HeaderMap) {
-    let mut given = headers.get_all(header::VARY);
-    let value = match (given.next(), given.next()) {
-        (None, _) => HeaderValue::from_static(VARY),
-        (Some(value), None) if value == origins::VARY => HeaderValue::from_static(VARY_WITH_CORS),
-        _ => match HeaderValue::try_from(vary_with(headers.get_all(header::VARY))) {
-            Ok(value) => value,
-            // Names of headers are fit for one.
-            Err(_) => return,
-        },
-    };
-    headers.insert(header::VARY, value);
-}
-
-const VARY: &str = "Origin, Accept-Encoding";
-/// That with [`origins::VARY`]: it need not be put together for each answer.
-const VARY_WITH_CORS: &str =
-    "Origin, Accept-Encoding, Access-Control-Request-Method, Access-Control-Request-Headers";
-
-fn vary_with<'a>(given: impl Iterator<Item = &'a HeaderValue>) -> String {
-    let mut text = VARY.to_owned();
-    let given = given.filter_map(|value| value.to_str().ok());
-    for name in given.flat_map(|value| value.split(',')).map(str::trim) {
-        let is_known = text.split(", ").any(|known| known.eq_ignore_ascii_case(name));
-        if !name.is_empty() && !is_known {
-            text.push_str(", ");
-            text.push_str(name);
-        }
-    }
-    text
 }
 
 /// The methods that a resource takes; OPTIONS is one of them.
@@ -177,32 +167,6 @@ fn code_of(status: StatusCode) -> Code {
         status if status.is_client_error() => Code::HeaderInvalid,
         _ => Code::InternalError,
     }
-}
-
-pub(crate) fn with_common_headers(mut answer: HttpResponse, context: &RequestContext) -> HttpResponse {
-    let status = answer.status();
-    let headers = answer.headers_mut();
-    headers.insert(X_REQUEST_ID, context.id_header().clone());
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    add_to_vary(headers);
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        let is_own_data = status.is_success() || status == StatusCode::NOT_MODIFIED;
-        let rule = if is_own_data {
-            "private, no-cache"
-        } else {
-            "no-store"
-        };
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(rule));
-    }
-    answer
 }
 
 #[cfg(test)]
@@ -231,26 +195,5 @@ mod tests {
             values(&answer, header::CONTENT_TYPE),
             ["application/problem+json"]
         );
-    }
-
-    #[test]
-    fn what_an_answer_depends_on_is_added_to_and_never_replaced() {
-        let mut answer = HttpResponse::new(StatusCode::OK);
-        for value in ["accept-encoding, Accept", "Origin, X-Other"] {
-            answer
-                .headers_mut()
-                .append(header::VARY, HeaderValue::from_static(value));
-        }
-        let answer = with_common_headers(answer, &RequestContext::for_tests("/"));
-        assert_eq!(
-            values(&answer, header::VARY),
-            ["Origin, Accept-Encoding, Accept, X-Other"]
-        );
-    }
-
-    #[test]
-    fn what_answers_with_cors_depend_on_is_written_once_as_it_would_be_put_together() {
-        let given = HeaderValue::from_static(origins::VARY);
-        assert_eq!(vary_with([&given].into_iter()), VARY_WITH_CORS);
     }
 }

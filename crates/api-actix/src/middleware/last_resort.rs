@@ -16,9 +16,9 @@ use futures_util::FutureExt;
 use tokio::time::timeout;
 
 use crate::context::RequestContext;
-use crate::middleware::edge::with_common_headers;
-use crate::policy::time_limits::TimeLimits;
+use crate::problem::common_headers::with_common_headers;
 use crate::problem::{Code, Problem};
+use crate::state::App;
 
 /// Wraps the routes.
 ///
@@ -29,7 +29,7 @@ pub(crate) async fn net(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let context = request.extensions().get::<RequestContext>().cloned();
-    let limit = TimeLimits::of(request.request()).request;
+    let limit = App::time_limits_of(request.request()).request;
     // Inside an async block, so that a panic before the first await is caught too.
     let handling = AssertUnwindSafe(async { next.call(request).await }).catch_unwind();
     let problem = match timeout(limit, handling).await {
@@ -58,8 +58,8 @@ pub(crate) struct Unanswered {
 }
 
 impl Unanswered {
-    pub(crate) fn code(&self) -> Code {
-        self.problem.code()
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.problem
     }
 }
 

@@ -22,15 +22,10 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use domain::identity::Caller;
 use tokio::sync::Semaphore;
 
-use crate::app::App;
-use crate::policy::unsent::Hold;
 use crate::policy::unsent::handed::Handed;
+use crate::policy::unsent::{Hold, LARGE, PIECE};
+use crate::state::App;
 
-/// Bodies from this size on are counted and sent in pieces, in bytes. Smaller ones fit into the buffer of the connection,
-/// and nothing is done about them.
-pub(crate) const LARGE: usize = 32 << 10;
-/// How much is handed to actix at once, in bytes: with what may be there already, the buffer holds twice as much.
-pub(crate) const PIECE: usize = 32 << 10;
 /// How many large bodies a worker compresses at once: each keeps a core busy.
 const ENCODERS: usize = 1;
 
@@ -171,31 +166,6 @@ impl MessageBody for Outgoing {
                 None => return Poll::Ready(None),
             }
         }
-    }
-}
-
-/// A body that was made in pieces, each of which is freed when it was handed out.
-pub(crate) struct Pieces {
-    pieces: VecDeque<Bytes>,
-    size: u64,
-}
-
-impl Pieces {
-    pub(crate) fn new(pieces: VecDeque<Bytes>) -> Self {
-        let size = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Self { pieces, size }
-    }
-}
-
-impl MessageBody for Pieces {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.size)
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        Poll::Ready(self.pieces.pop_front().map(Ok))
     }
 }
 

@@ -9,7 +9,6 @@ use thiserror::Error;
 
 use super::{Outcome, milliseconds};
 use crate::context::RequestContext;
-use crate::problem::Code;
 
 /// Of so many requests that did not fail on our side one is logged when they are sampled.
 const SAMPLE: u32 = 100;
@@ -63,7 +62,7 @@ impl AccessLog {
 
 pub(crate) fn log(outcome: &Outcome, context: &RequestContext) {
     let Outcome { method, status, .. } = *outcome;
-    let (route, code) = (outcome.route.as_deref(), outcome.code.map(Code::as_str));
+    let (route, code) = (outcome.route.as_deref(), outcome.code);
     let duration_ms = milliseconds(outcome.took);
     let (request_id, trace_id) = (context.id(), context.trace_id());
     // The level is part of what tracing prepares for a line.

@@ -5,16 +5,14 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use domain::identity::RefusalReason;
+use domain::task::RepositoryError;
 use foldhash::fast::RandomState;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::snapshot::Snapshot;
-use super::text::{Text, labelled};
+use super::text::Text;
 use super::{Outcome, process};
-use crate::problem::FAILURE_CLASSES;
-use crate::telemetry::buffer::Lost;
-use crate::telemetry::lost_lines;
 
 /// Upper bounds of the buckets for durations, in seconds (semantic conventions for HTTP).
 const BUCKETS: [f64; 14] = [
@@ -85,7 +83,7 @@ impl Default for Metrics {
         let auth_failures =
             reasons.map(|reason| (*reason, counter(AUTH_FAILURES, "reason", reason.as_str())));
         let auth_failures = auth_failures.collect();
-        let classes = FAILURE_CLASSES.into_iter();
+        let classes = RepositoryError::CLASSES.into_iter();
         let db_errors = classes.map(|class| (class, counter(DB_ERRORS, "class", class)));
         let db_errors = db_errors.collect();
         Self {
@@ -145,7 +143,6 @@ impl Metrics {
     pub fn render(&self, snapshot: &Snapshot) -> String {
         let mut text = Text(self.text.render());
         snapshot.render(&mut text);
-        render_lost_lines(&mut text);
         process::render(&mut text);
         text.0
     }
@@ -154,14 +151,6 @@ impl Metrics {
     pub fn tidy_up(&self) {
         self.text.run_upkeep();
     }
-}
-
-fn render_lost_lines(text: &mut Text) {
-    let Lost { audit, others } = lost_lines();
-    let help = "Lines of the log that were lost because nobody took them, by kind";
-    let kinds = [("audit", audit), ("other", others)];
-    let kinds = kinds.map(|(kind, count)| labelled("kind", kind, count));
-    text.counter("log_lines_lost_total", help, kinds);
 }
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);

@@ -1,10 +1,9 @@
 //! The figures that are looked up when somebody asks for them: what is running, and how the database and the public
 //! keys are used.
 
-use adapters_jwt::KeySetStats;
+use std::time::Duration;
 
 use super::text::{Text, bare, labelled};
-use crate::policy::unsent::UnsentFigures;
 
 /// The label of the semantic conventions that tells pools apart.
 const POOL: &str = "db_client_connection_pool_name";
@@ -20,8 +19,10 @@ pub struct Snapshot {
     pub retries: Option<RetryFigures>,
     /// What answers hold that is not sent yet.
     pub unsent: UnsentFigures,
+    /// Lines of the log that nobody took.
+    pub lost_lines: LostLines,
     /// The public keys that verify tokens, if there are any to fetch.
-    pub keys: Option<KeySetStats>,
+    pub keys: Option<KeyFigures>,
 }
 
 /// The connections for one kind of work.
@@ -48,6 +49,39 @@ pub struct RetryFigures {
     pub denied: u64,
     /// How many more may right now.
     pub budget: u32,
+}
+
+/// The public keys that verify tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFigures {
+    /// How many there are.
+    pub keys: usize,
+    /// How long ago they were fetched.
+    pub age: Duration,
+    /// How often they were fetched, since the start.
+    pub fetches: u64,
+    /// How often that failed.
+    pub failures: u64,
+}
+
+/// What answers hold that is not sent yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UnsentFigures {
+    /// Bytes that are held right now.
+    pub bytes: usize,
+    /// The most that may be.
+    pub max: usize,
+    /// Reads that were refused since the start.
+    pub refused: u64,
+}
+
+/// Lines of the log that were lost since the start, because nobody took them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LostLines {
+    /// Of the audit log.
+    pub audit: u64,
+    /// Of everything else.
+    pub others: u64,
 }
 
 impl Snapshot {
@@ -85,6 +119,13 @@ impl Snapshot {
             help,
             [bare(self.unsent.refused)],
         );
+        let help = "Lines of the log that were lost because nobody took them, by kind";
+        let kinds = [
+            ("audit", self.lost_lines.audit),
+            ("other", self.lost_lines.others),
+        ];
+        let kinds = kinds.map(|(kind, count)| labelled("kind", kind, count));
+        text.counter("log_lines_lost_total", help, kinds);
         if let Some(keys) = &self.keys {
             let help = "Public keys that verify tokens";
             text.gauge("jwks_keys", help, [bare(keys.keys)]);

@@ -12,13 +12,14 @@ use domain::task::{
     TaskFilter, TaskId, TaskQuery, TaskRepository,
 };
 
-use crate::context::RequestContext;
-use crate::problem::class_of_failure;
+use super::current;
 
 /// The part of a request that a call belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
+    /// Verifying the token.
     Authentication,
+    /// A statement.
     Database,
 }
 
@@ -34,18 +35,17 @@ impl Part {
 
 /// A call of a port, after it has ended.
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    not(feature = "otel"),
-    expect(dead_code, reason = "some of it only spans tell")
-)]
-pub(crate) struct Call {
-    pub(crate) part: Part,
+pub struct Call {
+    /// What it was for.
+    pub part: Part,
     /// What was done: `verify`, or the kind of the statement.
-    pub(crate) operation: &'static str,
-    pub(crate) started: Instant,
-    pub(crate) took: Duration,
+    pub operation: &'static str,
+    /// When it began.
+    pub started: Instant,
+    /// How long it took.
+    pub took: Duration,
     /// The class of the failure.
-    pub(crate) error: Option<&'static str>,
+    pub error: Option<&'static str>,
 }
 
 /// How long at least one call of this part was under way; `None` if there were none. Calls may overlap.
@@ -84,15 +84,13 @@ async fn noted<T, E>(
 ) -> Result<T, E> {
     let started = Instant::now();
     let answer = call.await;
-    if let Some(context) = RequestContext::current() {
-        context.note(Call {
-            part,
-            operation,
-            started,
-            took: started.elapsed(),
-            error: answer.as_ref().err().and_then(class_of),
-        });
-    }
+    current::note(Call {
+        part,
+        operation,
+        started,
+        took: started.elapsed(),
+        error: answer.as_ref().err().and_then(class_of),
+    });
     answer
 }
 
@@ -100,7 +98,7 @@ async fn statement<T>(
     operation: &'static str,
     call: impl Future<Output = Result<T, RepositoryError>>,
 ) -> Result<T, RepositoryError> {
-    noted(Part::Database, operation, call, class_of_failure).await
+    noted(Part::Database, operation, call, RepositoryError::class).await
 }
 
 #[async_trait]

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
 
-use super::schemas::REQUEST_ID;
-use super::{headers, schemas};
+use super::headers;
 use crate::problem::fields::{FieldErrors, Rule};
 use crate::problem::{Code, Problem};
+use crate::schema;
+use crate::schema::REQUEST_ID;
 
 /// An answer with a problem document that operations have in common.
 pub(super) struct Failure {
@@ -73,7 +74,7 @@ impl Failure {
             (code.as_str(), example.value(Some(self.example(*code))))
         });
         let content = ContentBuilder::new()
-            .schema(Some(schemas::reference("Problem")))
+            .schema(Some(schema::reference("Problem")))
             .examples_from_iter(examples);
         let response = ResponseBuilder::new()
             .description(lines.join("\n"))

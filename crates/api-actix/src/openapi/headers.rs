@@ -6,7 +6,7 @@ use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::schema::ObjectBuilder;
 use utoipa::openapi::{Header, HeaderBuilder, Ref};
 
-use super::schemas::{REQUEST_ID, REQUEST_ID_PATTERN, TASK_ID, integer, one_of, text};
+use crate::schema::{REQUEST_ID, REQUEST_ID_PATTERN, TASK_ID, integer, one_of, text};
 
 type Named = (&'static str, Header);
 

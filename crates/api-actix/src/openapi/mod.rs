@@ -7,11 +7,11 @@
 //! | `parameters`, `headers`, `failures` | what operations have in common |
 //! | `schemas` | the bodies of requests and the rules of members; the types of answers derive theirs |
 
+mod components;
 mod failures;
 mod headers;
 mod operations;
 mod parameters;
-pub(crate) mod schemas;
 
 use std::sync::OnceLock;
 
@@ -104,7 +104,7 @@ fn path<const N: usize>(operations: [(HttpMethod, OperationBuilder); N]) -> Path
 fn components() -> Components {
     let mut components = ComponentsBuilder::new()
         .security_scheme(BEARER, bearer())
-        .schemas_from_iter(schemas::all())
+        .schemas_from_iter(components::all())
         .responses_from_iter(failures::all());
     for (name, parameter) in parameters::all() {
         components = components.parameter(name, parameter);

@@ -8,8 +8,8 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterS
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat};
 use utoipa::openapi::{Ref, Required};
 
-use super::schemas::{self, WITHOUT_NUL, date_time, integer, one_of, text};
 use crate::problem::Code;
+use crate::schema::{self, WITHOUT_NUL, date_time, integer, one_of, text};
 use crate::wire::list::SORTS;
 
 /// A `status` that is required; everything else is called as in requests.
@@ -136,7 +136,7 @@ fn query() -> [ParameterBuilder; 7] {
 }
 
 fn statuses(description: &str) -> ParameterBuilder {
-    let list = ArrayBuilder::new().items(schemas::status()).min_items(Some(1));
+    let list = ArrayBuilder::new().items(schema::status()).min_items(Some(1));
     ParameterBuilder::new()
         .name("status")
         .parameter_in(ParameterIn::Query)

@@ -56,7 +56,7 @@ fn address_of(hop: &str) -> Option<IpAddr> {
 ///
 /// # Errors
 /// The text is neither.
-pub(crate) fn parse_network(text: &str) -> Result<IpNet, AddrParseError> {
+pub fn parse_network(text: &str) -> Result<IpNet, AddrParseError> {
     text.parse()
         .or_else(|error| text.parse().map(IpAddr::into).map_err(|_| error))
 }

@@ -37,8 +37,6 @@ const EXPOSED_HEADERS: [&str; 13] = [
     "Idempotency-Replayed",
     "Server-Timing",
 ];
-/// What the middleware says that answers depend on.
-pub(crate) const VARY: &str = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
 /// How long a browser may remember a preflight, in seconds.
 const MAX_AGE: usize = 600;
 

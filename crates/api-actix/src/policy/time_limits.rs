@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use actix_web::HttpRequest;
-
-use crate::app::App;
-
 /// The times after which nobody is waited for any more. The defaults are those of the contract; tests set shorter ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeLimits {
@@ -35,14 +31,5 @@ impl Default for TimeLimits {
             slow_reader: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
         }
-    }
-}
-
-impl TimeLimits {
-    /// Those of the application that handles this request.
-    pub(crate) fn of(request: &HttpRequest) -> Self {
-        App::of(request)
-            .map(|app| app.policy.time_limits)
-            .unwrap_or_default()
     }
 }

@@ -6,8 +6,9 @@ use domain::task::Status;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::ObjectBuilder;
 
-use crate::openapi::schemas;
+use crate::schema;
 
 /// The most errors that one answer lists.
 const MAX_ERRORS: usize = 50;
@@ -23,11 +24,11 @@ pub(crate) struct FieldError {
     pointer: Option<String>,
     /// Where it is: `body` or `query`, then the name.
     loc: Vec<String>,
-    #[schema(schema_with = schemas::rule_type)]
+    #[schema(schema_with = rule_type)]
     r#type: &'static str,
     /// What is wrong, for people. Never repeats the value that was sent.
     msg: String,
-    #[schema(schema_with = schemas::rule_context)]
+    #[schema(schema_with = rule_context)]
     #[serde(skip_serializing_if = "Option::is_none")]
     ctx: Option<Value>,
 }
@@ -289,6 +290,28 @@ impl FieldErrors {
             ctx: rule.context(),
         });
     }
+}
+
+fn rule_type() -> ObjectBuilder {
+    schema::one_of(RULE_TYPES.iter().copied())
+        .description(Some("Which rule is broken, as Pydantic 2 names it."))
+}
+
+fn rule_context() -> ObjectBuilder {
+    let number = || schema::integer().minimum(Some(0_u16));
+    ObjectBuilder::new()
+        .description(Some("The figures of the rule."))
+        .property("min_length", number())
+        .property("max_length", number())
+        .property("actual_length", number())
+        .property("ge", number())
+        .property("le", number())
+        .property(
+            "expected",
+            schema::text()
+                .description(Some("The values that are allowed."))
+                .to_array_builder(),
+        )
 }
 
 #[cfg(test)]

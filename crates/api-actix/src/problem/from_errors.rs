@@ -1,11 +1,11 @@
 //! What becomes of the errors of the other rooms: which code each has, and what of it goes to the log.
 
 use actix_web::http::header::{self, HeaderValue};
+use domain::chain;
 use domain::identity::AuthError;
 use domain::task::{RepositoryError, TaskError, Version};
 
 use super::{Code, Incident, Problem};
-use crate::commands::failure::chain;
 use crate::problem::fields::FieldErrors;
 
 impl From<FieldErrors> for Problem {
@@ -46,7 +46,7 @@ impl From<RepositoryError> for Problem {
                 Self::new(Code::InternalError)
             }
         };
-        match class_of_failure(&error) {
+        match error.class() {
             Some(class) => answer.caused_by(DB_ERROR, class, chain(&error)),
             None => answer,
         }
@@ -55,31 +55,6 @@ impl From<RepositoryError> for Problem {
 
 /// The event of a failure of the storage in the audit log.
 pub(super) const DB_ERROR: &str = "db_error";
-
-/// Every class of failures of the storage.
-pub(crate) const FAILURE_CLASSES: [&str; 6] = [
-    "pool_exhausted",
-    "timeout",
-    "connection",
-    "refused",
-    "corrupt",
-    "unexpected",
-];
-
-/// The class of a failure of the storage, for logs and figures; `None` for what it answers in good order.
-pub(crate) fn class_of_failure(error: &RepositoryError) -> Option<&'static str> {
-    match error {
-        RepositoryError::NotFound
-        | RepositoryError::VersionMismatch { .. }
-        | RepositoryError::IdempotencyKeyReused => None,
-        RepositoryError::Busy => Some("pool_exhausted"),
-        RepositoryError::TimedOut(_) => Some("timeout"),
-        RepositoryError::Unavailable(_) => Some("connection"),
-        RepositoryError::Refused(_) => Some("refused"),
-        RepositoryError::Corrupt(_) => Some("corrupt"),
-        RepositoryError::AlreadyExists | RepositoryError::Unexpected(_) => Some("unexpected"),
-    }
-}
 
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
@@ -165,11 +140,11 @@ mod tests {
             RepositoryError::Unexpected(cause()),
         ];
         for error in failures {
-            let class = class_of_failure(&error).unwrap();
-            assert!(FAILURE_CLASSES.contains(&class), "{class}");
+            let class = error.class().unwrap();
+            assert!(RepositoryError::CLASSES.contains(&class), "{class}");
             assert!(Problem::from(error).incident.is_some(), "{class}");
         }
-        assert_eq!(class_of_failure(&RepositoryError::NotFound), None);
+        assert_eq!(RepositoryError::NotFound.class(), None);
         assert!(Problem::from(RepositoryError::NotFound).incident.is_none());
     }
 

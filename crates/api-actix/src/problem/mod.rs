@@ -7,6 +7,7 @@
 //! | `from_errors` | which error has which code |
 
 mod code;
+pub(crate) mod common_headers;
 pub(crate) mod fields;
 mod from_errors;
 
@@ -21,12 +22,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::context::RequestContext;
-use crate::openapi::schemas;
 use crate::problem::fields::FieldError;
+use crate::schema;
 
 pub use code::Code;
 use from_errors::DB_ERROR;
-pub(crate) use from_errors::{FAILURE_CLASSES, class_of_failure, unauthorized};
+pub(crate) use from_errors::unauthorized;
 
 /// An error on its way to the client. Whatever the client must not see stays in the incident, which goes to the log.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub struct Problem {
 
 /// What the audit log says about it.
 #[derive(Debug)]
-enum Incident {
+pub(crate) enum Incident {
     /// A failure on our side.
     Failure {
         event: &'static str,
@@ -125,10 +126,14 @@ impl Problem {
         self.code
     }
 
-    /// The whole answer; the cause of a failure on our side goes to the log under the same request id.
+    /// What the audit log is to say about it.
+    pub(crate) fn incident(&self) -> Option<&Incident> {
+        self.incident.as_deref()
+    }
+
+    /// The whole answer. Says nothing of the incident.
     #[must_use]
     pub fn render(&self, request: &RequestContext) -> HttpResponse {
-        self.log(request);
         let mut answer = HttpResponse::build(self.code.status());
         answer.extensions_mut().insert(self.code);
         for header in &self.headers {
@@ -156,23 +161,28 @@ impl Problem {
             violated_policies: self.violated_policy.as_slice(),
         }
     }
+}
 
-    fn log(&self, request: &RequestContext) {
+impl Incident {
+    /// A line in the audit log, under the id that the client has.
+    pub(crate) fn log(&self, request: &RequestContext) {
         let (request_id, trace_id) = (request.id(), request.trace_id());
         let (method, path) = (request.method(), request.path());
-        match self.incident.as_deref() {
-            None => {}
-            Some(Incident::Failure { event, class, cause }) => {
+        match self {
+            Self::Failure { event, class, cause } => {
                 tracing::error!(target: "audit", event, class, cause, request_id, trace_id, %method, path);
-                if *event == DB_ERROR
-                    && let Some(metrics) = request.metrics()
-                {
-                    metrics.database_failed(class);
-                }
             }
-            Some(Incident::OwnerMismatch) => {
+            Self::OwnerMismatch => {
                 tracing::warn!(target: "audit", event = "owner_mismatch", request_id, trace_id, %method, path);
             }
+        }
+    }
+
+    /// The class, if it is a failure of the storage.
+    pub(crate) fn class_of_storage(&self) -> Option<&'static str> {
+        match self {
+            Self::Failure { event, class, .. } if *event == DB_ERROR => Some(class),
+            Self::Failure { .. } | Self::OwnerMismatch => None,
         }
     }
 }
@@ -188,19 +198,19 @@ pub(crate) fn refused<B>(request: ServiceRequest, problem: Problem) -> ServiceRe
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct Document<'a> {
-    #[schema(schema_with = schemas::problem_type)]
+    #[schema(schema_with = schema::problem_type)]
     r#type: String,
     /// What the code means, in a few words.
     title: &'static str,
-    #[schema(schema_with = schemas::problem_status)]
+    #[schema(schema_with = schema::problem_status)]
     status: u16,
     /// What went wrong, for people.
     detail: &'a str,
     /// The path of the request as it was sent, without its query.
     instance: &'a str,
-    #[schema(schema_with = schemas::problem_code)]
+    #[schema(schema_with = schema::problem_code)]
     code: &'static str,
-    #[schema(schema_with = schemas::request_id)]
+    #[schema(schema_with = schema::request_id)]
     request_id: &'a str,
     /// With the code `validation_error`: what is wrong with each member or parameter, in the order of the request.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]

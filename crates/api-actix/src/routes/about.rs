@@ -4,24 +4,10 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::identity::Caller;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::middleware::authentication::Authenticated;
-use crate::openapi::schemas;
 use crate::problem::{Code, Problem};
-
-/// What answers here, and where it is described.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Service)]
-pub(crate) struct ServiceBody {
-    name: &'static str,
-    version: &'static str,
-    /// The path of the documentation for people.
-    docs: &'static str,
-    /// The path of the OpenAPI document.
-    openapi: &'static str,
-}
+use crate::routes::authenticated::Authenticated;
+use crate::wire::about::{ExplanationBody, MeBody, ServiceBody};
 
 /// `GET /`
 pub(crate) async fn service() -> HttpResponse {
@@ -31,19 +17,6 @@ pub(crate) async fn service() -> HttpResponse {
         docs: "/docs",
         openapi: "/openapi.json",
     })
-}
-
-/// Who sent the token.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Me)]
-pub(crate) struct MeBody<'a> {
-    #[schema(schema_with = schemas::user_id)]
-    user_id: &'a str,
-    #[schema(schema_with = schemas::expires_at)]
-    expires_at: String,
-    /// Who issued the token; `null` if it does not say.
-    #[schema(required)]
-    issuer: Option<&'a str>,
 }
 
 /// `GET /api/me`: settles whether a token is the right one.
@@ -64,18 +37,6 @@ pub(crate) async fn me(Authenticated(caller): Authenticated) -> HttpResponse {
 fn last_writable(time: DateTime<Utc>) -> DateTime<Utc> {
     const LAST_SECOND: i64 = 253_402_300_799;
     DateTime::from_timestamp(LAST_SECOND, 0).map_or(time, |last| time.min(last))
-}
-
-/// What a code means.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Explanation)]
-pub(crate) struct ExplanationBody {
-    #[schema(schema_with = schemas::problem_code)]
-    code: &'static str,
-    #[schema(schema_with = schemas::problem_status)]
-    status: u16,
-    title: &'static str,
-    detail: &'static str,
 }
 
 /// `GET /problems/{code}`: what the `type` of a problem document leads to; HTML for browsers, JSON for programs.

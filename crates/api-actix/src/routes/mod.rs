@@ -3,43 +3,47 @@
 //! Always `web::resource`, never macro routes: those are one guarded resource each and answer 404 to a wrong method.
 
 pub(crate) mod about;
+mod authenticated;
 pub(crate) mod docs;
 pub mod health;
 pub(crate) mod tasks;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Scope};
 
-use crate::middleware::authentication::authenticate;
 use crate::problem::{Code, Problem};
 
-/// Puts every path in its place.
-pub(crate) fn configure(services: &mut ServiceConfig) {
+/// What needs no token and begins as what does: monitoring. Each path is compared in the order in which it stands.
+pub(crate) fn monitoring(services: &mut ServiceConfig) {
     services
-        // Before the scope: monitoring has no token.
         .service(readable("/health", health::health))
         .service(readable("/healthz", health::health))
-        .service(readable("/api/health", health::health))
-        // Before the rest: each path is compared in this order.
+        .service(readable("/api/health", health::health));
+}
+
+/// Everything that needs a token.
+pub(crate) fn api() -> Scope {
+    web::scope("/api")
+        .service(readable("/me", about::me))
         .service(
-            web::scope("/api")
-                .service(readable("/me", about::me))
-                .service(
-                    readable("/tasks", tasks::list)
-                        .post(tasks::create)
-                        .delete(tasks::delete_many),
-                )
-                // Before the ids: it can never be one.
-                .service(readable("/tasks/summary", tasks::summary))
-                .service(
-                    readable("/tasks/{task_id}", tasks::get)
-                        .put(tasks::put)
-                        .patch(tasks::patch)
-                        .delete(tasks::delete),
-                )
-                .wrap(from_fn(authenticate)),
+            readable("/tasks", tasks::list)
+                .post(tasks::create)
+                .delete(tasks::delete_many),
         )
+        // Before the ids: it can never be one.
+        .service(readable("/tasks/summary", tasks::summary))
+        .service(
+            readable("/tasks/{task_id}", tasks::get)
+                .put(tasks::put)
+                .patch(tasks::patch)
+                .delete(tasks::delete),
+        )
+}
+
+/// The rest, and what every other path returns.
+pub(crate) fn open(services: &mut ServiceConfig) {
+    services
         .service(readable("/", about::service))
         .service(readable("/problems/{code}", about::problem))
         .service(readable("/openapi.json", docs::document))

@@ -11,11 +11,11 @@ use domain::identity::Caller;
 use domain::task::{Created, Expected, Page, Task, TaskId};
 use futures_util::future::{OptionFuture, join};
 
-use crate::app::App;
 use crate::body::json_object::JsonObject;
 use crate::etag;
-use crate::middleware::authentication::Authenticated;
 use crate::problem::{Code, Problem};
+use crate::routes::authenticated::Authenticated;
+use crate::state::App;
 use crate::wire::cursor::List;
 use crate::wire::idempotency::{IDEMPOTENCY_REPLAYED, key_of};
 use crate::wire::list::{self, ListParameters, statuses_to_delete};

@@ -15,18 +15,17 @@ use actix_server::{Server as RunningServer, ServerBuilder};
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
-use actix_web::{Error, web};
+use actix_web::web;
+use thiserror::Error;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
 
-use crate::app::{App, Lifecycle, http_app};
-use crate::commands::failure::Failure;
-use crate::config::{ConfigError, HttpConfig};
+use crate::app::http_app;
 use crate::middleware::framing;
 use crate::policy::time_limits::TimeLimits;
 use crate::server::connection::PatientStream;
 use crate::server::expect::before_continue;
-use crate::wiring::Wiring;
+use crate::state::{App, Lifecycle};
 
 /// How many connections the operating system may keep for us until we take them.
 const BACKLOG: u32 = 1024;
@@ -36,6 +35,38 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long requests that are under way may take when the server stops, in seconds.
 /// actix looks once a second, and the whole stop shall take less than 10.
 const SHUTDOWN_TIMEOUT_SECS: u64 = 9;
+
+/// Where and how to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// The address or name to listen on.
+    pub host: String,
+    /// The port; 0 is any free one.
+    pub port: u16,
+    /// How many threads handle requests.
+    pub workers: usize,
+    /// How long to serve on, as not ready, after having been told to stop.
+    pub shutdown_delay: Duration,
+}
+
+/// Why the API is not served.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// The address of the settings cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Address {
+        /// Host and port as they were set.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The process cannot hear that it is to stop.
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+    /// It broke down while it served.
+    #[error("the server broke down: {0}")]
+    Broken(io::Error),
+}
 
 /// A server that listens.
 pub struct Server {
@@ -53,23 +84,21 @@ impl Server {
     /// The address cannot be listened on.
     pub fn listen(
         bound: Bound,
-        config: &HttpConfig,
-        wiring: Wiring,
+        settings: &ServerSettings,
+        limits: TimeLimits,
         lifecycle: Arc<Lifecycle>,
-    ) -> Result<Self, Failure> {
-        // First, so that no signal can end the process abruptly once somebody knows that it listens.
-        let signals = StopSignals::listen()
-            .map_err(|error| Failure::unavailable(format!("cannot listen for signals: {error}")))?;
+        app: impl Fn() -> App + Clone + Send + 'static,
+    ) -> Result<Self, ServerError> {
+        // First, so that no signal can end the process abruptly once it is known that it listens.
+        let signals = StopSignals::listen().map_err(ServerError::Signals)?;
         allow_many_connections();
-        let cannot_listen = |error| cannot_listen(config, &error);
+        let cannot_listen = |error| settings.cannot_listen(error);
         let listeners = bound.listen().map_err(cannot_listen)?;
-        let limits = wiring.time_limits();
         Ok(Self {
             url: url_of(&listeners).map_err(cannot_listen)?,
-            running: serve(listeners, config.workers, limits, move || wiring.app(), http_app)
-                .map_err(cannot_listen)?,
+            running: serve(listeners, settings.workers, limits, app).map_err(cannot_listen)?,
             lifecycle,
-            shutdown_delay: config.shutdown_delay,
+            shutdown_delay: settings.shutdown_delay,
             signals,
         })
     }
@@ -85,7 +114,7 @@ impl Server {
     ///
     /// # Errors
     /// The server broke down.
-    pub async fn run(mut self) -> Result<(), Failure> {
+    pub async fn run(mut self) -> Result<(), ServerError> {
         let outcome = tokio::select! {
             outcome = &mut self.running => outcome,
             signal = self.signals.next() => {
@@ -100,7 +129,7 @@ impl Server {
                 }
             }
         };
-        outcome.map_err(|error| Failure::unavailable(format!("the server broke down: {error}")))
+        outcome.map_err(ServerError::Broken)
     }
 }
 
@@ -119,24 +148,39 @@ async fn finish(running: &mut RunningServer, signal: &str, delay: Duration) -> i
     running.await
 }
 
-/// Serves from each worker what `service` makes of an `app` of its own. Not `actix_web::HttpServer`, which leaves no room
-/// for a `PatientStream` between the socket and HTTP.
+/// Serves the API from each worker, over an `app` of its own.
 ///
 /// # Errors
 /// A listener cannot be used.
-pub fn serve<T>(
+pub fn serve(
     listeners: Vec<TcpListener>,
     workers: usize,
     limits: TimeLimits,
     app: impl Fn() -> App + Clone + Send + 'static,
-    service: impl Fn(web::Data<App>) -> actix_web::App<T> + Clone + Send + 'static,
+) -> io::Result<RunningServer> {
+    let app = move || once_per_worker(&app);
+    let service = {
+        let app = app.clone();
+        move || http_app(app())
+    };
+    serve_service(listeners, workers, limits, move || Some(app()), service)
+}
+
+/// Serves what `service` makes on each worker; `app` knows the tokens for which a body is worth waiting for. Not
+/// `actix_web::HttpServer`, which has no place for a `PatientStream` between the socket and HTTP.
+pub(crate) fn serve_service<T>(
+    listeners: Vec<TcpListener>,
+    workers: usize,
+    limits: TimeLimits,
+    app: impl Fn() -> Option<web::Data<App>> + Clone + Send + 'static,
+    service: impl Fn() -> actix_web::App<T> + Clone + Send + 'static,
 ) -> io::Result<RunningServer>
 where
     T: ServiceFactory<
             ServiceRequest,
             Config = (),
             Response = ServiceResponse<BoxBody>,
-            Error = Error,
+            Error = actix_web::Error,
             InitError = (),
         > + 'static,
 {
@@ -149,10 +193,10 @@ where
         let stopping = server.graceful_shutdown_signal();
         server = server.listen("http", listener, move || {
             let stopping = stopping.clone();
-            let app = once_per_worker(&app);
+            let app = app();
             let answers = || {
-                let answers = service(app.clone()).into_factory();
-                let answers = answers.map_err(|error: Error| error.error_response());
+                let answers = service().into_factory();
+                let answers = answers.map_err(|error: actix_web::Error| error.error_response());
                 map_config(answers, |()| AppConfig::default())
             };
             let http = HttpService::build()
@@ -211,8 +255,8 @@ impl Bound {
     ///
     /// # Errors
     /// They cannot be listened on.
-    pub fn of(config: &HttpConfig) -> Result<Self, Failure> {
-        Self::to((config.host.as_str(), config.port)).map_err(|error| cannot_listen(config, &error))
+    pub fn of(settings: &ServerSettings) -> Result<Self, ServerError> {
+        Self::to((settings.host.as_str(), settings.port)).map_err(|error| settings.cannot_listen(error))
     }
 
     /// Every address of a name; one is enough.
@@ -267,12 +311,13 @@ fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-fn cannot_listen(config: &HttpConfig, error: &io::Error) -> Failure {
-    let reason = format!(
-        "and PORT: cannot listen on {}:{}: {error}",
-        config.host, config.port
-    );
-    Failure::of_config(&ConfigError::new("HOST", reason))
+impl ServerSettings {
+    fn cannot_listen(&self, source: io::Error) -> ServerError {
+        ServerError::Address {
+            address: format!("{}:{}", self.host, self.port),
+            source,
+        }
+    }
 }
 
 /// What asks the process to stop. As long as this lives no such signal is missed.

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 
 /// What answered at the other end, for logs and `task-api check`.
 #[derive(Debug, Serialize)]
-pub struct DatabaseInfo {
+pub(crate) struct DatabaseInfo {
     /// As the semantic conventions of OpenTelemetry call it.
     pub(crate) kind: &'static str,
     pub(super) host: Option<String>,
@@ -22,7 +22,7 @@ pub struct DatabaseInfo {
 
 impl DatabaseInfo {
     /// Says in the log what the server works with.
-    pub fn log(&self) {
+    pub(crate) fn log(&self) {
         let Self {
             kind,
             host,
@@ -53,7 +53,7 @@ impl DatabaseInfo {
     ///
     /// # Errors
     /// They are missing or older.
-    pub fn require_schema(&self, variable: &'static str) -> Result<(), ConfigError> {
+    pub(crate) fn require_schema(&self, variable: &'static str) -> Result<(), ConfigError> {
         if self.pending_migrations.is_empty() {
             return Ok(());
         }
@@ -66,7 +66,7 @@ impl DatabaseInfo {
     ///
     /// # Errors
     /// They are newer.
-    pub fn refuse_newer_schema(&self, variable: &'static str) -> Result<(), ConfigError> {
+    pub(crate) fn refuse_newer_schema(&self, variable: &'static str) -> Result<(), ConfigError> {
         if self.unknown_migrations.is_empty() {
             return Ok(());
         }
@@ -75,7 +75,7 @@ impl DatabaseInfo {
     }
 
     /// Says in the log what is left to do if nothing is going to migrate.
-    pub fn warn_about_pending_migrations(&self) {
+    pub(crate) fn warn_about_pending_migrations(&self) {
         if !self.pending_migrations.is_empty() {
             tracing::warn!(
                 migrations = self.pending_migrations.join(", "),

@@ -14,13 +14,15 @@ use domain::task::{TaskArchive, TaskRepository};
 
 pub(crate) use self::info::DatabaseInfo;
 
-use crate::commands::failure::{Failure, chain};
+use domain::chain;
+
 use crate::config::{DatabaseConfig, DatabaseLocation};
+use crate::failure::Failure;
 use crate::observe::snapshot::Snapshot;
 
 /// The database of the process.
 #[derive(Clone)]
-pub enum Backend {
+pub(crate) enum Backend {
     /// A PostgreSQL server.
     Postgres(PostgresDatabase),
     /// A SQLite file.
@@ -32,7 +34,10 @@ impl Backend {
     ///
     /// # Errors
     /// It is out of reach, or it refuses us.
-    pub async fn open(config: &DatabaseConfig, workers: usize) -> Result<(Self, DatabaseInfo), Failure> {
+    pub(crate) async fn open(
+        config: &DatabaseConfig,
+        workers: usize,
+    ) -> Result<(Self, DatabaseInfo), Failure> {
         match &config.location {
             DatabaseLocation::Postgres { url, migration_url } => {
                 let (database, info) = postgres::open(config, url, migration_url.as_deref(), workers).await?;
@@ -50,7 +55,7 @@ impl Backend {
     ///
     /// # Errors
     /// A migration failed, or somebody was in its way all the time; nothing is half done then.
-    pub async fn migrate(&self, wait: Duration) -> Result<Vec<String>, Failure> {
+    pub(crate) async fn migrate(&self, wait: Duration) -> Result<Vec<String>, Failure> {
         match self {
             Self::Postgres(database) => postgres::migrate(database, wait).await,
             Self::Sqlite(database) => sqlite::migrate(database).await,
@@ -76,7 +81,7 @@ impl Backend {
     ///
     /// # Errors
     /// There is no connection to be had.
-    pub async fn archive(&self) -> Result<Box<dyn TaskArchive>, Failure> {
+    pub(crate) async fn archive(&self) -> Result<Box<dyn TaskArchive>, Failure> {
         match self {
             Self::Postgres(database) => match database.archive().await {
                 Ok(archive) => Ok(Box::new(archive)),
@@ -88,18 +93,9 @@ impl Backend {
 
     /// The ports of one worker.
     #[must_use]
-    pub fn worker(&self) -> (Arc<dyn TaskRepository>, Arc<dyn StorageHealth>) {
+    pub(crate) fn worker(&self) -> (Arc<dyn TaskRepository>, Arc<dyn StorageHealth>) {
         match self {
             Self::Postgres(database) => ports(database.worker()),
-            Self::Sqlite(database) => ports(database.tasks()),
-        }
-    }
-
-    /// The ports of a worker for operators: how it uses the database is not among the figures that it shows them.
-    #[must_use]
-    pub fn uncounted_worker(&self) -> (Arc<dyn TaskRepository>, Arc<dyn StorageHealth>) {
-        match self {
-            Self::Postgres(database) => ports(database.uncounted_worker()),
             Self::Sqlite(database) => ports(database.tasks()),
         }
     }

@@ -8,8 +8,10 @@ use adapters_postgres::{
 };
 
 use super::DatabaseInfo;
-use crate::commands::failure::{Failure, chain};
+use domain::chain;
+
 use crate::config::{ConfigError, DatabaseConfig};
+use crate::failure::Failure;
 use crate::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
 
 /// Connects, waiting for the server as long as the settings say.

@@ -8,8 +8,10 @@ use std::time::Duration;
 use adapters_sqlite::{DatabaseStats, LaneStats, SqliteDatabase, SqliteSettings};
 
 use super::DatabaseInfo;
-use crate::commands::failure::{Failure, chain};
+use domain::chain;
+
 use crate::config::ConfigError;
+use crate::failure::Failure;
 use crate::observe::snapshot::{PoolFigures, Snapshot};
 
 /// Opens the file, or creates it.

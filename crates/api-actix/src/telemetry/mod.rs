@@ -21,11 +21,30 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry};
 
-use crate::config::{LogConfig, LogFormat};
-use crate::context::RequestContext;
+use crate::admin;
 use crate::middleware::last_resort::message_of;
+use crate::observe::current;
+use crate::observe::snapshot::LostLines;
 use crate::telemetry::buffer::{Kind, LogBuffer, Lost};
 use crate::telemetry::line::{LONGEST, json_line, text_line};
+
+/// How to log.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// What to log: a level, or directives of tracing's `EnvFilter`.
+    pub filter: EnvFilter,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+/// In which form to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line, for machines.
+    Json,
+    /// One readable line, for people.
+    Text,
+}
 
 /// Says what is logged, while the process runs.
 #[derive(Clone)]
@@ -59,21 +78,18 @@ impl LogLevel {
         }
         EnvFilter::try_new(text).map_err(|_| InvalidLogLevel)
     }
-
-    /// From now on logs this, until it is changed again or the process ends.
-    pub(crate) fn set(&self, filter: EnvFilter) {
-        // It fails only when logging itself is gone.
-        let _ = self.0.reload(filter);
-    }
 }
 
-impl fmt::Display for LogLevel {
-    /// What is logged now, as directives.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .with_current(ToString::to_string)
-            .unwrap_or_default()
-            .fmt(f)
+impl admin::LogLevel for LogLevel {
+    fn get(&self) -> String {
+        self.0.with_current(ToString::to_string).unwrap_or_default()
+    }
+
+    fn set(&self, text: &str) -> Option<()> {
+        let filter = Self::parse(text).ok()?;
+        // It fails only when logging itself is gone.
+        let _ = self.0.reload(filter);
+        Some(())
     }
 }
 
@@ -86,7 +102,7 @@ fn is_level(word: &str) -> bool {
 /// Starts logging. Call it once; later calls change nothing.
 pub(crate) fn start(LogConfig { filter, format }: LogConfig) -> LogLevel {
     let (filter, handle) = reload::Layer::new(filter);
-    let lines = lines(format, Buffered, io::stderr().is_terminal());
+    let lines = lines(format, Buffered, io::stderr().is_terminal(), current_request);
     let started = tracing_subscriber::registry().with(filter).with(lines).try_init();
     // Only tests start it twice.
     if started.is_ok() {
@@ -103,8 +119,9 @@ pub(crate) fn flush() {
 }
 
 /// How many lines were lost since the start of the process, because nobody took them.
-pub(crate) fn lost_lines() -> Lost {
-    BUFFER.lost()
+pub(crate) fn lost_lines() -> LostLines {
+    let Lost { audit, others } = BUFFER.lost();
+    LostLines { audit, others }
 }
 
 static BUFFER: LogBuffer = LogBuffer::new();
@@ -185,7 +202,12 @@ impl Write for OneLine {
     }
 }
 
-fn lines<S, W>(format: LogFormat, writer: W, colours: bool) -> Box<dyn Layer<S> + Send + Sync>
+fn lines<S, W>(
+    format: LogFormat,
+    writer: W,
+    colours: bool,
+    current: CurrentRequest,
+) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -198,6 +220,7 @@ where
             output
                 .event_format(WithRequest {
                     lines,
+                    current,
                     end: "}\n",
                     fields: json_fields,
                     line: json_line,
@@ -209,6 +232,7 @@ where
             output
                 .event_format(WithRequest {
                     lines,
+                    current,
                     end: "\n",
                     fields: text_fields,
                     line: text_line,
@@ -218,29 +242,46 @@ where
     }
 }
 
+/// What a line says about the request during which it was written.
+struct RequestIds {
+    id: String,
+    trace_id: Option<String>,
+}
+
+/// Finds the request that is being handled where a line is written.
+type CurrentRequest = fn() -> Option<RequestIds>;
+
+fn current_request() -> Option<RequestIds> {
+    current::context().map(|request| RequestIds {
+        id: request.id().to_owned(),
+        trace_id: request.trace_id().map(str::to_owned),
+    })
+}
+
 /// Lines of another format, none too long, each with the request during which it was written unless it names one itself.
 struct WithRequest<F> {
     lines: F,
+    current: CurrentRequest,
     /// With what those lines end.
     end: &'static str,
     /// The fields of a request in that format.
-    fields: fn(&mut String, &RequestContext) -> fmt::Result,
+    fields: fn(&mut String, &RequestIds) -> fmt::Result,
     /// A line without its end, and such fields, as one line.
     line: fn(String, &str) -> String,
 }
 
-fn json_fields(line: &mut String, request: &RequestContext) -> fmt::Result {
+fn json_fields(line: &mut String, request: &RequestIds) -> fmt::Result {
     // Neither needs escapes.
-    write!(line, r#","request_id":"{}""#, request.id())?;
-    match request.trace_id() {
+    write!(line, r#","request_id":"{}""#, request.id)?;
+    match &request.trace_id {
         Some(trace_id) => write!(line, r#","trace_id":"{trace_id}""#),
         None => Ok(()),
     }
 }
 
-fn text_fields(line: &mut String, request: &RequestContext) -> fmt::Result {
-    write!(line, " request_id={}", request.id())?;
-    match request.trace_id() {
+fn text_fields(line: &mut String, request: &RequestIds) -> fmt::Result {
+    write!(line, " request_id={}", request.id)?;
+    match &request.trace_id {
         Some(trace_id) => write!(line, " trace_id={trace_id}"),
         None => Ok(()),
     }
@@ -265,7 +306,7 @@ where
         }
         let mut fields = String::new();
         if event.metadata().fields().field("request_id").is_none()
-            && let Some(request) = RequestContext::current()
+            && let Some(request) = (self.current)()
         {
             (self.fields)(&mut fields, &request)?;
         }
@@ -310,20 +351,28 @@ mod tests {
         }
     }
 
+    thread_local! {
+        static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
+    }
+
+    fn in_test() -> Option<RequestIds> {
+        IS_INSIDE.get().then(|| RequestIds {
+            id: "test".to_owned(),
+            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+        })
+    }
+
     /// What is logged before, during and after a request.
-    async fn logged(format: LogFormat) -> Vec<String> {
+    fn logged(format: LogFormat) -> Vec<String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         let writer = Arc::new(file.reopen().unwrap());
-        let logs = tracing_subscriber::registry().with(lines(format, writer, false));
+        let logs = tracing_subscriber::registry().with(lines(format, writer, false, in_test));
         let logging = tracing::subscriber::set_default(logs);
         tracing::info!("outside");
-        let request = RequestContext::for_tests("/");
-        request
-            .scope(async {
-                tracing::info!(colour = "red", "inside");
-                tracing::info!(request_id = "its-own", "named");
-            })
-            .await;
+        IS_INSIDE.set(true);
+        tracing::info!(colour = "red", "inside");
+        tracing::info!(request_id = "its-own", "named");
+        IS_INSIDE.set(false);
         tracing::info!("outside again");
         drop(logging);
         let text = std::fs::read_to_string(file.path()).unwrap();
@@ -332,7 +381,7 @@ mod tests {
 
     #[tokio::test]
     async fn json_lines_of_a_request_name_it_and_its_trace() {
-        let lines = logged(LogFormat::Json).await;
+        let lines = logged(LogFormat::Json);
         let entries: Vec<serde_json::Value> = lines
             .iter()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -348,7 +397,7 @@ mod tests {
 
     #[tokio::test]
     async fn readable_lines_of_a_request_end_with_it_and_its_trace() {
-        let lines = logged(LogFormat::Text).await;
+        let lines = logged(LogFormat::Text);
         let end = " request_id=test trace_id=4bf92f3577b34da6a3ce929d0e0e4736";
         let named: Vec<_> = lines.iter().map(|line| line.ends_with(end)).collect();
         assert_eq!(named, [false, true, false, false], "{lines:?}");

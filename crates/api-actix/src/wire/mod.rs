@@ -1,5 +1,6 @@
 //! What travels: the bodies, parameters and headers of requests and answers.
 
+pub(crate) mod about;
 pub(crate) mod cursor;
 pub(crate) mod idempotency;
 pub(crate) mod list;

@@ -1,13 +1,16 @@
 //! The JSON of a page: a bare array, which ends before it gets too large for those who keep it until it was read.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 use domain::task::{Description, Page, SortKey, Task, TaskParts};
 
 use super::task::TaskBody;
-use crate::middleware::outgoing::{PIECE, Pieces};
+use crate::policy::unsent::PIECE;
 
 /// The task with which the JSON of a page passes this size is the last one of the page, in bytes.
 pub(crate) const FULL: usize = 1 << 20;
@@ -76,6 +79,31 @@ pub(crate) fn json_array(tasks: &[Task]) -> BoxBody {
     }
     pieces.push_back(json.into());
     Pieces::new(pieces).boxed()
+}
+
+/// A body that was made in pieces, each of which is freed when it was handed out.
+struct Pieces {
+    pieces: VecDeque<Bytes>,
+    size: u64,
+}
+
+impl Pieces {
+    fn new(pieces: VecDeque<Bytes>) -> Self {
+        let size = pieces.iter().map(|piece| piece.len() as u64).sum();
+        Self { pieces, size }
+    }
+}
+
+impl MessageBody for Pieces {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.size)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(self.pieces.pop_front().map(Ok))
+    }
 }
 
 #[cfg(test)]

@@ -12,29 +12,29 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::body::json_object::{JsonObject, Reading};
-use crate::openapi::schemas;
 use crate::problem::fields::{FieldErrors, Rule};
+use crate::schema;
 use crate::wire::timestamp::write_timestamp;
 
 /// A task as clients see it.
 #[derive(ToSchema)]
 #[schema(as = Task)]
 pub(crate) struct TaskBody<'a> {
-    #[schema(schema_with = schemas::task_id)]
+    #[schema(schema_with = schema::task_id)]
     id: TaskId,
-    #[schema(schema_with = schemas::title)]
+    #[schema(schema_with = schema::title)]
     title: &'a str,
-    #[schema(required, schema_with = schemas::description)]
+    #[schema(required, schema_with = schema::description)]
     description: Option<&'a str>,
-    #[schema(schema_with = schemas::status)]
+    #[schema(schema_with = schema::status)]
     status: &'static str,
-    #[schema(schema_with = schemas::user_id)]
+    #[schema(schema_with = schema::user_id)]
     user_id: &'a str,
-    #[schema(schema_with = schemas::version)]
+    #[schema(schema_with = schema::version)]
     version: i32,
-    #[schema(schema_with = schemas::created_at)]
+    #[schema(schema_with = schema::created_at)]
     created_at: DateTime<Utc>,
-    #[schema(schema_with = schemas::updated_at)]
+    #[schema(schema_with = schema::updated_at)]
     updated_at: DateTime<Utc>,
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use api_actix::app::http_app;
 use api_actix::policy::time_limits::TimeLimits;
 use api_actix::server::{listeners, serve};
 
@@ -86,7 +85,7 @@ async fn a_worker_that_listens_on_two_addresses_has_one_application() {
         count.fetch_add(1, Ordering::Relaxed);
         parts.app()
     };
-    let running = serve(addresses, 1, TimeLimits::default(), app, http_app).expect("a server");
+    let running = serve(addresses, 1, TimeLimits::default(), app).expect("a server");
     drop(running.handle().stop(false));
     running.await.expect("a server that stops when told");
     assert_eq!(built.load(Ordering::Relaxed), 1);

@@ -49,14 +49,6 @@ async fn a_word_that_is_no_level_silences_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_is_told_beside_the_figures() {
-    let watched = Watched::on_sqlite(&[]).await;
-    for path in ["/livez", "/readyz"] {
-        assert_eq!(get(&watched, path).await.status(), 200, "{path}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_public_port_has_neither_figures_nor_a_log_level() {
     let watched = Watched::on_sqlite(&[]).await;
     for path in ["/metrics", "/log-level"] {
@@ -71,15 +63,16 @@ async fn the_public_port_has_neither_figures_nor_a_log_level() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_address_for_operators_has_no_tasks() {
     let watched = Watched::on_sqlite(&[]).await;
-    assert_eq!(get(&watched, "/api/tasks").await.status(), 404);
-    assert_eq!(get(&watched, "/health").await.status(), 404);
+    for path in ["/api/tasks", "/health", "/livez", "/readyz"] {
+        assert_eq!(get(&watched, path).await.status(), 404, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_looks_at_the_figures_does_not_change_them() {
     let watched = Watched::on_sqlite(&[]).await;
     watched.figures().await;
-    get(&watched, "/readyz").await;
+    get(&watched, "/log-level").await;
     let figures = watched.figures().await;
     assert_eq!(
         figures.sum("http_server_request_duration_seconds_count", &[]),

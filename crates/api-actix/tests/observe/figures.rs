@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters_jwt::KeySetStats;
 use api_actix::observe::Observers;
 use api_actix::observe::metrics::Metrics;
-use api_actix::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
-use api_actix::policy::unsent::UnsentFigures;
+use api_actix::observe::snapshot::{
+    KeyFigures, LostLines, PoolFigures, RetryFigures, Snapshot, UnsentFigures,
+};
 use domain::Cause;
 use domain::identity::RefusalReason;
 use domain::task::{MockTaskRepository, RepositoryError};
@@ -424,13 +424,14 @@ fn names() -> BTreeSet<String> {
             denied: 9,
             budget: 10,
         }),
-        keys: Some(KeySetStats {
+        keys: Some(KeyFigures {
             keys: 11,
             age: Duration::from_secs(12),
             fetches: 13,
             failures: 14,
         }),
         unsent: UnsentFigures::default(),
+        lost_lines: LostLines::default(),
     };
     let figures = Figures::parse(&Metrics::default().render(&snapshot));
     // It appears with the first request.

@@ -5,11 +5,11 @@ use std::thread::JoinHandle;
 
 use actix_web::dev::ServerHandle;
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
-use api_actix::app::{App, Lifecycle, http_app};
 use api_actix::observe::Observers;
 use api_actix::policy::Policy;
-use api_actix::routes::health::Readiness;
+use api_actix::readiness::Readiness;
 use api_actix::server::{self, listeners};
+use api_actix::state::{App, Lifecycle};
 use api_actix::system::{RandomTaskIds, SystemClock};
 use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
@@ -66,7 +66,7 @@ impl Parts {
             readiness: Readiness::default(),
             lifecycle: self.lifecycle.clone(),
             policy: self.policy.clone(),
-            observers: self.observers.clone(),
+            observers: Arc::new(self.observers.clone()),
         }
     }
 }
@@ -79,8 +79,7 @@ pub(super) fn serve(parts: Parts) -> MemoryServer {
             let address = listeners[0].local_addr().expect("an address");
             let url = format!("http://{address}");
             let limits = parts.policy.time_limits;
-            let running =
-                server::serve(listeners, 2, limits, move || parts.app(), http_app).expect("a server");
+            let running = server::serve(listeners, 2, limits, move || parts.app()).expect("a server");
             sender.send((url, running.handle())).expect("the test waits");
             running.await.expect("a server that stops when told");
         });

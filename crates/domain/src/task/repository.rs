@@ -158,6 +158,32 @@ pub enum RepositoryError {
     Unexpected(#[source] Cause),
 }
 
+impl RepositoryError {
+    /// Every class of failures, for metrics and logs.
+    pub const CLASSES: [&str; 6] = [
+        "pool_exhausted",
+        "timeout",
+        "connection",
+        "refused",
+        "corrupt",
+        "unexpected",
+    ];
+
+    /// The class of a failure of the storage; `None` for what it answers in good order.
+    #[must_use]
+    pub fn class(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFound | Self::VersionMismatch { .. } | Self::IdempotencyKeyReused => None,
+            Self::Busy => Some("pool_exhausted"),
+            Self::TimedOut(_) => Some("timeout"),
+            Self::Unavailable(_) => Some("connection"),
+            Self::Refused(_) => Some("refused"),
+            Self::Corrupt(_) => Some("corrupt"),
+            Self::AlreadyExists | Self::Unexpected(_) => Some("unexpected"),
+        }
+    }
+}
+
 /// What an adapter makes of a stored value that breaks a rule of the domain: [`RepositoryError::Corrupt`], whose cause names
 /// the field and never the value.
 pub fn corrupt<E: Into<Cause>>(field: &'static str) -> impl FnOnce(E) -> RepositoryError {

@@ -7,8 +7,8 @@ use utoipa::openapi::{ContentBuilder, ResponseBuilder};
 
 use super::{JSON, JsonBody, Referring, answer, answer_to_user, content, of_anybody, of_user};
 use crate::openapi::failures::{KEYS_UNAVAILABLE, NOT_READY, ROUTE_NOT_FOUND};
-use crate::openapi::schemas::text;
 use crate::problem::Code;
+use crate::schema::text;
 
 pub(in crate::openapi) const USER: &str = "user";
 pub(in crate::openapi) const SERVICE: &str = "service";

@@ -10,7 +10,8 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, ContentBuilder, RefOr, ResponseBuilder, Schema};
 
 use super::failures::{Failure, INTERNAL_ERROR, TOO_MANY_REQUESTS, UNAUTHORIZED};
-use super::{headers, parameters, schemas};
+use super::{headers, parameters};
+use crate::schema;
 
 /// The name of the security scheme.
 pub(super) const BEARER: &str = "bearer";
@@ -84,7 +85,7 @@ trait JsonBody {
 
 impl JsonBody for ResponseBuilder {
     fn json(self, component: &str, example: Example<'_>) -> Self {
-        self.content(JSON, content(schemas::reference(component), [example]))
+        self.content(JSON, content(schema::reference(component), [example]))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::openapi::failures::{
     UNSUPPORTED_MEDIA_TYPE, UNSUPPORTED_PATCH_TYPE,
 };
 use crate::openapi::parameters::STATUS_TO_DELETE;
-use crate::openapi::schemas::{TASK_ID, reference};
+use crate::schema::{TASK_ID, reference};
 
 pub(in crate::openapi) const TASKS: &str = "tasks";
 const PAGE_HEADERS: &[&str] = &["ETag", "Link", "X-Next-Cursor", "X-Page-Limit", "X-Total-Count"];

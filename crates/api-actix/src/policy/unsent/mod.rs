@@ -19,8 +19,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::identity::Owner;
 
+use crate::observe::snapshot::UnsentFigures;
 use crate::problem::{Code, Problem};
 
+/// Bodies from this size on are counted and sent in pieces, in bytes. Smaller ones fit into the buffer of the connection,
+/// and nothing is done about them.
+pub(crate) const LARGE: usize = 32 << 10;
+/// How much is handed to actix at once, in bytes: with what may be there already, the buffer holds twice as much.
+pub(crate) const PIECE: usize = 32 << 10;
 /// How many parts the limit has, one of which a single user may fill.
 const SHARES: usize = 4;
 
@@ -33,17 +39,6 @@ struct Books {
     total: AtomicUsize,
     refused: AtomicU64,
     owners: Mutex<HashMap<Owner, usize>>,
-}
-
-/// What operators see of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct UnsentFigures {
-    /// Bytes that are held right now.
-    pub bytes: usize,
-    /// The most that may be.
-    pub max: usize,
-    /// Reads that were refused since the start.
-    pub refused: u64,
 }
 
 impl Unsent {

@@ -12,10 +12,10 @@ use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use secrecy::ExposeSecret;
 use utoipa_swagger_ui::Config;
 
-use crate::app::App;
 use crate::context::RequestContext;
 use crate::policy::own_host::OwnHost;
 use crate::problem::{Code, Problem, refused};
+use crate::state::App;
 use crate::wire::preconditions::if_none_match_names;
 use crate::{etag, openapi};
 

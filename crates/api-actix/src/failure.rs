@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::config::ConfigError;
+use crate::server::ServerError;
 
 /// How long to wait for somebody to read why.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -117,22 +118,19 @@ impl From<ConfigError> for Failure {
     }
 }
 
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        match error {
+            ServerError::Address { .. } => ConfigError::new("HOST", format!("and PORT: {error}")).into(),
+            ServerError::Signals(_) | ServerError::Broken(_) => Self::unavailable(error.to_string()),
+        }
+    }
+}
+
 fn counted(count: usize, what: &str) -> String {
     if count == 1 {
         format!("1 {what}")
     } else {
         format!("{count} {what}s")
     }
-}
-
-/// An error and everything behind it, outermost first.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        next = error.source();
-    }
-    text
 }

@@ -1,0 +1,80 @@
+//! The bodies of requests and answers, by their names.
+
+use domain::task::Status;
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema};
+
+use crate::problem::fields::FieldError;
+use crate::problem::{Code, Document};
+use crate::schema;
+use crate::wire::about::{ExplanationBody, HealthBody, MeBody, ServiceBody};
+use crate::wire::task::{DeletedBody, SummaryBody, TaskBody};
+
+/// Every component, by its name.
+pub(super) fn all() -> Vec<(String, RefOr<Schema>)> {
+    fn of<T: ToSchema>() -> (String, RefOr<Schema>) {
+        (T::name().into_owned(), T::schema())
+    }
+    let named = |name: &str, schema: ObjectBuilder| (name.to_owned(), schema.into());
+    vec![
+        of::<TaskBody<'_>>(),
+        named("NewTask", new_task()),
+        named("TaskUpdate", task_update()),
+        named("TaskPatch", task_patch()),
+        named("Status", statuses()),
+        of::<SummaryBody>(),
+        of::<DeletedBody>(),
+        of::<MeBody<'_>>(),
+        of::<ServiceBody>(),
+        of::<HealthBody>(),
+        of::<ExplanationBody>(),
+        of::<Document<'_>>(),
+        named("ProblemCode", problem_codes()),
+        of::<FieldError>(),
+    ]
+}
+
+fn new_task() -> ObjectBuilder {
+    task_in_a_request()
+        .description(Some(
+            "A task to create. A task that was read may be sent back as it is.",
+        ))
+        .required("title")
+}
+
+fn task_update() -> ObjectBuilder {
+    task_patch().min_properties(Some(1))
+}
+
+fn task_patch() -> ObjectBuilder {
+    task_in_a_request().description(Some(
+        "What to change. Members that are not sent stay as they are; `null` clears what may be `null`.",
+    ))
+}
+
+/// The members that the server reads, and those of an answer, which it lets pass.
+fn task_in_a_request() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .property("title", schema::title())
+        .property("description", schema::description())
+        .property("status", schema::status())
+        .property("id", schema::task_id().read_only(true))
+        .property("user_id", schema::user_id().read_only(true))
+        .property("version", schema::version().read_only(true))
+        .property("created_at", schema::created_at().read_only(true))
+        .property("updated_at", schema::updated_at().read_only(true))
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+}
+
+fn statuses() -> ObjectBuilder {
+    schema::one_of(Status::ALL.map(Status::as_str)).description(Some(
+        "How far a task is. A new one is pending unless it says otherwise.",
+    ))
+}
+
+fn problem_codes() -> ObjectBuilder {
+    schema::one_of(Code::ALL.iter().map(|code| code.as_str())).description(Some(
+        "What went wrong. A code never changes its name or its status.",
+    ))
+}
