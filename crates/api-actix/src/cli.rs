@@ -16,10 +16,10 @@ use crate::commands::token::{self, TokenArguments};
 use crate::commands::user::{self, UserCommand};
 use crate::config::{self, Config, DatabaseConfig, LogConfig, LogFormat, Source, unknown};
 use crate::failure::Failure;
-use crate::observe::milliseconds;
-use crate::openapi;
 use crate::storage::Backend;
 use crate::telemetry;
+use adapters_http::observe::milliseconds;
+use adapters_http::openapi;
 
 /// A secure, multi-tenant task REST API that verifies the tokens of Better Auth.
 #[derive(Debug, Parser)]

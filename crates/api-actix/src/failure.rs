@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::config::ConfigError;
-use crate::server::ServerError;
+use adapters_http::server::ServerError;
 
 /// How long to wait for somebody to read why.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -9,24 +9,24 @@ use adapters_jwt::{HttpKeySet, JwtVerifier};
 use domain::identity::TokenVerifier;
 use domain::task::TaskService;
 
-use crate::state::{App, Lifecycle};
+use adapters_http::state::{App, Lifecycle};
 use domain::chain;
 
 use crate::config::{ConfigError, ObserveConfig, TokenConfig};
 use crate::failure::Failure;
-use crate::observe::Observers;
-use crate::observe::metrics::Metrics;
-#[cfg(feature = "otel")]
-use crate::observe::otel::Otel;
-use crate::observe::snapshot::{KeyFigures, Snapshot};
-use crate::observe::spans::{Collector, Spans};
-use crate::observe::traced::Traced;
-use crate::policy::Policy;
-use crate::policy::time_limits::TimeLimits;
-use crate::readiness::Readiness;
 use crate::storage::Backend;
 use crate::system::{RandomTaskIds, SystemClock};
 use crate::telemetry;
+use adapters_http::observe::Observers;
+use adapters_http::observe::metrics::Metrics;
+#[cfg(feature = "otel")]
+use adapters_http::observe::otel::Otel;
+use adapters_http::observe::snapshot::{KeyFigures, Snapshot};
+use adapters_http::observe::spans::{Collector, Spans};
+use adapters_http::observe::traced::Traced;
+use adapters_http::policy::Policy;
+use adapters_http::policy::time_limits::TimeLimits;
+use adapters_http::readiness::Readiness;
 
 /// Everything that workers share.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use api_actix::problem::Code;
+use adapters_http::problem::Code;
 
 #[test]
 fn the_table_of_errors_lists_every_code_with_its_status_and_no_other() {

@@ -4,9 +4,9 @@
 
 mod support;
 
-use api_actix::policy::Policy;
-use api_actix::policy::origins::{AllowedOrigins, Origin};
-use api_actix::policy::rate_limit::RateLimits;
+use adapters_http::policy::Policy;
+use adapters_http::policy::origins::{AllowedOrigins, Origin};
+use adapters_http::policy::rate_limit::RateLimits;
 use reqwest::Method;
 use serde_json::json;
 use support::{Answer, Api, Parts, Storage, User, signed};

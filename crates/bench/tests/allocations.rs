@@ -9,12 +9,12 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use adapters_http::policy::Policy;
+use adapters_http::readiness::Readiness;
+use adapters_http::server::{listeners, serve};
+use adapters_http::state::App;
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
 use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings};
-use api_actix::policy::Policy;
-use api_actix::readiness::Readiness;
-use api_actix::server::{listeners, serve};
-use api_actix::state::App;
 use api_actix::system::{RandomTaskIds, SystemClock};
 use bench::data::{Storage, Tokens, user};
 use bench::operations::write_request;

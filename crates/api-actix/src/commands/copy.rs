@@ -17,7 +17,7 @@ use crate::commands::output::print;
 use crate::config::{ConfigError, DatabaseConfig, DatabaseLocation, LogConfig, LogFormat, Source};
 use crate::failure::Failure;
 use crate::telemetry;
-use crate::wire::task::TaskBody;
+use adapters_http::wire::task::write_task;
 
 const FROM: &str = "COPY_FROM";
 const TO: &str = "COPY_TO";
@@ -181,7 +181,7 @@ impl Holdings {
 /// Each text comes behind its length.
 fn feed(hash: &mut Sha256, ArchivedTask { task, key }: &ArchivedTask) {
     let mut json = Vec::new();
-    TaskBody::from(task).write_to(&mut json);
+    write_task(task, &mut json);
     for text in [Some(&*json), key.as_ref().map(|key| key.as_str().as_bytes())] {
         hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
         hash.update(text.unwrap_or_default());

@@ -15,9 +15,9 @@ use crate::config::{
     SHARED_SECRETS, Source, TokenConfig, shared_secrets, unknown,
 };
 use crate::failure::Failure;
-use crate::policy::Policy;
-use crate::policy::own_host::OwnHost;
 use crate::telemetry;
+use adapters_http::policy::Policy;
+use adapters_http::policy::own_host::OwnHost;
 
 /// How long the token that `dev` prints is good for.
 const TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);

@@ -7,7 +7,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::server::ServerSettings;
+use adapters_http::server::ServerSettings;
 
 /// How long each step may take. Above what `/readyz` takes when the database is away.
 const PATIENCE: Duration = Duration::from_secs(4);

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::admin::{Admin, AdminState};
 use crate::config::{Config, ConfigError};
 use crate::failure::Failure;
-use crate::observe::Observers;
-use crate::policy::own_host::OwnHost;
-use crate::server::{Bound, Server};
-use crate::state::Lifecycle;
 use crate::storage::Backend;
 use crate::telemetry::LogLevel;
 use crate::wiring::{self, Wiring};
+use adapters_http::admin::{Admin, AdminState};
+use adapters_http::observe::Observers;
+use adapters_http::policy::own_host::OwnHost;
+use adapters_http::server::{Bound, Server};
+use adapters_http::state::Lifecycle;
 
 /// A server that listens, with its listener for operators if there is one.
 pub(crate) struct Running {

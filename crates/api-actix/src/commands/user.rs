@@ -8,7 +8,7 @@ use crate::commands::output::{print, print_part};
 use crate::config::{DatabaseConfig, LogConfig, LogFormat, Source};
 use crate::failure::Failure;
 use crate::telemetry;
-use crate::wire::task::TaskBody;
+use adapters_http::wire::task::write_task;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
@@ -52,7 +52,7 @@ async fn export(
     while let Some(batch) = batches.next().await? {
         for archived in &batch {
             let mut line = Vec::new();
-            TaskBody::from(&archived.task).write_to(&mut line);
+            write_task(&archived.task, &mut line);
             line.push(b'\n');
             if !print(&line)? {
                 return Ok(());

@@ -29,8 +29,8 @@ pub use tokens::{TokenConfig, shared_secrets};
 
 pub use crate::telemetry::{LogConfig, LogFormat};
 
-use crate::policy::Policy;
-use crate::server::ServerSettings;
+use adapters_http::policy::Policy;
+use adapters_http::server::ServerSettings;
 
 /// Everything that `serve` needs to know.
 #[derive(Debug, Clone)]

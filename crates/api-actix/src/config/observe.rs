@@ -1,8 +1,8 @@
 //! What an operator decides about observing the process.
 
 use crate::config::{ConfigError, Source};
-use crate::observe::access_log::AccessLog;
-use crate::observe::spans::Collector;
+use adapters_http::observe::access_log::AccessLog;
+use adapters_http::observe::spans::Collector;
 
 /// What is recorded, and where it can be had.
 #[derive(Debug, Clone, Default)]

@@ -1,12 +1,12 @@
 //! What a deployment allows requests.
 
 use crate::config::{ConfigError, Source};
-use crate::policy::Policy;
-use crate::policy::client_address::{TrustedProxies, parse_network};
-use crate::policy::origins::{AllowedOrigins, Origin};
-use crate::policy::rate_limit::{Rate, RateLimits};
-use crate::policy::time_limits::TimeLimits;
-use crate::policy::unsent::Unsent;
+use adapters_http::policy::Policy;
+use adapters_http::policy::client_address::{TrustedProxies, parse_network};
+use adapters_http::policy::origins::{AllowedOrigins, Origin};
+use adapters_http::policy::rate_limit::{Rate, RateLimits};
+use adapters_http::policy::time_limits::TimeLimits;
+use adapters_http::policy::unsent::Unsent;
 
 /// What the process is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

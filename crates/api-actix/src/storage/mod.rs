@@ -18,7 +18,7 @@ use domain::chain;
 
 use crate::config::{DatabaseConfig, DatabaseLocation};
 use crate::failure::Failure;
-use crate::observe::snapshot::Snapshot;
+use adapters_http::observe::snapshot::Snapshot;
 
 /// The database of the process.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use domain::chain;
 
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::failure::Failure;
-use crate::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
+use adapters_http::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
 
 /// Connects, waiting for the server as long as the settings say.
 pub(super) async fn open(

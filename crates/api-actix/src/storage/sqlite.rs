@@ -12,7 +12,7 @@ use domain::chain;
 
 use crate::config::ConfigError;
 use crate::failure::Failure;
-use crate::observe::snapshot::{PoolFigures, Snapshot};
+use adapters_http::observe::snapshot::{PoolFigures, Snapshot};
 
 /// Opens the file, or creates it.
 pub(super) fn open(

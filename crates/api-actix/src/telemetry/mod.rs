@@ -21,12 +21,12 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry};
 
-use crate::admin;
-use crate::middleware::last_resort::message_of;
-use crate::observe::current;
-use crate::observe::snapshot::LostLines;
 use crate::telemetry::buffer::{Kind, LogBuffer, Lost};
 use crate::telemetry::line::{LONGEST, json_line, text_line};
+use adapters_http::admin;
+use adapters_http::observe::current;
+use adapters_http::observe::panic_message;
+use adapters_http::observe::snapshot::LostLines;
 
 /// How to log.
 #[derive(Debug, Clone)]
@@ -156,7 +156,7 @@ fn tell_of_lost_lines(Lost { audit, others }: Lost) {
 fn log_panics() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        let message = message_of(panic.payload());
+        let message = panic_message(panic.payload());
         let at = panic.location().map(ToString::to_string);
         tracing::error!(target: "panic", at, thread = thread::current().name(), "{message}");
         if Backtrace::capture().status() == BacktraceStatus::Captured {
@@ -317,6 +317,8 @@ where
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use std::cell::Cell;
 
     use super::*;
 

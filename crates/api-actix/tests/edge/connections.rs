@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use api_actix::policy::time_limits::TimeLimits;
-use api_actix::server::{listeners, serve};
+use adapters_http::policy::time_limits::TimeLimits;
+use adapters_http::server::{listeners, serve};
 
 use crate::support::{Answer, Api, Binary, Parts, Storage, TaskApi, Wire};
 

@@ -4,9 +4,9 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use api_actix::policy::Policy;
-use api_actix::policy::origins::{AllowedOrigins, Origin};
-use api_actix::policy::time_limits::TimeLimits;
+use adapters_http::policy::Policy;
+use adapters_http::policy::origins::{AllowedOrigins, Origin};
+use adapters_http::policy::time_limits::TimeLimits;
 use async_trait::async_trait;
 use domain::identity::{AuthError, Caller, Owner, TokenVerifier};
 use domain::task::{

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use api_actix::policy::Policy;
-use api_actix::policy::time_limits::TimeLimits;
+use adapters_http::policy::Policy;
+use adapters_http::policy::time_limits::TimeLimits;
 use serde_json::json;
 
 use crate::support::{Api, Parts, Storage, Wire, token_for};

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api_actix::observe::Observers;
-use api_actix::observe::metrics::Metrics;
-use api_actix::observe::snapshot::{
+use adapters_http::observe::Observers;
+use adapters_http::observe::metrics::Metrics;
+use adapters_http::observe::snapshot::{
     KeyFigures, LostLines, PoolFigures, RetryFigures, Snapshot, UnsentFigures,
 };
 use domain::Cause;

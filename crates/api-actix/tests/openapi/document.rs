@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api_actix::openapi;
+use adapters_http::openapi;
 use serde_json::Value;
 
 use crate::support::{TaskApi, description};

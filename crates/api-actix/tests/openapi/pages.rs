@@ -1,7 +1,7 @@
 //! How the document is served: for programs, and for people.
 
-use api_actix::openapi;
-use api_actix::policy::Policy;
+use adapters_http::openapi;
+use adapters_http::policy::Policy;
 use reqwest::{Method, Url};
 
 use crate::support::{Answer, Api, Parts, Storage, description};

@@ -44,7 +44,7 @@ async fn every_path_takes_the_methods_that_are_described_and_no_other() {
 /// The router cannot be asked for its paths, but its source can: they are the texts in it, but for the scope around them.
 #[test]
 fn every_path_of_the_router_is_described() {
-    let source = include_str!("../../src/routes/mod.rs");
+    let source = include_str!("../../../adapters-http/src/routes/mod.rs");
     let described: BTreeSet<_> = description()
         .operations()
         .map(|(path, ..)| path)

@@ -44,7 +44,7 @@ const HEADERS_OF_EVERY_EXCHANGE: [&str; 15] = [
 ];
 
 static DESCRIPTION: LazyLock<Description> = LazyLock::new(|| {
-    let document = serde_json::from_str(api_actix::openapi::json()).expect("JSON");
+    let document = serde_json::from_str(adapters_http::openapi::json()).expect("JSON");
     Description {
         document,
         validators: Mutex::default(),

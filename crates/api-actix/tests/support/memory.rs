@@ -4,12 +4,12 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use actix_web::dev::ServerHandle;
+use adapters_http::observe::Observers;
+use adapters_http::policy::Policy;
+use adapters_http::readiness::Readiness;
+use adapters_http::server::{self, listeners};
+use adapters_http::state::{App, Lifecycle};
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
-use api_actix::observe::Observers;
-use api_actix::policy::Policy;
-use api_actix::readiness::Readiness;
-use api_actix::server::{self, listeners};
-use api_actix::state::{App, Lifecycle};
 use api_actix::system::{RandomTaskIds, SystemClock};
 use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;

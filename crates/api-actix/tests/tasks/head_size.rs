@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use api_actix::observe::Observers;
-use api_actix::policy::Policy;
-use api_actix::policy::origins::AllowedOrigins;
-use api_actix::policy::rate_limit::RateLimits;
+use adapters_http::observe::Observers;
+use adapters_http::policy::Policy;
+use adapters_http::policy::origins::AllowedOrigins;
+use adapters_http::policy::rate_limit::RateLimits;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use reqwest::Method;

@@ -6,5 +6,5 @@ pub(crate) mod idempotency;
 pub(crate) mod list;
 pub(crate) mod page;
 pub(crate) mod preconditions;
-pub(crate) mod task;
+pub mod task;
 pub(crate) mod timestamp;

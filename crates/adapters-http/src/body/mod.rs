@@ -19,7 +19,7 @@ use crate::problem::{Code, Problem};
 use crate::state::App;
 
 /// The largest body, in bytes.
-pub const MAX_BODY_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
 /// RFC 7396.
 pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 /// RFC 5789, 3.1.

@@ -1,4 +1,4 @@
-//! What operators ask, on an address of its own (`ADMIN_ADDR`): figures, health, and what is logged. Nobody is
+//! What operators ask, on an address of its own (`ADMIN_ADDR`): figures, and what is logged. Nobody is
 //! authenticated here, so the address must not be reachable from outside.
 
 use std::io;

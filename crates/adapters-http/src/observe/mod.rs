@@ -22,6 +22,7 @@ pub mod spans;
 mod text;
 pub mod traced;
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,6 +101,15 @@ pub(crate) fn known_method(method: &Method) -> &'static str {
 }
 
 /// In milliseconds, to the microsecond.
-pub(crate) fn milliseconds(duration: Duration) -> f64 {
+#[must_use]
+pub fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// What a panic says.
+#[must_use]
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without text".to_owned())
 }

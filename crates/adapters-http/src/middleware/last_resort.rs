@@ -3,7 +3,6 @@
 //! Whoever panicked or took too long has taken the request along, so there is nothing left to build an answer on but an
 //! error; it renders itself.
 
-use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 
@@ -16,6 +15,7 @@ use futures_util::FutureExt;
 use tokio::time::timeout;
 
 use crate::context::RequestContext;
+use crate::observe::panic_message;
 use crate::problem::common_headers::with_common_headers;
 use crate::problem::{Code, Problem};
 use crate::state::App;
@@ -34,20 +34,13 @@ pub(crate) async fn net(
     let handling = AssertUnwindSafe(async { next.call(request).await }).catch_unwind();
     let problem = match timeout(limit, handling).await {
         Ok(Ok(response)) => return response.map(ServiceResponse::map_into_boxed_body),
-        Ok(Err(panic)) => Problem::of_panic(message_of(panic.as_ref())),
+        Ok(Err(panic)) => Problem::of_panic(panic_message(panic.as_ref())),
         Err(_) => Problem::new(Code::Timeout),
     };
     Err(match context {
         Some(context) => Unanswered { problem, context }.into(),
         None => problem.into(),
     })
-}
-
-/// What a panic says.
-pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without text".to_owned())
 }
 
 /// A problem together with the request that it answers.

@@ -5,7 +5,7 @@
 pub(crate) mod about;
 mod authenticated;
 pub(crate) mod docs;
-pub mod health;
+pub(crate) mod health;
 pub(crate) mod tasks;
 
 use actix_web::middleware::from_fn;

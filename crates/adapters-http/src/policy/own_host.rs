@@ -24,12 +24,14 @@ impl OwnHost {
     }
 
     /// The host of an address with a port, as in `ADMIN_ADDR`.
-    pub(crate) fn of_address(address: &str) -> Self {
+    #[must_use]
+    pub fn of_address(address: &str) -> Self {
         Self::new(address.rsplit_once(':').map_or(address, |(host, _)| host))
     }
 
     /// Whether only this machine reaches what listens there.
-    pub(crate) fn is_loopback(&self) -> bool {
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
         is_loopback_name(&self.0)
             || self
                 .0

@@ -105,6 +105,11 @@ impl TaskBody<'_> {
     }
 }
 
+/// Appends a task as JSON, as clients see it.
+pub fn write_task(task: &Task, json: &mut Vec<u8>) {
+    TaskBody::from(task).write_to(json);
+}
+
 /// Most texts have nothing to escape (RFC 8259, 7), which is seen without looking at one byte after the other.
 fn write_text(json: &mut Vec<u8>, text: &str) {
     let needs_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
