@@ -2,19 +2,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::fairness::{Entry, FairQueue, LaneId, LaneLimits, Ticket};
+use domain::fairness::{Entry, FairQueue, Grant, LaneId, LaneLimits, Ticket};
 use domain::identity::Owner;
 use tokio::sync::oneshot;
 
 /// All workers of the process share it.
 pub(crate) struct Turns(Mutex<FairQueue<Waiter>>);
 
-/// A statement that waits for its turn.
-struct Waiter {
-    turn: oneshot::Sender<Turn>,
-    owner: Owner,
-    units: u32,
-}
+/// Brings a statement that waits its turn.
+type Waiter = oneshot::Sender<Turn>;
 
 /// The database takes no more requests, and this owner has the longest queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +48,8 @@ impl Turns {
 
     /// The turn of a statement, if it need not wait.
     pub(crate) fn try_take(self: &Arc<Self>, lane: LaneId, owner: &Owner, units: u32) -> Option<Turn> {
-        let taken = self.lock().try_take(lane, owner, units);
-        taken.then(|| self.turn(lane, owner, units))
+        let grant = self.lock().try_take(lane, owner, units)?;
+        Some(self.turn(grant))
     }
 
     /// Waits for the turn of a statement. Dropping the future leaves the queue.
@@ -68,15 +64,10 @@ impl Turns {
     ) -> Result<Turn, Refused> {
         let mut queued = {
             let mut queue = self.lock();
-            if queue.try_take(lane, owner, units) {
-                return Ok(self.turn(lane, owner, units));
+            if let Some(grant) = queue.try_take(lane, owner, units) {
+                return Ok(self.turn(grant));
             }
-            let (turn, receiver) = oneshot::channel();
-            let waiter = Waiter {
-                turn,
-                owner: owner.clone(),
-                units,
-            };
+            let (waiter, receiver) = oneshot::channel();
             let ticket = queue.wait(lane, owner, units, waiter);
             Queued {
                 turns: self,
@@ -89,12 +80,10 @@ impl Turns {
         (&mut queued.receiver).await.map_err(|_| Refused)
     }
 
-    fn turn(self: &Arc<Self>, lane: LaneId, owner: &Owner, units: u32) -> Turn {
+    fn turn(self: &Arc<Self>, grant: Grant) -> Turn {
         Turn {
             turns: Arc::clone(self),
-            lane,
-            owner: owner.clone(),
-            units,
+            grant,
         }
     }
 
@@ -102,11 +91,11 @@ impl Turns {
     fn serve(self: &Arc<Self>, lane: LaneId) {
         loop {
             let next = self.lock().next(lane);
-            let Some(Waiter { turn, owner, units }) = next else {
+            let Some((grant, waiter)) = next else {
                 return;
             };
             // Not under the lock: a waiter who has just left drops the turn, which comes back here.
-            drop(turn.send(self.turn(lane, &owner, units)));
+            drop(waiter.send(self.turn(grant)));
         }
     }
 
@@ -127,20 +116,18 @@ impl Drop for Place<'_> {
 /// The right to use a lane, until it is dropped.
 pub(crate) struct Turn {
     turns: Arc<Turns>,
-    lane: LaneId,
-    owner: Owner,
-    units: u32,
+    grant: Grant,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let is_idle = {
             let mut queue = self.turns.lock();
-            queue.give_back(self.lane, &self.owner, self.units);
-            queue.is_idle(self.lane)
+            queue.give_back(&self.grant);
+            queue.is_idle(self.grant.lane())
         };
         if !is_idle {
-            self.turns.serve(self.lane);
+            self.turns.serve(self.grant.lane());
         }
     }
 }

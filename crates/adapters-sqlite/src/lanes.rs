@@ -57,12 +57,6 @@ impl Lanes {
         W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
     {
         let done_before = self.queue.done(lane);
-        let queue = Arc::clone(&self.queue);
-        let work = move |connection: &mut SqliteConnection| {
-            let outcome = work(connection);
-            queue.count_done(lane);
-            outcome
-        };
         let outcome = self.outcome_of(lane, owner, work).await;
         // If others had their turn meanwhile the queue is long, and the database is not unavailable.
         let has_moved = self.queue.done(lane) > done_before;
@@ -118,6 +112,7 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Side;
 
     #[tokio::test]
     async fn a_queue_that_moves_too_slowly_is_no_sign_that_the_database_is_unavailable_and_one_that_stands_is()
@@ -128,7 +123,7 @@ mod tests {
             let waiting = lanes.call(Lane::Read, None, |_| Ok(()));
             let moving = async {
                 if moves {
-                    lanes.queue.count_done(Lane::Read);
+                    lanes.queue.count_done(Side::Readers);
                 }
             };
             let (outcome, ()) = tokio::join!(waiting, moving);

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use domain::fairness::{Entry, FairQueue, LaneId, LaneLimits, Ticket};
+use domain::fairness::{Entry, FairQueue, Grant, LaneId, LaneLimits, Ticket};
 use domain::identity::Owner;
 use domain::task::RepositoryError;
 use thiserror::Error;
@@ -58,7 +58,7 @@ pub(crate) struct Queue {
 }
 
 struct Jobs {
-    fair: FairQueue<Waiting>,
+    fair: FairQueue<Box<dyn Job>>,
     read: LaneId,
     scan: LaneId,
     write: LaneId,
@@ -71,15 +71,6 @@ struct Jobs {
     writers: usize,
     is_closed_to_readers: bool,
     is_closed_to_writer: bool,
-}
-
-/// What a job uses: a unit of a lane, for a user. None for the jobs of no user.
-type Use = Option<(LaneId, Owner)>;
-
-struct Waiting {
-    lane: LaneId,
-    owner: Owner,
-    job: Box<dyn Job>,
 }
 
 impl Queue {
@@ -123,18 +114,18 @@ impl Queue {
         self.in_vain(lane.side()).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a thread has done a job.
-    pub(crate) fn count_done(&self, lane: Lane) {
-        self.of_done(lane).fetch_add(1, Ordering::Relaxed);
+    /// Notes that a thread has done jobs.
+    pub(crate) fn count_done(&self, side: Side) {
+        self.of_done(side).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many jobs the threads of that lane have done.
+    /// How often the threads of that lane have done jobs.
     pub(crate) fn done(&self, lane: Lane) -> u64 {
-        self.of_done(lane).load(Ordering::Relaxed)
+        self.of_done(lane.side()).load(Ordering::Relaxed)
     }
 
-    fn of_done(&self, lane: Lane) -> &AtomicU64 {
-        match lane.side() {
+    fn of_done(&self, side: Side) -> &AtomicU64 {
+        match side {
             Side::Readers => &self.reads_done,
             Side::Writer => &self.writes_done,
         }
@@ -202,12 +193,7 @@ impl Queue {
                 Entry::InPlaceOf(other) => refused = Some(other),
                 Entry::Refused => return Err(RepositoryError::Busy),
             }
-            let waiting = Waiting {
-                lane: id,
-                owner: owner.clone(),
-                job,
-            };
-            Some(jobs.fair.wait(id, owner, 1, waiting))
+            Some(jobs.fair.wait(id, owner, 1, job))
         } else {
             match lane.side() {
                 Side::Readers => jobs.unowned_reads.push_back(job),
@@ -216,8 +202,8 @@ impl Queue {
             None
         };
         drop(jobs);
-        if let Some(Waiting { job, .. }) = refused {
-            job.refuse();
+        if let Some(refused) = refused {
+            refused.refuse();
         }
         self.notify(lane.side());
         Ok(Place {
@@ -263,15 +249,15 @@ impl Queue {
 }
 
 impl Jobs {
-    fn next(&mut self, side: Side) -> Option<(Box<dyn Job>, Use)> {
+    fn next(&mut self, side: Side) -> Option<(Option<Grant>, Box<dyn Job>)> {
         let unowned = match side {
             Side::Readers => self.unowned_reads.pop_front(),
             Side::Writer => self.unowned_writes.pop_front(),
         };
         if let Some(job) = unowned {
-            return Some((job, None));
+            return Some((None, job));
         }
-        let Waiting { lane, owner, job } = match side {
+        let (grant, job) = match side {
             Side::Writer => self.fair.next(self.write),
             Side::Readers => {
                 let lanes = if self.scan_is_next {
@@ -283,7 +269,7 @@ impl Jobs {
                 lanes.into_iter().find_map(|lane| self.fair.next(lane))
             }
         }?;
-        Some((job, Some((lane, owner))))
+        Some((Some(grant), job))
     }
 
     fn is_closed_to(&self, side: Side) -> bool {
@@ -314,10 +300,7 @@ impl Jobs {
             }
         };
         let waiting = lanes.into_iter().flat_map(|lane| self.fair.drain(lane));
-        unowned
-            .into_iter()
-            .chain(waiting.map(|waiting| waiting.job))
-            .collect()
+        unowned.into_iter().chain(waiting).collect()
     }
 }
 
@@ -347,16 +330,17 @@ pub(crate) struct Taken {
 /// pile up before a caller who is slower than the database.
 pub(crate) struct Turn {
     queue: Arc<Queue>,
-    of: Use,
+    /// None for the jobs of no user.
+    grant: Option<Grant>,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let Some((lane, owner)) = self.of.take() else {
+        let Some(grant) = &self.grant else {
             return;
         };
         let mut jobs = self.queue.jobs();
-        jobs.fair.give_back(lane, &owner, 1);
+        jobs.fair.give_back(grant);
         let (reads_wait, writes_wait) = (jobs.has_waiting(Side::Readers), jobs.has_waiting(Side::Writer));
         drop(jobs);
         // It may have been the only thing that one of them waited for.
@@ -377,30 +361,39 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Waits for jobs and takes up to `most` of them: users take turns. `None` means that the queue is closed and empty.
-    pub(crate) fn next(&self, most: usize) -> Option<Vec<Taken>> {
+    /// Waits for a job and takes it: users take turns. `None` means that the queue is closed and empty.
+    pub(crate) fn next(&self) -> Option<Taken> {
         let condition = match self.side {
             Side::Readers => &self.queue.for_readers,
             Side::Writer => &self.queue.for_writer,
         };
         let mut jobs = self.queue.jobs();
         loop {
-            let next = std::iter::from_fn(|| jobs.next(self.side)).take(most);
-            let taken: Vec<_> = next
-                .map(|(job, of)| {
-                    let queue = Arc::clone(&self.queue);
-                    let turn = Turn { queue, of };
-                    Taken { job, turn }
-                })
-                .collect();
-            if !taken.is_empty() {
-                return Some(taken);
+            if let Some(next) = jobs.next(self.side) {
+                return Some(self.taken(next));
             }
             if jobs.is_closed_to(self.side) && !jobs.has_waiting(self.side) {
                 return None;
             }
             jobs = condition.wait(jobs).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Takes a job if one waits.
+    pub(crate) fn next_at_once(&self) -> Option<Taken> {
+        let next = self.queue.jobs().next(self.side)?;
+        Some(self.taken(next))
+    }
+
+    /// Notes that jobs were done.
+    pub(crate) fn count_done(&self) {
+        self.queue.count_done(self.side);
+    }
+
+    fn taken(&self, (grant, job): (Option<Grant>, Box<dyn Job>)) -> Taken {
+        let queue = Arc::clone(&self.queue);
+        let turn = Turn { queue, grant };
+        Taken { job, turn }
     }
 }
 
@@ -449,11 +442,17 @@ mod tests {
         Ok((queue.push(lane, Some(owner), job)?, answer))
     }
 
-    fn owners_of(taken: &[Taken]) -> Vec<&str> {
-        taken
-            .iter()
-            .map(|taken| taken.turn.of.as_ref().map_or("", |(_, owner)| owner.as_str()))
-            .collect()
+    /// Takes what may be taken. The turns go on.
+    fn take_all(worker: &Worker) -> Vec<Taken> {
+        std::iter::from_fn(|| worker.next_at_once()).collect()
+    }
+
+    /// Whose job is next. It is refused.
+    fn next_of<'a>(worker: &Worker, waiting: &mut [(&'a str, Answer<()>)]) -> &'a str {
+        worker.next_at_once().unwrap().job.refuse();
+        let answered = |(_, answer): &mut (_, Answer<()>)| answer.try_recv().is_ok();
+        let position = waiting.iter_mut().position(answered).unwrap();
+        waiting[position].0
     }
 
     #[test]
@@ -489,10 +488,16 @@ mod tests {
         let (alice, bob) = (an_owner_named("alice"), an_owner_named("bob"));
         let queue = queue(10);
         let worker = queue.worker(Side::Writer);
-        let _alices = [(); 3].map(|()| push(&queue, Lane::Write, &alice).unwrap());
-        let _bobs = push(&queue, Lane::Write, &bob).unwrap();
-        assert_eq!(owners_of(&worker.next(2).unwrap()), ["alice", "bob"]);
-        assert_eq!(owners_of(&worker.next(9).unwrap()), ["alice", "alice"]);
+        let owners = [&alice, &alice, &alice, &bob];
+        let (_places, mut waiting): (Vec<_>, Vec<_>) = owners
+            .map(|owner| {
+                let (place, answer) = push(&queue, Lane::Write, owner).unwrap();
+                (place, (owner.as_str(), answer))
+            })
+            .into_iter()
+            .unzip();
+        let served = [(); 4].map(|()| next_of(&worker, &mut waiting));
+        assert_eq!(served, ["alice", "bob", "alice", "alice"]);
     }
 
     #[test]
@@ -500,32 +505,24 @@ mod tests {
         let queue = queue(10);
         let worker = queue.worker(Side::Readers);
         let _scans = [(); 3].map(|()| push(&queue, Lane::Scan, &an_owner()).unwrap());
-        let scan = worker.next(9).unwrap();
+        let scan = take_all(&worker);
         assert_eq!(scan.len(), 1);
         let _read = push(&queue, Lane::Read, &an_owner()).unwrap();
-        let read = worker.next(9).unwrap();
+        let read = take_all(&worker);
         assert_eq!(read.len(), 1);
         drop(scan);
-        assert_eq!(worker.next(9).unwrap().len(), 1, "the next scan");
+        assert_eq!(take_all(&worker).len(), 1, "the next scan");
     }
 
     #[test]
     fn the_health_check_is_next_whoever_waits() {
         let queue = queue(1);
         let worker = queue.worker(Side::Readers);
-        let _read = push(&queue, Lane::Read, &an_owner()).unwrap();
-        let (check, _answer) = job(|_| Ok(()));
-        let _place = queue.push(Lane::Read, None, check).unwrap();
-        assert_eq!(owners_of(&worker.next(1).unwrap()), [""]);
-    }
-
-    #[test]
-    fn a_worker_takes_what_is_there_and_no_more_than_it_wants() {
-        let queue = queue(10);
-        let worker = queue.worker(Side::Writer);
-        let _places = [(); 5].map(|()| push(&queue, Lane::Write, &an_owner()).unwrap());
-        assert_eq!(worker.next(3).unwrap().len(), 3);
-        assert_eq!(worker.next(3).unwrap().len(), 2);
+        let (_read, read) = push(&queue, Lane::Read, &an_owner()).unwrap();
+        let (check, answer) = job(|_| Ok(()));
+        let _check = queue.push(Lane::Read, None, check).unwrap();
+        let mut waiting = [("user", read), ("check", answer)];
+        assert_eq!(next_of(&worker, &mut waiting), "check");
     }
 
     #[test]
@@ -533,8 +530,9 @@ mod tests {
         let queue = queue(10);
         let worker = queue.worker(Side::Writer);
         drop(push(&queue, Lane::Write, &an_owner()).unwrap());
-        let _place = push(&queue, Lane::Write, &an_owner_named("bob")).unwrap();
-        assert_eq!(owners_of(&worker.next(9).unwrap()), ["bob"]);
+        let (_place, answer) = push(&queue, Lane::Write, &an_owner_named("bob")).unwrap();
+        assert_eq!(next_of(&worker, &mut [("bob", answer)]), "bob");
+        assert!(worker.next_at_once().is_none());
     }
 
     #[test]
@@ -545,8 +543,8 @@ mod tests {
         queue.close();
         let refused = push(&queue, Lane::Write, &an_owner()).map(drop).unwrap_err();
         assert!(matches!(refused, RepositoryError::Unavailable(_)), "{refused:?}");
-        assert_eq!(worker.next(3).unwrap().len(), 1);
-        assert!(worker.next(3).is_none());
+        assert!(worker.next().is_some());
+        assert!(worker.next().is_none());
     }
 
     #[test]
@@ -554,7 +552,7 @@ mod tests {
         let queue = queue(10);
         let sides = [Side::Readers, Side::Readers, Side::Writer];
         let idle = sides.map(|side| queue.worker(side));
-        let threads = idle.map(|worker| thread::spawn(move || worker.next(1).is_none()));
+        let threads = idle.map(|worker| thread::spawn(move || worker.next().is_none()));
         queue.close();
         for thread in threads {
             assert!(thread.join().unwrap());

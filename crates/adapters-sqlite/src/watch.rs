@@ -1,7 +1,8 @@
 //! Whether the file that the connections have open is still the one that lies at its path.
 //!
 //! The operating system lets a file be deleted or replaced while it is open. SQLite goes on with the old one and commits to
-//! it, and nobody will ever see that again. So a few looks at the metadata stand between each answer and its caller.
+//! it, and nobody will ever see that again. So a few looks at the metadata stand between a commit and those who are told of it.
+//! What is read may be older than the last look by [`RELIED_ON`].
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -19,6 +20,8 @@ use thiserror::Error as ThisError;
 
 /// How long the content may go on to change after another process has committed: it folds its log into the file then.
 const FOLDING: Duration = Duration::from_secs(5);
+/// How long connections that read rely on a look at the files, and the one that writes on having heard what others committed.
+const RELIED_ON: Duration = Duration::from_millis(100);
 /// A log of this size was not folded into the file for long: SQLite does so every 4 MiB, unless a reader is in its way.
 const LONG_LOG: u64 = 64 * 1024 * 1024;
 
@@ -61,13 +64,19 @@ impl FileId {
     }
 }
 
-/// When a file was last written, and how long it is.
+/// How long a file is, and when it was last written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp(u64, Option<SystemTime>);
+struct Stamp {
+    length: u64,
+    written: Option<SystemTime>,
+}
 
 impl Stamp {
     fn of(metadata: &Metadata) -> Self {
-        Self(metadata.len(), metadata.modified().ok())
+        Self {
+            length: metadata.len(),
+            written: metadata.modified().ok(),
+        }
     }
 }
 
@@ -129,31 +138,45 @@ impl Watch {
 
     /// What one connection knows of the file.
     pub(crate) fn guard(self: &Arc<Self>, connection: &mut SqliteConnection) -> QueryResult<Guard> {
+        let now = Instant::now();
         Ok(Guard {
             seen: self.look()?,
             data_version: data_version(connection)?,
-            changing_until: Instant::now() + FOLDING,
+            changing_until: now + FOLDING,
+            // Whoever migrates commits meanwhile: the first check asks.
+            relied_on_until: now,
             watch: Arc::clone(self),
         })
     }
 
-    fn look(&self) -> Result<Stamp, Harm> {
-        if let Some(harm) = self.harm.get() {
-            return Err(Harm::Known(harm.clone()));
+    fn known_harm(&self) -> Result<(), Harm> {
+        match self.harm.get() {
+            Some(harm) => Err(Harm::Known(harm.clone())),
+            None => Ok(()),
         }
-        let looked = self.compare();
+    }
+
+    /// Whether all files are the ones that were opened.
+    fn look(&self) -> Result<Stamp, Harm> {
+        let stamp = self.look_at_content()?;
+        let log = self.same_file(&self.log.0, self.log.1)?;
+        self.same_file(&self.index.0, self.index.1)?;
+        self.warn_about_long(log.length);
+        Ok(stamp)
+    }
+
+    /// Whether the database is, without the files beside it.
+    fn look_at_content(&self) -> Result<Stamp, Harm> {
+        self.known_harm()?;
+        self.same_file(&self.path, self.id)
+    }
+
+    fn same_file(&self, path: &Path, id: FileId) -> Result<Stamp, Harm> {
+        let looked = same_file(path, id);
         if let Err(harm @ (Harm::Gone(_) | Harm::Replaced(_))) = &looked {
             self.give_up(harm);
         }
         looked
-    }
-
-    fn compare(&self) -> Result<Stamp, Harm> {
-        let metadata = same_file(&self.path, self.id)?;
-        let log = same_file(&self.log.0, self.log.1)?;
-        same_file(&self.index.0, self.index.1)?;
-        self.warn_about_long(&log);
-        Ok(Stamp::of(&metadata))
     }
 
     /// Once. What stands in the log belongs to the file that it was written for; SQLite would apply it to whatever lies at
@@ -177,24 +200,24 @@ impl Watch {
         );
     }
 
-    fn warn_about_long(&self, log: &Metadata) {
+    fn warn_about_long(&self, log: u64) {
         let limit = self.long_log.load(Ordering::Relaxed);
-        if log.len() >= limit {
+        if log >= limit {
             self.long_log.store(limit.saturating_mul(2), Ordering::Relaxed);
             tracing::warn!(
-                bytes = log.len(),
+                bytes = log,
                 "the -wal file of the database grows and cannot be folded into the file: another process has been reading for \
                  long, or the file cannot be written"
             );
-        } else if log.len() < LONG_LOG && limit != LONG_LOG {
+        } else if log < LONG_LOG && limit != LONG_LOG {
             self.long_log.store(LONG_LOG, Ordering::Relaxed);
         }
     }
 }
 
-fn same_file(path: &Path, id: FileId) -> Result<Metadata, Harm> {
+fn same_file(path: &Path, id: FileId) -> Result<Stamp, Harm> {
     match fs::metadata(path) {
-        Ok(metadata) if FileId::of(&metadata) == id => Ok(metadata),
+        Ok(metadata) if FileId::of(&metadata) == id => Ok(Stamp::of(&metadata)),
         Ok(_) => Err(Harm::Replaced(path.to_owned())),
         // A folder on the way that is no folder any more.
         Err(error)
@@ -241,6 +264,8 @@ pub(crate) struct Guard {
     seen: Stamp,
     data_version: i64,
     changing_until: Instant,
+    /// Until then `check` does not look, and `check_before_commit` does not ask for other connections' commits.
+    relied_on_until: Instant,
 }
 
 impl Guard {
@@ -251,27 +276,38 @@ impl Guard {
     /// Makes sure that the file is the one that is open, and that nobody has written to it past SQLite (`cp` over it): it
     /// changes only when commits are folded into it, ours or another connection's. For the connection that writes: it knows
     /// of each commit whether it is its own.
-    pub(crate) fn check_strictly(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
-        let stamp = self.watch.look()?;
-        self.compare(stamp, connection)
+    pub(crate) fn check_before_commit(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
+        let stamp = self.watch.look_at_content()?;
+        let now = Instant::now();
+        if stamp == self.seen && now < self.relied_on_until {
+            return Ok(());
+        }
+        self.relied_on_until = now + RELIED_ON;
+        self.compare(stamp, now, connection)
     }
 
     /// The same for a connection that reads. It finds out about something written past SQLite only if nobody has committed
     /// since the file last changed; the next write finds it out for certain.
     pub(crate) fn check(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
+        self.watch.known_harm()?;
+        let now = Instant::now();
+        if now < self.relied_on_until {
+            return Ok(());
+        }
         let stamp = self.watch.look()?;
+        self.relied_on_until = now + RELIED_ON;
         if stamp == self.seen {
             return Ok(());
         }
-        self.compare(stamp, connection)
+        self.compare(stamp, now, connection)
     }
 
-    fn compare(&mut self, stamp: Stamp, connection: &mut SqliteConnection) -> QueryResult<()> {
+    fn compare(&mut self, stamp: Stamp, now: Instant, connection: &mut SqliteConnection) -> QueryResult<()> {
         let data_version = data_version(connection)?;
         if data_version != self.data_version {
             self.data_version = data_version;
-            self.changing_until = Instant::now() + FOLDING;
-        } else if stamp != self.seen && Instant::now() > self.changing_until {
+            self.changing_until = now + FOLDING;
+        } else if stamp != self.seen && now > self.changing_until {
             let harm = Harm::Overwritten(self.watch.path.clone());
             self.watch.give_up(&harm);
             return Err(harm.into());

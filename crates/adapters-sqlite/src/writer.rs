@@ -11,6 +11,7 @@
 //! COMMIT                                 -- only now are the three callers answered
 //! ```
 
+use std::iter;
 use std::sync::Arc;
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
@@ -54,20 +55,21 @@ impl Writer {
 
     /// Serves writes until the line is closed, and hands the connection back, if there is one.
     pub(crate) fn serve(mut self, worker: &Worker) -> Option<SqliteConnection> {
-        while let Some(taken) = worker.next(MOST_PER_COMMIT) {
-            let (mut group, turns): (Vec<_>, Vec<_>) =
-                taken.into_iter().map(|Taken { job, turn }| (job, turn)).unzip();
+        while let Some(first) = worker.next() {
+            let others = iter::from_fn(|| worker.next_at_once());
+            let taken = iter::once(first).chain(others).take(MOST_PER_COMMIT);
             // No caller waits for an answer: then none has to wait for the lock either.
-            group.retain(|job| job.is_wanted());
+            let mut group: Vec<_> = taken.filter(|taken| taken.job.is_wanted()).collect();
             if group.is_empty() {
                 continue;
             }
             let committed = self.commit_watched(&mut group);
-            if let Err(error) = &committed {
-                self.recover_from(error);
+            match &committed {
+                Ok(()) => worker.count_done(),
+                Err(error) => self.recover_from(error),
             }
-            drop(turns);
-            for job in group {
+            for Taken { job, turn } in group {
+                drop(turn);
                 match &committed {
                     Ok(()) => job.answer(None),
                     Err(error) => job.fail(error),
@@ -78,9 +80,9 @@ impl Writer {
     }
 
     /// The same as `commit_together`, and a success is one in the file that will be there tomorrow.
-    fn commit_watched(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), SharedError> {
+    fn commit_watched(&mut self, group: &mut [Taken]) -> Result<(), SharedError> {
         if let (Some(guard), Some(connection)) = (&mut self.guard, &mut self.connection) {
-            guard.check_strictly(connection)?;
+            guard.check_before_commit(connection)?;
         }
         self.commit_together(group)?;
         if let Some(guard) = &mut self.guard {
@@ -90,7 +92,7 @@ impl Writer {
     }
 
     /// Runs a group in one transaction. An error means that nothing of it is stored.
-    fn commit_together(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), SharedError> {
+    fn commit_together(&mut self, group: &mut [Taken]) -> Result<(), SharedError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(self.file.connect()?),
@@ -98,7 +100,7 @@ impl Writer {
         AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")?;
         let all_ran = group
             .iter_mut()
-            .try_for_each(|job| run_in_savepoint(connection, job.as_mut()));
+            .try_for_each(|taken| run_in_savepoint(connection, taken.job.as_mut()));
         if all_ran.is_ok() {
             AnsiTransactionManager::commit_transaction(connection)?;
         } else {
@@ -293,11 +295,13 @@ mod tests {
         let bench = Bench::new();
         let mut writer = Writer::open(bench.file.clone()).unwrap();
         let (job, mut answer) = job(store);
-        let mut group = vec![job];
+        let queue = Queue::new(1, 1, 1);
+        let _place = queue.push(Lane::Write, Some(&an_owner()), job).unwrap();
+        let mut group = vec![queue.worker(Side::Writer).next().unwrap()];
         writer.commit_together(&mut group).unwrap();
         assert!(answer.try_recv().is_err());
-        for job in group {
-            job.answer(None);
+        for taken in group {
+            taken.job.answer(None);
         }
         assert!(matches!(answer.try_recv(), Ok((Ok(()), _))));
     }

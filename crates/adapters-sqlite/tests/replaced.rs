@@ -10,7 +10,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use adapters_sqlite::{SqliteDatabase, SqliteSettings, SqliteTaskRepository};
 use diesel::connection::SimpleConnection;
@@ -35,7 +35,12 @@ impl Bench {
         let folder = outer.path().join("inner");
         fs::create_dir(&folder).expect("a folder");
         let path = folder.join("tasks.db");
-        let database = SqliteDatabase::open(&path, SqliteSettings::default()).expect("an open database");
+        // One reader: then a read relies on what the one before it has seen.
+        let settings = SqliteSettings {
+            readers: 1,
+            ..SqliteSettings::default()
+        };
+        let database = SqliteDatabase::open(&path, settings).expect("an open database");
         database.migrate().expect("a migrated database");
         let tasks = database.tasks();
         let in_backup = a_task(&an_owner(), "in the backup");
@@ -57,7 +62,8 @@ impl Bench {
         }
     }
 
-    /// Nothing is acknowledged any more, and the answers say why. Writes come first or reads do.
+    /// Nothing is acknowledged any more, and the answers say why. Writes come first, or reads do: those may be a tenth of a
+    /// second behind.
     async fn is_lost(&self, cause: &str, writes_first: bool) {
         let write = async || self.tasks.insert(&a_task(&an_owner(), "new"), None).await.err();
         let read = async || {
@@ -69,6 +75,7 @@ impl Bench {
         let errors = if writes_first {
             [write().await, read().await, self.tasks.check().await.err()]
         } else {
+            tokio::time::sleep(Duration::from_millis(150)).await;
             [read().await, write().await, self.tasks.check().await.err()]
         };
         for error in errors {
@@ -167,6 +174,35 @@ async fn after_a_backup_was_copied_over_it_nothing_is_acknowledged_and_a_new_sta
         1,
         "the log of the other file is not applied"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_reads_all_the_time_notices_after_a_moment_and_whoever_writes_at_once() {
+    let bench = Bench::new().await;
+    let read = async || {
+        bench
+            .tasks
+            .find(bench.in_backup.owner(), bench.in_backup.id())
+            .await
+    };
+    read().await.expect("a task");
+    fs::remove_file(&bench.path).expect("a removal");
+    let deleted = Instant::now();
+    while read().await.is_ok() {
+        assert!(deleted.elapsed() < Duration::from_secs(1), "still told");
+    }
+    bench.is_lost(DELETED, false).await;
+
+    let bench = Bench::new().await;
+    let write = async || bench.tasks.insert(&a_task(&an_owner(), "new"), None).await;
+    for _ in 0..100 {
+        write().await.expect("an insertion");
+    }
+    fs::remove_file(&bench.path).expect("a removal");
+    write()
+        .await
+        .expect_err("it would not be there after a new start");
+    bench.is_lost(DELETED, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

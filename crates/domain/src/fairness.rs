@@ -8,7 +8,9 @@
 //! This is bookkeeping only: no lock, no clock, no thread. Adapters put it behind a lock of their own and choose what a
 //! waiter is (a channel, a job).
 
-use std::collections::{HashMap, VecDeque, hash_map};
+use std::collections::{HashMap, VecDeque};
+
+use foldhash::fast::RandomState;
 
 use crate::identity::Owner;
 
@@ -41,21 +43,43 @@ pub struct LaneId(usize);
 pub struct FairQueue<T> {
     capacity: usize,
     entered: usize,
-    lanes: Vec<Lane<T>>,
-    /// How many requests of each owner wait, over all lanes. Only owners with some.
-    waiting: HashMap<Owner, usize>,
+    lanes: Vec<Lane>,
+    accounts: Accounts<T>,
     tickets: u64,
 }
 
 #[derive(Debug)]
-struct Lane<T> {
+struct Lane {
     limits: LaneLimits,
     free: u32,
-    /// What each owner uses; kept only where an owner may not use everything.
-    used_by: HashMap<Owner, u32>,
     /// The owners with waiting requests; the first one is next.
-    turns: VecDeque<Owner>,
-    queues: HashMap<Owner, VecDeque<Waiting<T>>>,
+    turns: VecDeque<usize>,
+}
+
+/// The accounts of owners, by number: who knows it need not look for the owner.
+#[derive(Debug)]
+struct Accounts<T> {
+    numbers: HashMap<Owner, usize, RandomState>,
+    all: Vec<Account<T>>,
+    /// Those of no owner.
+    unused: Vec<usize>,
+    /// An owner who uses nothing and waits for nothing is forgotten only when there are so many owners: most come back soon.
+    most: usize,
+}
+
+/// What an owner uses and waits for, by lane.
+#[derive(Debug)]
+struct Account<T> {
+    shares: Vec<Share<T>>,
+    /// How many requests wait, over all lanes.
+    waiting: usize,
+}
+
+#[derive(Debug)]
+struct Share<T> {
+    /// Counted only where an owner may not use everything.
+    used: u32,
+    queue: VecDeque<Waiting<T>>,
 }
 
 #[derive(Debug)]
@@ -81,12 +105,29 @@ pub enum Entry<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
     lane: LaneId,
-    owner: Owner,
+    account: usize,
     number: u64,
 }
 
 impl Ticket {
     /// Where the request waits.
+    #[must_use]
+    pub fn lane(&self) -> LaneId {
+        self.lane
+    }
+}
+
+/// Units of a lane that are in use. They MUST be given back, once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Grant {
+    lane: LaneId,
+    units: u32,
+    /// Where they are counted for their owner.
+    account: Option<usize>,
+}
+
+impl Grant {
+    /// What the units are of.
     #[must_use]
     pub fn lane(&self) -> LaneId {
         self.lane
@@ -101,7 +142,7 @@ impl<T> FairQueue<T> {
             capacity,
             entered: 0,
             lanes: Vec::new(),
-            waiting: HashMap::new(),
+            accounts: Accounts::new(),
             tickets: 0,
         }
     }
@@ -111,9 +152,7 @@ impl<T> FairQueue<T> {
         self.lanes.push(Lane {
             limits,
             free: limits.units,
-            used_by: HashMap::new(),
             turns: VecDeque::new(),
-            queues: HashMap::new(),
         });
         LaneId(self.lanes.len() - 1)
     }
@@ -125,13 +164,14 @@ impl<T> FairQueue<T> {
             self.entered += 1;
             return Entry::Entered;
         }
-        let own = self.waiting.get(owner).copied().unwrap_or_default();
-        let longest = self.waiting.iter().max_by_key(|(_, waiting)| **waiting);
-        let Some((longest, _)) = longest.filter(|(_, waiting)| **waiting > own + 1) else {
-            return Entry::Refused;
-        };
-        let longest = longest.clone();
-        match self.pop_newest_of(&longest) {
+        let own = self
+            .accounts
+            .numbers
+            .get(owner)
+            .and_then(|number| self.accounts.all.get(*number));
+        let own = own.map_or(0, |account| account.waiting);
+        let newest = self.accounts.newest_of_longest(own + 1);
+        match newest.and_then(|newest| self.take_out(&newest)) {
             Some(waiter) => {
                 self.entered += 1;
                 Entry::InPlaceOf(waiter)
@@ -147,86 +187,126 @@ impl<T> FairQueue<T> {
 
     /// Takes units of a lane if they are free, the owner may have them, and no one waits for them. A request for more
     /// units than the lane has, or one owner may have, takes all of those.
-    pub fn try_take(&mut self, lane: LaneId, owner: &Owner, units: u32) -> bool {
-        self.lanes
-            .get_mut(lane.0)
-            .is_some_and(|lane| lane.turns.is_empty() && lane.take(owner, units))
+    pub fn try_take(&mut self, id: LaneId, owner: &Owner, units: u32) -> Option<Grant> {
+        let lane = self.lanes.get_mut(id.0)?;
+        let units = lane.granted(units);
+        if !lane.turns.is_empty() || units > lane.free {
+            return None;
+        }
+        let mut account = None;
+        if lane.is_limited_by_owner() {
+            let number = self.accounts.number_of(owner);
+            let share = self.accounts.get(number)?.share(id)?;
+            if !lane.lets_have(share.used, units) {
+                return None;
+            }
+            share.used += units;
+            account = Some(number);
+        }
+        lane.free -= units;
+        Some(Grant {
+            lane: id,
+            units,
+            account,
+        })
     }
 
     /// Joins the queue of a lane.
-    pub fn wait(&mut self, lane: LaneId, owner: &Owner, units: u32, waiter: T) -> Ticket {
+    pub fn wait(&mut self, id: LaneId, owner: &Owner, units: u32, waiter: T) -> Ticket {
         self.tickets += 1;
-        let number = self.tickets;
-        if let Some(lane) = self.lanes.get_mut(lane.0) {
-            let queue = lane.queues.entry(owner.clone()).or_default();
-            if queue.is_empty() {
-                lane.turns.push_back(owner.clone());
+        let ticket = Ticket {
+            lane: id,
+            account: self.accounts.number_of(owner),
+            number: self.tickets,
+        };
+        if let Some(lane) = self.lanes.get_mut(id.0)
+            && let Some(account) = self.accounts.get(ticket.account)
+            && let Some(share) = account.share(id)
+        {
+            if share.queue.is_empty() {
+                lane.turns.push_back(ticket.account);
             }
-            queue.push_back(Waiting {
-                ticket: number,
-                units,
+            share.queue.push_back(Waiting {
+                ticket: ticket.number,
+                units: lane.granted(units),
                 waiter,
             });
-            *self.waiting.entry(owner.clone()).or_default() += 1;
+            account.waiting += 1;
         }
-        Ticket {
-            lane,
-            owner: owner.clone(),
-            number,
-        }
+        ticket
     }
 
     /// The next waiter whose turn it is, if there are units for it; they are taken. MUST be asked after units were
     /// given back or added to a queue, until it returns `None`.
-    pub fn next(&mut self, lane: LaneId) -> Option<T> {
-        let lane = self.lanes.get_mut(lane.0)?;
+    pub fn next(&mut self, id: LaneId) -> Option<(Grant, T)> {
+        let lane = self.lanes.get_mut(id.0)?;
         // An owner who uses as much as one may is passed over, and keeps its turn.
-        let position = lane.turns.iter().position(|owner| lane.may_have_more(owner))?;
-        let owner = lane.turns.get(position)?.clone();
-        let units = lane.queues.get(&owner)?.front()?.units;
-        // Whoever needs more than is free now waits at the head, or smaller requests would go first forever.
-        if !lane.take(&owner, units) {
-            return None;
-        }
-        lane.turns.remove(position);
-        let hash_map::Entry::Occupied(mut queue) = lane.queues.entry(owner.clone()) else {
-            return None;
+        let may_have = |account: &Account<T>| {
+            let share = account.shares.get(id.0)?;
+            lane.lets_have(share.used, share.queue.front()?.units)
+                .then_some(())
         };
-        let waiting = queue.get_mut().pop_front()?;
-        if queue.get().is_empty() {
-            queue.remove();
-        } else {
-            lane.turns.push_back(owner.clone());
+        let all = &self.accounts.all;
+        let position = lane
+            .turns
+            .iter()
+            .position(|number| all.get(*number).and_then(may_have).is_some())?;
+        let number = *lane.turns.get(position)?;
+        let account = self.accounts.get(number)?;
+        let share = account.shares.get_mut(id.0)?;
+        // Whoever needs more than is free now waits at the head, or smaller requests would go first forever.
+        if share.queue.front()?.units > lane.free {
+            return None;
         }
-        self.forget_one_of(&owner);
-        Some(waiting.waiter)
+        let waiting = share.queue.pop_front()?;
+        let is_limited = lane.is_limited_by_owner();
+        if is_limited {
+            share.used += waiting.units;
+        }
+        lane.free -= waiting.units;
+        lane.turns.remove(position);
+        if !share.queue.is_empty() {
+            lane.turns.push_back(number);
+        }
+        account.waiting -= 1;
+        let grant = Grant {
+            lane: id,
+            units: waiting.units,
+            account: is_limited.then_some(number),
+        };
+        Some((grant, waiting.waiter))
     }
 
     /// Gives units back that [`FairQueue::try_take`] or [`FairQueue::next`] took.
-    pub fn give_back(&mut self, lane: LaneId, owner: &Owner, units: u32) {
-        if let Some(lane) = self.lanes.get_mut(lane.0) {
-            lane.give_back(owner, units);
+    pub fn give_back(&mut self, grant: &Grant) {
+        if let Some(lane) = self.lanes.get_mut(grant.lane.0) {
+            lane.free = (lane.free + grant.units).min(lane.limits.units);
+        }
+        if let Some(account) = grant.account.and_then(|number| self.accounts.get(number))
+            && let Some(share) = account.shares.get_mut(grant.lane.0)
+        {
+            share.used = share.used.saturating_sub(grant.units);
         }
     }
 
     /// Takes a request out of its queue. `false`: it waits no more, its turn has come or it was refused.
     pub fn withdraw(&mut self, ticket: &Ticket) -> bool {
-        self.take_out(ticket.lane.0, &ticket.owner, ticket.number)
-            .is_some()
+        self.take_out(ticket).is_some()
     }
 
     /// Takes every waiting request out of a lane, whose work is done by no one any more.
-    pub fn drain(&mut self, lane: LaneId) -> Vec<T> {
-        let Some(lane) = self.lanes.get_mut(lane.0) else {
+    pub fn drain(&mut self, id: LaneId) -> Vec<T> {
+        let Some(lane) = self.lanes.get_mut(id.0) else {
             return Vec::new();
         };
-        lane.turns.clear();
-        let queues: Vec<_> = lane.queues.drain().collect();
         let mut waiters = Vec::new();
-        for (owner, queue) in queues {
-            for waiting in queue {
-                self.forget_one_of(&owner);
-                waiters.push(waiting.waiter);
+        for number in lane.turns.drain(..) {
+            if let Some(account) = self.accounts.get(number)
+                && let Some(share) = account.shares.get_mut(id.0)
+            {
+                let before = waiters.len();
+                waiters.extend(share.queue.drain(..).map(|waiting| waiting.waiter));
+                account.waiting -= waiters.len() - before;
             }
         }
         waiters
@@ -247,8 +327,12 @@ impl<T> FairQueue<T> {
     /// How many requests wait for a lane.
     #[must_use]
     pub fn waiting_for(&self, lane: LaneId) -> usize {
-        let lane = self.lanes.get(lane.0);
-        lane.map_or(0, |lane| lane.queues.values().map(VecDeque::len).sum())
+        let shares = self
+            .accounts
+            .all
+            .iter()
+            .filter_map(|account| account.shares.get(lane.0));
+        shares.map(|share| share.queue.len()).sum()
     }
 
     /// Whether no request waits for a lane.
@@ -257,39 +341,25 @@ impl<T> FairQueue<T> {
         self.lanes.get(lane.0).is_none_or(|lane| lane.turns.is_empty())
     }
 
-    fn pop_newest_of(&mut self, owner: &Owner) -> Option<T> {
-        let newest = self.lanes.iter().enumerate().filter_map(|(index, lane)| {
-            let waiting = lane.queues.get(owner)?.back()?;
-            Some((waiting.ticket, index))
-        });
-        let (number, lane) = newest.max()?;
-        self.take_out(lane, owner, number)
-    }
-
-    fn take_out(&mut self, lane: usize, owner: &Owner, number: u64) -> Option<T> {
-        let lane = self.lanes.get_mut(lane)?;
-        let queue = lane.queues.get_mut(owner)?;
-        let position = queue.iter().rposition(|waiting| waiting.ticket == number)?;
-        let waiting = queue.remove(position)?;
-        if queue.is_empty() {
-            lane.queues.remove(owner);
-            lane.turns.retain(|other| other != owner);
+    fn take_out(&mut self, ticket: &Ticket) -> Option<T> {
+        let account = self.accounts.get(ticket.account)?;
+        let share = account.shares.get_mut(ticket.lane.0)?;
+        // The account may be another owner's by now, but no number is used twice.
+        let position = share
+            .queue
+            .iter()
+            .rposition(|waiting| waiting.ticket == ticket.number)?;
+        let waiting = share.queue.remove(position)?;
+        if share.queue.is_empty() {
+            let lane = self.lanes.get_mut(ticket.lane.0)?;
+            lane.turns.retain(|number| *number != ticket.account);
         }
-        self.forget_one_of(owner);
+        account.waiting -= 1;
         Some(waiting.waiter)
-    }
-
-    fn forget_one_of(&mut self, owner: &Owner) {
-        if let hash_map::Entry::Occupied(mut waiting) = self.waiting.entry(owner.clone()) {
-            *waiting.get_mut() -= 1;
-            if *waiting.get() == 0 {
-                waiting.remove();
-            }
-        }
     }
 }
 
-impl<T> Lane<T> {
+impl Lane {
     fn is_limited_by_owner(&self) -> bool {
         self.limits.units_per_owner < self.limits.units
     }
@@ -301,46 +371,101 @@ impl<T> Lane<T> {
             .min(self.limits.units)
     }
 
-    fn used_by(&self, owner: &Owner) -> u32 {
-        self.used_by.get(owner).copied().unwrap_or_default()
+    fn lets_have(&self, used: u32, units: u32) -> bool {
+        used + units <= self.limits.units_per_owner.max(1)
+    }
+}
+
+impl<T> Accounts<T> {
+    /// So many owners without use are not worth the effort to forget them.
+    const FEW: usize = 64;
+
+    fn new() -> Self {
+        Self {
+            numbers: HashMap::default(),
+            all: Vec::new(),
+            unused: Vec::new(),
+            most: Self::FEW,
+        }
     }
 
-    fn may_have_more(&self, owner: &Owner) -> bool {
-        !self.is_limited_by_owner() || {
-            let wanted = self.queues.get(owner).and_then(VecDeque::front);
-            let units = wanted.map_or(1, |waiting| self.granted(waiting.units));
-            self.used_by(owner) + units <= self.limits.units_per_owner.max(1)
+    fn get(&mut self, number: usize) -> Option<&mut Account<T>> {
+        self.all.get_mut(number)
+    }
+
+    /// The account of an owner, a new one if need be.
+    fn number_of(&mut self, owner: &Owner) -> usize {
+        if let Some(number) = self.numbers.get(owner) {
+            return *number;
+        }
+        if self.numbers.len() >= self.most {
+            self.forget_idle();
+        }
+        let number = self.unused.pop().unwrap_or_else(|| {
+            self.all.push(Account::new());
+            self.all.len() - 1
+        });
+        self.numbers.insert(owner.clone(), number);
+        number
+    }
+
+    fn forget_idle(&mut self) {
+        let Self {
+            numbers,
+            all,
+            unused,
+            most,
+        } = self;
+        numbers.retain(|_, number| {
+            let idle = all.get_mut(*number).filter(|account| account.is_idle());
+            let Some(account) = idle else { return true };
+            *account = Account::new();
+            unused.push(*number);
+            false
+        });
+        *most = Self::FEW.max(2 * numbers.len());
+    }
+
+    /// The newest request of the owner who has most of them waiting, if those are more than so many.
+    fn newest_of_longest(&self, more_than: usize) -> Option<Ticket> {
+        let accounts = self.all.iter().enumerate();
+        let (number, longest) = accounts.max_by_key(|(_, account)| account.waiting)?;
+        if longest.waiting <= more_than {
+            return None;
+        }
+        let newest = longest.shares.iter().enumerate().filter_map(|(lane, share)| {
+            let waiting = share.queue.back()?;
+            Some((waiting.ticket, LaneId(lane)))
+        });
+        let (ticket, lane) = newest.max_by_key(|(ticket, _)| *ticket)?;
+        Some(Ticket {
+            lane,
+            account: number,
+            number: ticket,
+        })
+    }
+}
+
+impl<T> Account<T> {
+    fn new() -> Self {
+        Self {
+            shares: Vec::new(),
+            waiting: 0,
         }
     }
 
-    fn take(&mut self, owner: &Owner, units: u32) -> bool {
-        let units = self.granted(units);
-        if units > self.free {
-            return false;
+    fn share(&mut self, lane: LaneId) -> Option<&mut Share<T>> {
+        if self.shares.len() <= lane.0 {
+            self.shares.resize_with(lane.0 + 1, || Share {
+                used: 0,
+                queue: VecDeque::new(),
+            });
         }
-        if self.is_limited_by_owner() {
-            // Whoever uses nothing is never refused here, so that no entry without units stays.
-            let used = self.used_by.entry(owner.clone()).or_default();
-            if *used + units > self.limits.units_per_owner.max(1) {
-                return false;
-            }
-            *used += units;
-        }
-        self.free -= units;
-        true
+        self.shares.get_mut(lane.0)
     }
 
-    fn give_back(&mut self, owner: &Owner, units: u32) {
-        let units = self.granted(units);
-        self.free = (self.free + units).min(self.limits.units);
-        if self.is_limited_by_owner()
-            && let hash_map::Entry::Occupied(mut used) = self.used_by.entry(owner.clone())
-        {
-            *used.get_mut() = used.get().saturating_sub(units);
-            if *used.get() == 0 {
-                used.remove();
-            }
-        }
+    fn is_idle(&self) -> bool {
+        self.waiting == 0 && self.shares.iter().all(|share| share.used == 0)
     }
 }
 
@@ -361,23 +486,25 @@ mod tests {
     }
 
     /// The only unit of the lane goes from one to the next.
-    fn served<T>(queue: &mut FairQueue<T>, lane: LaneId, in_use: &Owner) -> Option<T> {
-        queue.give_back(lane, in_use, 1);
-        queue.next(lane)
+    fn served<T>(queue: &mut FairQueue<T>, lane: LaneId, in_use: &mut Grant) -> Option<T> {
+        queue.give_back(in_use);
+        let (grant, waiter) = queue.next(lane)?;
+        *in_use = grant;
+        Some(waiter)
     }
 
     #[test]
     fn owners_take_turns_and_each_is_served_in_the_order_of_its_requests() {
         let (alice, bob, carol) = (owner("alice"), owner("bob"), owner("carol"));
         let (mut queue, lane) = queue_of(10, LaneLimits::shared(1));
-        assert!(queue.try_take(lane, &alice, 1));
+        let mut in_use = queue.try_take(lane, &alice, 1).unwrap();
         for waiter in ["a1", "a2", "a3"] {
             queue.wait(lane, &alice, 1, waiter);
         }
         queue.wait(lane, &bob, 1, "b1");
         queue.wait(lane, &carol, 1, "c1");
         queue.wait(lane, &bob, 1, "b2");
-        let order: Vec<_> = std::iter::from_fn(|| served(&mut queue, lane, &alice)).collect();
+        let order: Vec<_> = std::iter::from_fn(|| served(&mut queue, lane, &mut in_use)).collect();
         assert_eq!(order, ["a1", "b1", "c1", "a2", "b2", "a3"]);
     }
 
@@ -385,15 +512,16 @@ mod tests {
     fn no_one_overtakes_those_who_wait() {
         let (alice, bob) = (owner("alice"), owner("bob"));
         let (mut queue, lane) = queue_of(10, LaneLimits::shared(2));
-        assert!(queue.try_take(lane, &alice, 1));
+        let in_use = queue.try_take(lane, &alice, 1).unwrap();
         queue.wait(lane, &alice, 2, "needs both");
         assert_eq!(queue.next(lane), None);
-        assert!(
-            !queue.try_take(lane, &bob, 1),
+        assert_eq!(
+            queue.try_take(lane, &bob, 1),
+            None,
             "one is free, but it is spoken for"
         );
-        queue.give_back(lane, &alice, 1);
-        assert_eq!(queue.next(lane), Some("needs both"));
+        queue.give_back(&in_use);
+        assert_eq!(queue.next(lane).unwrap().1, "needs both");
     }
 
     #[test]
@@ -404,16 +532,18 @@ mod tests {
             units_per_owner: 2,
         };
         let (mut queue, lane) = queue_of(10, limits);
-        assert!(queue.try_take(lane, &alice, 1) && queue.try_take(lane, &alice, 1));
-        assert!(!queue.try_take(lane, &alice, 1));
+        let hers = queue.try_take(lane, &alice, 1).unwrap();
+        let _hers_too = queue.try_take(lane, &alice, 1).unwrap();
+        assert_eq!(queue.try_take(lane, &alice, 1), None);
         queue.wait(lane, &alice, 1, "alice");
         assert_eq!(queue.next(lane), None, "the third one is not for her");
         queue.wait(lane, &bob, 1, "bob");
-        assert_eq!(queue.next(lane), Some("bob"));
-        queue.give_back(lane, &bob, 1);
+        let (his, waiter) = queue.next(lane).unwrap();
+        assert_eq!(waiter, "bob");
+        queue.give_back(&his);
         assert_eq!(queue.next(lane), None);
-        queue.give_back(lane, &alice, 1);
-        assert_eq!(queue.next(lane), Some("alice"));
+        queue.give_back(&hers);
+        assert_eq!(queue.next(lane).unwrap().1, "alice");
     }
 
     #[test]
@@ -422,7 +552,7 @@ mod tests {
         let (mut queue, lane) = queue_of(4, LaneLimits::shared(1));
         for waiter in ["a1", "a2", "a3", "a4"] {
             assert_eq!(queue.enter(&alice), Entry::Entered);
-            if !queue.try_take(lane, &alice, 1) {
+            if queue.try_take(lane, &alice, 1).is_none() {
                 queue.wait(lane, &alice, 1, waiter);
             }
         }
@@ -442,7 +572,7 @@ mod tests {
     fn where_no_one_waits_the_new_request_is_refused() {
         let (mut queue, lane) = queue_of(1, LaneLimits::shared(1));
         assert_eq!(queue.enter(&owner("alice")), Entry::Entered);
-        assert!(queue.try_take(lane, &owner("alice"), 1));
+        assert!(queue.try_take(lane, &owner("alice"), 1).is_some());
         assert_eq!(queue.enter(&owner("bob")), Entry::Refused);
         queue.leave();
         assert_eq!(queue.enter(&owner("bob")), Entry::Entered);
@@ -468,12 +598,12 @@ mod tests {
     fn whoever_withdraws_is_forgotten_and_once_only() {
         let alice = owner("alice");
         let (mut queue, lane) = queue_of(10, LaneLimits::shared(1));
-        assert!(queue.try_take(lane, &alice, 1));
+        let mut in_use = queue.try_take(lane, &alice, 1).unwrap();
         let first = queue.wait(lane, &alice, 1, "first");
         let second = queue.wait(lane, &alice, 1, "second");
         assert!(queue.withdraw(&first));
         assert!(!queue.withdraw(&first));
-        assert_eq!(served(&mut queue, lane, &alice), Some("second"));
+        assert_eq!(served(&mut queue, lane, &mut in_use), Some("second"));
         assert!(!queue.withdraw(&second), "its turn has come");
         assert!(queue.is_idle(lane));
     }
@@ -487,7 +617,33 @@ mod tests {
         left.sort_unstable();
         assert_eq!(left, ["one", "two"]);
         assert_eq!(queue.waiting_for(lane), 0);
-        assert!(queue.waiting.is_empty());
+        assert!(queue.accounts.all.iter().all(Account::is_idle));
+    }
+
+    #[test]
+    fn owners_without_use_are_forgotten_and_those_with_some_are_not() {
+        let limits = LaneLimits {
+            units: 3,
+            units_per_owner: 1,
+        };
+        let (mut queue, lane) = queue_of(10, limits);
+        let alice = owner("alice");
+        let hers = queue.try_take(lane, &alice, 1).unwrap();
+        let waits = queue.wait(lane, &alice, 1, "alice");
+        let mut old = Vec::new();
+        for number in 0..1_000 {
+            let ticket = queue.wait(lane, &owner(&format!("user {number}")), 1, "another");
+            let (grant, waiter) = queue.next(lane).unwrap();
+            assert_eq!(waiter, "another", "she has hers");
+            queue.give_back(&grant);
+            old.push(ticket);
+        }
+        assert!(queue.accounts.numbers.len() <= Accounts::<()>::FEW);
+        assert!(queue.accounts.all.len() <= Accounts::<()>::FEW);
+        assert!(old.iter().all(|ticket| !queue.withdraw(ticket)));
+        queue.give_back(&hers);
+        assert_eq!(queue.next(lane).unwrap().1, "alice");
+        assert!(!queue.withdraw(&waits));
     }
 
     #[derive(Debug, Clone)]
@@ -519,7 +675,7 @@ mod tests {
             let limits = LaneLimits { units, units_per_owner: share.min(units) };
             let mut queue = FairQueue::new(usize::MAX);
             let lane = queue.add_lane(limits);
-            let mut in_use: Vec<(usize, u32)> = Vec::new();
+            let mut in_use: Vec<(Grant, (usize, u32))> = Vec::new();
             let mut tickets = Vec::new();
             let mut asked = 0;
             let mut over = 0;
@@ -527,15 +683,15 @@ mod tests {
                 match step {
                     Step::Ask { owner, units } => {
                         asked += 1;
-                        if queue.try_take(lane, &owners[owner], units) {
-                            in_use.push((owner, units));
+                        if let Some(grant) = queue.try_take(lane, &owners[owner], units) {
+                            in_use.push((grant, (owner, units)));
                         } else {
                             tickets.push(queue.wait(lane, &owners[owner], units, (owner, units)));
                         }
                     }
                     Step::Finish(which) if !in_use.is_empty() => {
-                        let (owner, units) = in_use.remove(which % in_use.len());
-                        queue.give_back(lane, &owners[owner], units);
+                        let (grant, _) = in_use.remove(which % in_use.len());
+                        queue.give_back(&grant);
                         over += 1;
                     }
                     Step::Withdraw(which) if !tickets.is_empty() => {
@@ -546,21 +702,21 @@ mod tests {
                 }
                 in_use.extend(std::iter::from_fn(|| queue.next(lane)));
                 let cost = |units: u32| units.min(limits.units_per_owner);
-                prop_assert!(in_use.iter().map(|(_, units)| cost(*units)).sum::<u32>() <= limits.units);
+                prop_assert!(in_use.iter().map(|(_, (_, units))| cost(*units)).sum::<u32>() <= limits.units);
                 for owner in 0..owners.len() {
-                    let used = in_use.iter().filter(|(of, _)| *of == owner).map(|(_, units)| cost(*units));
+                    let used = in_use.iter().filter(|(_, (of, _))| *of == owner);
+                    let used = used.map(|(_, (_, units))| cost(*units));
                     prop_assert!(used.sum::<u32>() <= limits.units_per_owner);
                 }
             }
-            while let Some((owner, units)) = in_use.pop() {
-                queue.give_back(lane, &owners[owner], units);
+            while let Some((grant, _)) = in_use.pop() {
+                queue.give_back(&grant);
                 over += 1;
                 in_use.extend(std::iter::from_fn(|| queue.next(lane)));
             }
             prop_assert_eq!(asked, over);
-            prop_assert!(queue.is_idle(lane) && queue.waiting.is_empty());
+            prop_assert!(queue.is_idle(lane) && queue.accounts.all.iter().all(Account::is_idle));
             prop_assert_eq!(queue.lanes[0].free, limits.units);
-            prop_assert!(queue.lanes[0].used_by.is_empty());
         }
     }
 }
