@@ -25,7 +25,7 @@ pub use change::{Edit, TaskChange};
 pub use cursor::{Cursor, Position};
 pub use description::{Description, DescriptionError};
 pub use entity::{InconsistentTask, NewTask, Task, TaskParts};
-pub use error::TaskError;
+pub use error::{GetError, InsertError, UpdateError};
 pub use filter::{StatusSet, TaskFilter};
 pub use id::{NotATaskId, TaskId, TaskIds};
 pub use idempotency::{Fingerprint, IdempotencyKey, InvalidIdempotencyKey};
@@ -33,7 +33,7 @@ pub use page::{InvalidPageLimit, Page, PageLimit};
 pub use query::{CursorOfAnotherList, TaskQuery};
 #[cfg(feature = "testing")]
 pub use repository::MockTaskRepository;
-pub use repository::{Expected, Inserted, RepositoryError, TaskRepository, corrupt};
+pub use repository::{Expected, Inserted, TaskRepository};
 pub use search::{SearchTerm, SearchTermError, fold_case};
 pub use service::{Created, TaskService};
 pub use sort::{Direction, Sort, SortKey};
