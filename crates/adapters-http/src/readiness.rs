@@ -44,7 +44,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use async_trait::async_trait;
-    use domain::task::RepositoryError;
+    use domain::storage::StorageError;
     use futures_util::future::join_all;
 
     use super::*;
@@ -57,10 +57,10 @@ mod tests {
 
     #[async_trait]
     impl StorageHealth for Away {
-        async fn check(&self) -> Result<(), RepositoryError> {
+        async fn check(&self) -> Result<(), StorageError> {
             self.asked.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
-            Err(RepositoryError::Busy)
+            Err(StorageError::Busy)
         }
 
         fn is_degraded(&self) -> bool {

@@ -10,7 +10,7 @@ use diesel::QueryResult;
 use diesel::result::Error;
 use diesel_async::AsyncPgConnection;
 use domain::identity::Owner;
-use domain::task::RepositoryError;
+use domain::storage::StorageError;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -79,7 +79,7 @@ impl Executor {
     }
 
     /// Begins a call of the port: from now on it has a place among the requests of the process, and a deadline.
-    pub(crate) fn begin<'a>(&'a self, owner: &'a Owner) -> Result<Call<'a>, RepositoryError> {
+    pub(crate) fn begin<'a>(&'a self, owner: &'a Owner) -> Result<Call<'a>, StorageError> {
         let place = self.process.turns.enter(owner).map_err(Failure::from)?;
         self.process.retry_budget.earn();
         Ok(self.call(Some((owner, place))))
@@ -120,7 +120,7 @@ impl Call<'_> {
         share: impl Into<Share>,
         repeat: Repeat,
         statement: impl Fn(Attempt) -> F + Send + Sync,
-    ) -> Result<T, RepositoryError>
+    ) -> Result<T, StorageError>
     where
         F: Future<Output = QueryResult<T>> + Send,
     {

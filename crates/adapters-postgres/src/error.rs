@@ -8,7 +8,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error};
-use domain::task::RepositoryError;
+use domain::storage::StorageError;
 use thiserror::Error as ThisError;
 use tokio_postgres::error::DbError;
 
@@ -64,7 +64,7 @@ impl From<Refused> for Failure {
     }
 }
 
-impl From<Failure> for RepositoryError {
+impl From<Failure> for StorageError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Busy => Self::Busy,

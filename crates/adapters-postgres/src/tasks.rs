@@ -14,9 +14,10 @@ use diesel_async::RunQueryDsl;
 use domain::Cause;
 use domain::health::StorageHealth;
 use domain::identity::Owner;
+use domain::storage::StorageError;
 use domain::task::{
-    Description, Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task,
-    TaskChange, TaskFilter, TaskId, TaskQuery, TaskRepository, Title,
+    Description, Expected, IdempotencyKey, InsertError, Inserted, Page, StatusSet, Summary, Task, TaskChange,
+    TaskFilter, TaskId, TaskQuery, TaskRepository, Title, UpdateError,
 };
 use thiserror::Error;
 
@@ -48,7 +49,7 @@ impl PostgresTaskRepository {
 
 #[async_trait]
 impl TaskRepository for PostgresTaskRepository {
-    async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, RepositoryError> {
+    async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, InsertError> {
         let call = self.executor.begin(task.owner())?;
         // Twice, because the task that holds the key may be deleted between the refusal and our look at it.
         for _ in 0..2 {
@@ -62,28 +63,28 @@ impl TaskRepository for PostgresTaskRepository {
             let Some(key) = &key else { break };
             if let Some((row, fingerprint)) = holder_of(&call, task.owner(), key).await? {
                 return if fingerprint.as_deref() == Some(&key.fingerprint().0) {
-                    row.into_task(task.owner()).map(Inserted::Replayed)
+                    Ok(Inserted::Replayed(row.into_task(task.owner())?))
                 } else {
-                    Err(RepositoryError::IdempotencyKeyReused)
+                    Err(InsertError::IdempotencyKeyReused)
                 };
             }
         }
-        Err(RepositoryError::AlreadyExists)
+        Err(InsertError::AlreadyExists)
     }
 
-    async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
+    async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, StorageError> {
         find(&self.executor.begin(owner)?, owner, id).await
     }
 
-    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, RepositoryError> {
+    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, StorageError> {
         lists::list(&self.executor.begin(owner)?, owner, query, self.letters).await
     }
 
-    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError> {
+    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, StorageError> {
         lists::count(&self.executor.begin(owner)?, owner, filter, self.letters).await
     }
 
-    async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError> {
+    async fn summary(&self, owner: &Owner) -> Result<Summary, StorageError> {
         lists::summary(&self.executor.begin(owner)?, owner).await
     }
 
@@ -94,7 +95,7 @@ impl TaskRepository for PostgresTaskRepository {
         change: &TaskChange,
         expected: &Expected,
         now: DateTime<Utc>,
-    ) -> Result<Task, RepositoryError> {
+    ) -> Result<Task, UpdateError> {
         let versions = version_numbers(expected);
         let call = self.executor.begin(owner)?;
         let statement = {
@@ -119,8 +120,10 @@ impl TaskRepository for PostgresTaskRepository {
         };
         if versions.is_none() {
             match try_update(&call, statement).await? {
-                TriedUpdate::Done(row) => return row.into_task(owner),
-                TriedUpdate::PerhapsDoneBefore => return done_before(&call, owner, id, change, now).await,
+                TriedUpdate::Done(row) => return Ok(row.into_task(owner)?),
+                TriedUpdate::PerhapsDoneBefore => {
+                    return Ok(done_before(&call, owner, id, change, now).await?);
+                }
                 // Gone, or changed at our time or later: by a server whose clock is ahead, or by a request that overtook us.
                 TriedUpdate::NoneBefore => {}
             }
@@ -130,12 +133,12 @@ impl TaskRepository for PostgresTaskRepository {
             async move { statement.load::<TaskRow>(&mut attempt.connection()).await }
         });
         match rows.await?.into_iter().next() {
-            Some(row) => row.into_task(owner),
+            Some(row) => Ok(row.into_task(owner)?),
             None => Err(why_unmet(&call, owner, id, expected).await),
         }
     }
 
-    async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), RepositoryError> {
+    async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), UpdateError> {
         let call = self.executor.begin(owner)?;
         let versions = version_numbers(expected);
         let deleted = call.run(Lane::Work, Repeat::Never, |attempt| {
@@ -162,7 +165,7 @@ impl TaskRepository for PostgresTaskRepository {
         }
     }
 
-    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
+    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, StorageError> {
         lists::delete_with_status(&self.executor.begin(owner)?, owner, statuses).await
     }
 }
@@ -181,7 +184,7 @@ async fn try_insert(
     call: &Call<'_>,
     task: &Task,
     key: Option<&IdempotencyKey>,
-) -> Result<TriedInsert, RepositoryError> {
+) -> Result<TriedInsert, StorageError> {
     // Without a key a second run could bring back a task that somebody has deleted since the first.
     let repeat = if key.is_some() {
         Repeat::Insert
@@ -212,10 +215,7 @@ enum TriedUpdate {
     NoneBefore,
 }
 
-async fn try_update(
-    call: &Call<'_>,
-    statement: UpdateTask<'_, false>,
-) -> Result<TriedUpdate, RepositoryError> {
+async fn try_update(call: &Call<'_>, statement: UpdateTask<'_, false>) -> Result<TriedUpdate, StorageError> {
     let tried = call.run(Lane::Work, Repeat::Dated, |attempt| async move {
         let rows = statement.load::<TaskRow>(&mut attempt.connection()).await?;
         Ok(match rows.into_iter().next() {
@@ -234,12 +234,12 @@ async fn done_before(
     id: TaskId,
     change: &TaskChange,
     now: DateTime<Utc>,
-) -> Result<Task, RepositoryError> {
+) -> Result<Task, StorageError> {
     let task = find(call, owner, id).await?;
     let is_ours = |task: &Task| task.parts().updated_at == now && task.changed(change, now) == *task;
     // Whatever it is like instead, and also if it is gone: others may have done that before our first run or after it.
     task.filter(is_ours)
-        .ok_or_else(|| RepositoryError::Unavailable(Box::new(OutcomeUnknown)))
+        .ok_or_else(|| StorageError::Unavailable(Box::new(OutcomeUnknown)))
 }
 
 /// A change was sent over a connection that was lost, and what is there now does not tell what became of it.
@@ -247,7 +247,7 @@ async fn done_before(
 #[error("the connection was lost, and whether the change was made cannot be told from the task")]
 struct OutcomeUnknown;
 
-async fn find(call: &Call<'_>, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
+async fn find(call: &Call<'_>, owner: &Owner, id: TaskId) -> Result<Option<Task>, StorageError> {
     let rows = call.run(Lane::Read, Repeat::Read, |attempt| async move {
         let statement = FindTask {
             user_id: owner.as_str(),
@@ -264,7 +264,7 @@ async fn holder_of(
     call: &Call<'_>,
     owner: &Owner,
     key: &IdempotencyKey,
-) -> Result<Option<(TaskRow, Option<Vec<u8>>)>, RepositoryError> {
+) -> Result<Option<(TaskRow, Option<Vec<u8>>)>, StorageError> {
     let rows = call.run(Lane::Work, Repeat::Read, |attempt| async move {
         let statement = tasks::table
             .filter(tasks::user_id.eq(owner.as_str()))
@@ -276,30 +276,30 @@ async fn holder_of(
 }
 
 /// Why a change met no row: the task is at another version, or there is no such task.
-async fn why_unmet(call: &Call<'_>, owner: &Owner, id: TaskId, expected: &Expected) -> RepositoryError {
+async fn why_unmet(call: &Call<'_>, owner: &Owner, id: TaskId, expected: &Expected) -> UpdateError {
     if *expected == Expected::Any {
-        return RepositoryError::NotFound;
+        return UpdateError::NotFound;
     }
     match find(call, owner, id).await {
-        Ok(Some(task)) => RepositoryError::VersionMismatch {
+        Ok(Some(task)) => UpdateError::VersionMismatch {
             current: task.version(),
         },
-        Ok(None) => RepositoryError::NotFound,
-        Err(error) => error,
+        Ok(None) => UpdateError::NotFound,
+        Err(error) => error.into(),
     }
 }
 
 #[async_trait]
 impl StorageHealth for PostgresTaskRepository {
     /// Whether the table is as we need it, and whether the server writes. Touches no row.
-    async fn check(&self) -> Result<(), RepositoryError> {
+    async fn check(&self) -> Result<(), StorageError> {
         let call = self.executor.begin_check();
         let looked = call.run(Lane::Read, Repeat::Read, |attempt| async move {
             LookAtTable.execute(&mut attempt.connection()).await
         });
         looked.await.map_err(|error| match error {
             // A database that we reach but cannot work with is not there for us.
-            RepositoryError::Unexpected(cause) => RepositoryError::Unavailable(Box::new(NotOurTable(cause))),
+            StorageError::Unexpected(cause) => StorageError::Unavailable(Box::new(NotOurTable(cause))),
             error => error,
         })?;
         let asked = call.run(Lane::Read, Repeat::Read, |attempt| async move {
@@ -314,8 +314,8 @@ impl StorageHealth for PostgresTaskRepository {
             Ok((is_standby, is_read_only))
         });
         match asked.await? {
-            (true, _) => Err(RepositoryError::Unavailable(Box::new(ReadOnly::Standby))),
-            (false, true) => Err(RepositoryError::Unavailable(Box::new(ReadOnly::BySetting))),
+            (true, _) => Err(StorageError::Unavailable(Box::new(ReadOnly::Standby))),
+            (false, true) => Err(StorageError::Unavailable(Box::new(ReadOnly::BySetting))),
             (false, false) => Ok(()),
         }
     }

@@ -2,7 +2,8 @@
 
 mod support;
 
-use domain::task::{ArchivedTask, RepositoryError, TaskArchive};
+use domain::storage::StorageError;
+use domain::task::{ArchivedTask, TaskArchive};
 use domain::testing::{a_task, an_owner};
 use support::{eventually, migrated, unavailable};
 
@@ -22,7 +23,7 @@ async fn an_import_that_fails_at_its_last_task_stores_none() {
     database.client().await.batch_execute(rule).await.unwrap();
     let batch = vec![titled("good"), titled("fine"), titled("bad")];
     let error = archive.import(batch).await.unwrap_err();
-    assert!(matches!(error, RepositoryError::Refused(_)), "{error:?}");
+    assert!(matches!(error, StorageError::Refused(_)), "{error:?}");
     assert_eq!(archive.next_owner(None).await.unwrap(), None);
 }
 
@@ -54,7 +55,7 @@ async fn what_breaks_a_rule_is_corrupt_and_never_carried_on() {
         let spoil = format!("UPDATE tasks SET {spoil}");
         client.batch_execute(&spoil).await.unwrap();
         let answer = archive.export(&an_owner(), None, 1).await;
-        let Err(RepositoryError::Corrupt(cause)) = answer else {
+        let Err(StorageError::Corrupt(cause)) = answer else {
             panic!("{spoil}: {answer:?}")
         };
         assert!(cause.to_string().starts_with(wanted), "{spoil}: {cause}");
@@ -62,7 +63,7 @@ async fn what_breaks_a_rule_is_corrupt_and_never_carried_on() {
     let spoil = "UPDATE tasks SET user_id = 'a' || chr(7)";
     client.batch_execute(spoil).await.unwrap();
     let error = archive.next_owner(None).await.unwrap_err();
-    assert!(matches!(error, RepositoryError::Corrupt(_)), "{error:?}");
+    assert!(matches!(error, StorageError::Corrupt(_)), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

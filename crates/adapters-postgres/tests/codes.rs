@@ -5,7 +5,8 @@ mod support;
 
 use adapters_postgres::PostgresDatabase;
 use domain::health::StorageHealth;
-use domain::task::{Edit, Expected, RepositoryError, Task, TaskChange, TaskRepository};
+use domain::storage::StorageError;
+use domain::task::{Edit, Expected, InsertError, Task, TaskChange, TaskRepository, UpdateError};
 use domain::testing::{a_task, an_owner, noon};
 use support::scene::{OURS, Scene, locked, sessions, until_somebody_waits};
 use support::{a_title, eventually, migrated, read, renamed, settings, timed_out, unavailable};
@@ -29,7 +30,7 @@ async fn runs(scene: &Scene) -> i64 {
 }
 
 /// An update that may run once only, because it names the version that it changes.
-async fn renamed_at(scene: &Scene, task: &Task, title: &str) -> Result<Task, RepositoryError> {
+async fn renamed_at(scene: &Scene, task: &Task, title: &str) -> Result<Task, UpdateError> {
     let change = TaskChange {
         title: Edit::Set(a_title(title)),
         ..TaskChange::default()
@@ -92,7 +93,7 @@ async fn a_value_that_only_the_server_refuses_is_refused_with_its_code() {
     ] {
         provoke(&scene, statements).await;
         let answer = renamed(&scene.repository, &scene.task, "no").await;
-        let Err(RepositoryError::Refused(cause)) = answer else {
+        let Err(UpdateError::Storage(StorageError::Refused(cause))) = answer else {
             panic!("{wanted}: {answer:?}");
         };
         assert_eq!(cause.to_string(), wanted);
@@ -290,7 +291,8 @@ async fn a_row_that_only_the_table_refuses_is_refused_with_its_code() {
         .execute("ALTER TABLE tasks ADD CONSTRAINT short CHECK (char_length(title) < 20) NOT VALID")
         .await;
     let task = a_task(&an_owner(), "a title that is too long for it");
-    let Err(RepositoryError::Refused(cause)) = scene.repository.insert(&task, None).await else {
+    let Err(InsertError::Storage(StorageError::Refused(cause))) = scene.repository.insert(&task, None).await
+    else {
         panic!("it is stored");
     };
     assert!(
@@ -305,7 +307,9 @@ async fn a_row_that_only_the_table_refuses_is_refused_with_its_code() {
 async fn a_table_that_is_missing_is_a_fault_of_ours() {
     let scene = Scene::new().await;
     scene.execute("ALTER TABLE tasks RENAME TO elsewhere").await;
-    let Err(RepositoryError::Unexpected(cause)) = renamed(&scene.repository, &scene.task, "x").await else {
+    let Err(UpdateError::Storage(StorageError::Unexpected(cause))) =
+        renamed(&scene.repository, &scene.task, "x").await
+    else {
         panic!("it is there");
     };
     assert_eq!(

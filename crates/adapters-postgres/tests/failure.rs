@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 
 use adapters_postgres::{PostgresDatabase, PostgresTaskRepository};
 use domain::health::StorageHealth;
-use domain::task::{Expected, Fingerprint, IdempotencyKey, Inserted, RepositoryError, Task, TaskRepository};
+use domain::storage::StorageError;
+use domain::task::{Expected, Fingerprint, IdempotencyKey, Inserted, Task, TaskRepository, UpdateError};
 use domain::testing::{a_task, an_owner};
 use futures_util::future::{join, join_all, join3};
 use support::proxy::{Detour, Proxy, connect};
 use support::scene::{locked, until_somebody_waits, waiting_for_locks};
-use support::{eventually, migrated, read, renamed, settings, stored, timed, timed_out, unavailable};
+use support::{
+    eventually, migrated, read, renamed, settings, stored, timed, timed_out, unavailable, unexpected,
+};
 use test_postgres::{Cluster, ClusterOptions, StopMode, TestDatabase};
 use tokio::io::copy_bidirectional;
 use tokio::time::{sleep, timeout};
@@ -60,7 +63,7 @@ async fn seconds_until_well(repository: &PostgresTaskRepository, task: &Task) ->
     let started = Instant::now();
     loop {
         let (read, write) = join(read(repository, task), renamed(repository, task, "other")).await;
-        let answers = [read, write.map(drop)];
+        let answers = [read.map_err(UpdateError::from), write.map(drop)];
         if answers.iter().all(Result::is_ok) {
             return started.elapsed().as_secs_f64();
         }
@@ -169,7 +172,7 @@ async fn sessions_that_end_under_load_cost_nobody_a_creation_with_a_key_a_look_u
                     // Only a deletion must not run twice.
                     match repository.delete(task.owner(), task.id(), &Expected::Any).await {
                         Ok(()) => {}
-                        Err(RepositoryError::Unavailable(_)) => outages += 1,
+                        Err(UpdateError::Storage(StorageError::Unavailable(_))) => outages += 1,
                         other => panic!("{other:?}"),
                     }
                     calls += 4;
@@ -474,11 +477,8 @@ async fn a_change_is_answered_only_after_its_commit() {
         .await
         .map(drop);
     let deleted = repository.delete(task.owner(), task.id(), &Expected::Any).await;
-    for answer in [updated, inserted, deleted] {
-        let Err(RepositoryError::Unexpected(cause)) = answer else {
-            panic!("{answer:?}");
-        };
-        assert_eq!(cause.to_string(), "SQLSTATE unknown: too late");
+    for cause in [unexpected(updated), unexpected(inserted), unexpected(deleted)] {
+        assert_eq!(cause, "SQLSTATE unknown: too late");
     }
     assert_eq!(
         repository.find(task.owner(), task.id()).await.expect("a look-up"),

@@ -20,9 +20,10 @@ use std::time::Duration;
 use adapters_postgres::{PostgresDatabase, PostgresSettings, PostgresTaskRepository};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::identity::Owner;
+use domain::storage::StorageError;
 use domain::task::{
-    Edit, Expected, Fingerprint, IdempotencyKey, RepositoryError, Status, Task, TaskChange, TaskRepository,
-    Version,
+    Edit, Expected, Fingerprint, IdempotencyKey, InsertError, Status, Task, TaskChange, TaskRepository,
+    UpdateError, Version,
 };
 use domain::testing::{a_task_with, an_owner_named, noon};
 use futures_util::future::{join, join_all};
@@ -58,20 +59,23 @@ impl Call {
         let outcome = match self {
             Self::Insert(task, key) => {
                 let inserted = repository.insert(task, key.clone()).await;
-                inserted.map(|_| Some(task.clone()))
+                inserted.map(|_| Some(task.clone())).map_err(|error| match error {
+                    InsertError::Storage(error) => UpdateError::Storage(error),
+                    other => panic!("{self:?}: {other:?}"),
+                })
             }
             Self::Update(change, expected, now) => repository
                 .update(owner, id, change, expected, *now)
                 .await
                 .map(Some),
             Self::Delete(expected) => repository.delete(owner, id, expected).await.map(|()| None),
-            Self::Find => repository.find(owner, id).await,
+            Self::Find => repository.find(owner, id).await.map_err(UpdateError::from),
         };
         match outcome {
             Ok(task) => Answer::Done(task),
-            Err(RepositoryError::NotFound) => Answer::NotFound,
-            Err(RepositoryError::VersionMismatch { current }) => Answer::Stale(current),
-            Err(RepositoryError::Unavailable(_)) => Answer::Unknown,
+            Err(UpdateError::NotFound) => Answer::NotFound,
+            Err(UpdateError::VersionMismatch { current }) => Answer::Stale(current),
+            Err(UpdateError::Storage(StorageError::Unavailable(_))) => Answer::Unknown,
             Err(other) => panic!("{self:?}: {other:?}"),
         }
     }

@@ -10,7 +10,8 @@ mod support;
 use std::process::Command;
 
 use domain::health::StorageHealth;
-use domain::task::RepositoryError;
+use domain::storage::StorageError;
+use domain::task::UpdateError;
 use support::scene::{OURS, Scene, locked};
 use support::{read, renamed};
 use test_postgres::{Cluster, ClusterOptions};
@@ -88,7 +89,7 @@ async fn failures_mean_the_same_on_a_server_that_speaks_german() {
         let refused = renamed(repository, task, "behind a lock").await;
         println!("{language}: a change of a locked row: {refused:?}");
         assert!(
-            matches!(refused, Err(RepositoryError::TimedOut(_))),
+            matches!(refused, Err(UpdateError::Storage(StorageError::TimedOut(_)))),
             "{language}: {refused:?}"
         );
         assert!(!repository.is_degraded(), "{language}");

@@ -5,9 +5,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use domain::health::StorageHealth;
-use domain::task::{
-    Page, PageLimit, RepositoryError, SearchTerm, Sort, TaskFilter, TaskQuery, TaskRepository,
-};
+use domain::storage::StorageError;
+use domain::task::{Page, PageLimit, SearchTerm, Sort, TaskFilter, TaskQuery, TaskRepository, UpdateError};
 use domain::testing::an_owner_named;
 use futures_util::future::{join, join_all};
 use support::scene::{Scene, locked, sessions, until_somebody_waits, waiting_for_locks};
@@ -121,7 +120,10 @@ async fn a_full_work_lane_turns_writers_away_and_reads_do_not_notice() {
     let waiting = scene.renaming(&scene.task, "new title");
     until_somebody_waits(&lock).await;
     let (answer, seconds) = timed(renamed(&scene.repository, &scene.other, "late")).await;
-    assert!(matches!(answer, Err(RepositoryError::Busy)), "{answer:?}");
+    assert!(
+        matches!(answer, Err(UpdateError::Storage(StorageError::Busy))),
+        "{answer:?}"
+    );
     assert!((0.45..1.0).contains(&seconds), "{seconds}");
     assert!(!scene.repository.is_degraded(), "the database is well");
     let (found, seconds) = timed(read(&scene.repository, &scene.task)).await;
@@ -174,7 +176,7 @@ async fn who_finds_no_place_in_the_line_is_turned_away_at_once() {
     let waiting = scene.renaming(&scene.task, "new title");
     until_somebody_waits(&lock).await;
     let (answer, seconds) = timed(read(&scene.repository, &scene.task)).await;
-    assert!(matches!(answer, Err(RepositoryError::Busy)), "{answer:?}");
+    assert!(matches!(answer, Err(StorageError::Busy)), "{answer:?}");
     assert!(seconds < 1.0, "{seconds}");
     lock.rollback().await.expect("an end");
     waiting.await.expect("no panic").0.expect("an update");
@@ -235,13 +237,19 @@ async fn the_user_with_the_longest_queue_makes_room_for_another_one() {
         eventually("it waits", async || scene.adapter.stats().work.waiting == number).await;
     }
     let (answer, _) = scene.renaming(&scene.other, "too many").await.expect("no panic");
-    assert!(matches!(answer, Err(RepositoryError::Busy)), "{answer:?}");
+    assert!(
+        matches!(answer, Err(UpdateError::Storage(StorageError::Busy))),
+        "{answer:?}"
+    );
     read(&scene.repository, &bobs)
         .await
         .expect("a look-up of another user");
     let newest = waiting.pop().expect("three of them");
     let (answer, seconds) = newest.await.expect("no panic");
-    assert!(matches!(answer, Err(RepositoryError::Busy)), "{answer:?}");
+    assert!(
+        matches!(answer, Err(UpdateError::Storage(StorageError::Busy))),
+        "{answer:?}"
+    );
     assert!(seconds < 1.5, "{seconds}");
     lock.rollback().await.expect("an end");
     for update in waiting.into_iter().chain([first]) {
@@ -251,7 +259,7 @@ async fn the_user_with_the_longest_queue_makes_room_for_another_one() {
 
 /// A search of this user, under way.
 #[expect(clippy::expect_used, reason = "what it searches for is sound")]
-fn searching(scene: &Scene, owner: &str) -> JoinHandle<Result<Page, RepositoryError>> {
+fn searching(scene: &Scene, owner: &str) -> JoinHandle<Result<Page, StorageError>> {
     let filter = TaskFilter {
         search: Some(SearchTerm::parse("nothing").expect("a term")),
         ..TaskFilter::default()

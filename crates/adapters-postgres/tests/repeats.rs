@@ -14,8 +14,8 @@ use adapters_postgres::{PostgresDatabase, PostgresSettings, PostgresTaskReposito
 use chrono::TimeDelta;
 use domain::health::StorageHealth;
 use domain::task::{
-    Edit, Expected, Fingerprint, IdempotencyKey, Inserted, RepositoryError, SearchTerm, Status, StatusSet,
-    Task, TaskChange, TaskFilter, TaskRepository,
+    Edit, Expected, Fingerprint, IdempotencyKey, InsertError, Inserted, SearchTerm, Status, StatusSet, Task,
+    TaskChange, TaskFilter, TaskRepository, UpdateError,
 };
 use domain::testing::{a_task, an_owner, noon};
 use futures_util::future::{join, join_all};
@@ -185,7 +185,7 @@ async fn a_creation_with_a_key_that_is_lost_is_no_replay_of_itself() {
             .insert(&a_task(&an_owner(), "other"), Some(a_key(2)))
             .await;
         assert!(
-            matches!(other, Err(RepositoryError::IdempotencyKeyReused)),
+            matches!(other, Err(InsertError::IdempotencyKeyReused)),
             "{other:?}"
         );
         assert_eq!(bench.rows().await, 2);
@@ -342,7 +342,7 @@ async fn a_change_of_an_expected_version_that_is_lost_is_an_outage_and_never_run
             (Cut::Unsent | Cut::AtWork, Ok(updated)) => assert_eq!(updated.version(), task.version().next()),
             (
                 Cut::AtWork | Cut::Done | Cut::AlmostAnswered,
-                Err(RepositoryError::VersionMismatch { current }),
+                Err(UpdateError::VersionMismatch { current }),
             ) => {
                 assert_eq!(current, task.version().next());
             }
@@ -374,7 +374,7 @@ async fn a_deletion_that_is_lost_is_an_outage_and_never_runs_twice() {
             assert_eq!(cutter.asked("DELETE"), 1);
             match (cut, repository.delete(task.owner(), task.id(), &expected).await) {
                 (Cut::Unsent | Cut::AtWork, Ok(()))
-                | (Cut::AtWork | Cut::Done | Cut::AlmostAnswered, Err(RepositoryError::NotFound)) => {}
+                | (Cut::AtWork | Cut::Done | Cut::AlmostAnswered, Err(UpdateError::NotFound)) => {}
                 (_, again) => panic!("{again:?}"),
             }
         }

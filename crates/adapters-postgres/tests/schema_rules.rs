@@ -11,7 +11,8 @@ use std::fmt::Write as _;
 
 use adapters_postgres::PostgresTaskRepository;
 use domain::health::StorageHealth;
-use domain::task::{RepositoryError, Task, TaskRepository};
+use domain::storage::StorageError;
+use domain::task::{Task, TaskRepository};
 use domain::testing::{a_task, an_owner, an_owner_named};
 use support::{a_page_of, migrated, stored};
 use test_postgres::TestDatabase;
@@ -240,13 +241,13 @@ async fn a_row_that_breaks_a_rule_of_the_domain_alone_is_corrupt_and_no_outage()
         insert_raw(&client, &wrong, &[change]).await.expect("a row");
         let listed = repository.list(&owner, &a_page_of(10)).await;
         assert!(
-            matches!(listed, Err(RepositoryError::Corrupt(_))),
+            matches!(listed, Err(StorageError::Corrupt(_))),
             "{change:?}: {listed:?}"
         );
         if change.0 != "id" {
             let found = repository.find(&owner, wrong.id()).await;
             assert!(
-                matches!(found, Err(RepositoryError::Corrupt(_))),
+                matches!(found, Err(StorageError::Corrupt(_))),
                 "{change:?}: {found:?}"
             );
         }

@@ -11,9 +11,9 @@ use chrono::TimeDelta;
 use domain::health::StorageHealth;
 use domain::identity::Owner;
 use domain::task::{
-    ArchivedTask, Cursor, Description, Direction, Edit, Expected, Fingerprint, IdempotencyKey, PageLimit,
-    RepositoryError, SearchTerm, Sort, SortKey, Status, StatusSet, Task, TaskArchive, TaskChange, TaskFilter,
-    TaskParts, TaskQuery, TaskRepository, Version,
+    ArchivedTask, Cursor, Description, Direction, Edit, Expected, Fingerprint, IdempotencyKey, InsertError,
+    PageLimit, SearchTerm, Sort, SortKey, Status, StatusSet, Task, TaskArchive, TaskChange, TaskFilter,
+    TaskParts, TaskQuery, TaskRepository, UpdateError, Version,
 };
 use domain::testing::{a_task, an_owner, noon};
 use support::{a_page_of, a_title, later, migrated_with, settings, stored};
@@ -295,7 +295,7 @@ async fn repeated_insertions_are_one_statement_each_and_prepare_nothing() {
         .sends("an id again", &["INSERT", "INSERT"], async |logged| {
             let task = stored(&logged.repository, &logged.owner, "first").await;
             let again = logged.repository.insert(&task, None).await;
-            assert!(matches!(again, Err(RepositoryError::AlreadyExists)), "{again:?}");
+            assert!(matches!(again, Err(InsertError::AlreadyExists)), "{again:?}");
         })
         .await;
 }
@@ -366,7 +366,7 @@ async fn repeated_deletions_are_one_statement_each_and_prepare_nothing() {
         .sends("delete what is not there", &["DELETE"], async |logged| {
             let absent = logged.fresh_task().id();
             let deleted = logged.repository.delete(&logged.owner, absent, &Expected::Any);
-            assert!(matches!(deleted.await, Err(RepositoryError::NotFound)));
+            assert!(matches!(deleted.await, Err(UpdateError::NotFound)));
         })
         .await;
 }
@@ -384,13 +384,13 @@ async fn a_stale_expectation_is_told_apart_by_one_further_read() {
                 .repository
                 .update(&logged.owner, task.id(), &change, &stale, noon())
                 .await;
-            assert!(matches!(updated, Err(RepositoryError::VersionMismatch { .. })));
+            assert!(matches!(updated, Err(UpdateError::VersionMismatch { .. })));
         })
         .await;
     logged
         .sends("stale deletion", &["DELETE", "SELECT"], async |logged| {
             let deleted = logged.repository.delete(&logged.owner, task.id(), &stale).await;
-            assert!(matches!(deleted, Err(RepositoryError::VersionMismatch { .. })));
+            assert!(matches!(deleted, Err(UpdateError::VersionMismatch { .. })));
         })
         .await;
 }

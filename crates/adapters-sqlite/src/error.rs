@@ -1,29 +1,31 @@
-//! Where diesel's errors end: [`repository_error`] is the only way from them to the port's.
+//! Where diesel's errors end: [`storage_error`] is the only way from them to the port's.
 
 use std::sync::Arc;
 
 use diesel::result::{DatabaseErrorKind, Error};
-use domain::task::RepositoryError;
+use domain::storage::StorageError;
 
 /// An error of diesel that several callers learn about: all those whose changes shared a transaction.
 pub(crate) type SharedError = Arc<Error>;
 
 /// Why a job failed, before its answer crosses the port.
 #[derive(Debug)]
-pub(crate) enum JobError {
-    /// The port has a word for it: not found, stale, corrupt.
-    Answer(RepositoryError),
+pub(crate) enum JobError<E = StorageError> {
+    /// The operation was refused in good order: not found, stale.
+    Refused(E),
+    /// The port has a word for the failure: corrupt.
+    Storage(StorageError),
     /// A statement failed.
     Database(Error),
 }
 
-impl From<RepositoryError> for JobError {
-    fn from(error: RepositoryError) -> Self {
-        Self::Answer(error)
+impl<E> From<StorageError> for JobError<E> {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
     }
 }
 
-impl From<Error> for JobError {
+impl<E> From<Error> for JobError<E> {
     fn from(error: Error) -> Self {
         Self::Database(error)
     }
@@ -32,14 +34,14 @@ impl From<Error> for JobError {
 /// What the port calls an error of diesel.
 ///
 /// The original goes along as the cause. SQLite's messages name tables, columns and constraints, never values.
-pub(crate) fn repository_error(error: &SharedError) -> RepositoryError {
+pub(crate) fn storage_error(error: &SharedError) -> StorageError {
     let cause = Box::new(Arc::clone(error));
     match class_of(error) {
-        Class::Refused => RepositoryError::Refused(cause),
-        Class::Locked => RepositoryError::TimedOut(cause),
-        Class::OutOfReach => RepositoryError::Unavailable(cause),
-        Class::Unreadable => RepositoryError::Corrupt(cause),
-        Class::Unforeseen => RepositoryError::Unexpected(cause),
+        Class::Refused => StorageError::Refused(cause),
+        Class::Locked => StorageError::TimedOut(cause),
+        Class::OutOfReach => StorageError::Unavailable(cause),
+        Class::Unreadable => StorageError::Corrupt(cause),
+        Class::Unforeseen => StorageError::Unexpected(cause),
     }
 }
 
@@ -103,11 +105,11 @@ mod tests {
     fn every_message_is_sorted_into_its_class() {
         for (message, class) in MESSAGES {
             let error = database_error(DatabaseErrorKind::Unknown, message);
-            let answer = repository_error(&error);
+            let answer = storage_error(&error);
             let fits = match class {
-                Class::Locked => matches!(answer, RepositoryError::TimedOut(_)),
-                Class::Unreadable => matches!(answer, RepositoryError::Corrupt(_)),
-                _ => matches!(answer, RepositoryError::Unavailable(_)),
+                Class::Locked => matches!(answer, StorageError::TimedOut(_)),
+                Class::Unreadable => matches!(answer, StorageError::Corrupt(_)),
+                _ => matches!(answer, StorageError::Unavailable(_)),
             };
             assert!(fits, "{message}: {answer:?}");
             assert_eq!(is_lock(&error), class == Class::Locked, "{message}");
@@ -117,21 +119,21 @@ mod tests {
     #[test]
     fn constraints_are_told_apart_by_kind() {
         let check = database_error(DatabaseErrorKind::CheckViolation, "CHECK constraint failed: x");
-        assert!(matches!(repository_error(&check), RepositoryError::Refused(_)));
+        assert!(matches!(storage_error(&check), StorageError::Refused(_)));
         for kind in [
             DatabaseErrorKind::UniqueViolation,
             DatabaseErrorKind::NotNullViolation,
         ] {
-            let answer = repository_error(&database_error(kind, "a constraint failed: x"));
-            assert!(matches!(answer, RepositoryError::Unexpected(_)), "{answer:?}");
+            let answer = storage_error(&database_error(kind, "a constraint failed: x"));
+            assert!(matches!(answer, StorageError::Unexpected(_)), "{answer:?}");
         }
     }
 
     #[test]
     fn what_nobody_foresaw_is_unexpected_and_keeps_its_cause() {
         let error = database_error(DatabaseErrorKind::Unknown, "no such table: tasks");
-        let answer = repository_error(&error);
-        assert!(matches!(answer, RepositoryError::Unexpected(_)), "{answer:?}");
+        let answer = storage_error(&error);
+        assert!(matches!(answer, StorageError::Unexpected(_)), "{answer:?}");
         let cause = std::error::Error::source(&answer).expect("a cause");
         assert_eq!(cause.to_string(), "no such table: tasks");
     }

@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use diesel::prelude::*;
-use domain::task::RepositoryError;
+use domain::storage::StorageError;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use crate::error::{JobError, SharedError, repository_error};
+use crate::error::{JobError, SharedError, storage_error};
 use crate::queue::Turn;
 use crate::wanted::Wanted;
 
@@ -41,24 +41,29 @@ pub(crate) enum Ran {
     Badly(Option<SharedError>),
 }
 
+/// How a call ended: the storage failed, or else it did what was asked for or refused to.
+pub(crate) type Outcome<T, E> = Result<Result<T, E>, StorageError>;
+
 /// What the caller waits for.
-pub(crate) type Answer<T> = oneshot::Receiver<(Result<T, RepositoryError>, Option<Turn>)>;
+pub(crate) type Answer<T, E = StorageError> = oneshot::Receiver<(Outcome<T, E>, Option<Turn>)>;
 
 /// Makes a job of some work, and the receiver of its answer.
 #[cfg(test)]
-pub(crate) fn job<T, W>(work: W) -> (Box<dyn Job>, Answer<T>)
+pub(crate) fn job<T, E, W>(work: W) -> (Box<dyn Job>, Answer<T, E>)
 where
     T: Send + 'static,
-    W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
+    E: Send + 'static,
+    W: FnOnce(&mut SqliteConnection) -> Result<T, JobError<E>> + Send + 'static,
 {
     job_for(Wanted::default(), work)
 }
 
 /// Makes a job of some work for a caller who may lose interest, and the receiver of its answer.
-pub(crate) fn job_for<T, W>(wanted: Wanted, work: W) -> (Box<dyn Job>, Answer<T>)
+pub(crate) fn job_for<T, E, W>(wanted: Wanted, work: W) -> (Box<dyn Job>, Answer<T, E>)
 where
     T: Send + 'static,
-    W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
+    E: Send + 'static,
+    W: FnOnce(&mut SqliteConnection) -> Result<T, JobError<E>> + Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
     let ticket = Ticket {
@@ -70,17 +75,18 @@ where
     (Box::new(ticket), answer)
 }
 
-struct Ticket<W, T> {
+struct Ticket<W, T, E> {
     work: Option<W>,
-    kept: Option<Result<T, RepositoryError>>,
-    caller: oneshot::Sender<(Result<T, RepositoryError>, Option<Turn>)>,
+    kept: Option<Outcome<T, E>>,
+    caller: oneshot::Sender<(Outcome<T, E>, Option<Turn>)>,
     wanted: Wanted,
 }
 
-impl<W, T> Job for Ticket<W, T>
+impl<W, T, E> Job for Ticket<W, T, E>
 where
     T: Send,
-    W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send,
+    E: Send,
+    W: FnOnce(&mut SqliteConnection) -> Result<T, JobError<E>> + Send,
 {
     fn is_wanted(&self) -> bool {
         !self.caller.is_closed()
@@ -96,15 +102,16 @@ where
             .during(|| catch_unwind(AssertUnwindSafe(|| work(connection))));
         let (answer, ran) = match outcome {
             // It may have stopped half way, and no caller learns about it.
-            _ if !self.wanted.is_wanted() => (Err(RepositoryError::Busy), Ran::Badly(None)),
-            Ok(Ok(value)) => (Ok(value), Ran::Well),
-            Ok(Err(JobError::Answer(error))) => (Err(error), Ran::Badly(None)),
+            _ if !self.wanted.is_wanted() => (Err(StorageError::Busy), Ran::Badly(None)),
+            Ok(Ok(value)) => (Ok(Ok(value)), Ran::Well),
+            Ok(Err(JobError::Refused(refusal))) => (Ok(Err(refusal)), Ran::Badly(None)),
+            Ok(Err(JobError::Storage(error))) => (Err(error), Ran::Badly(None)),
             Ok(Err(JobError::Database(error))) => {
                 let error = Arc::new(error);
-                (Err(repository_error(&error)), Ran::Badly(Some(error)))
+                (Err(storage_error(&error)), Ran::Badly(Some(error)))
             }
             Err(_panic) => {
-                let error = RepositoryError::Unexpected(Box::new(Panicked));
+                let error = StorageError::Unexpected(Box::new(Panicked));
                 (Err(error), Ran::Badly(None))
             }
         };
@@ -120,11 +127,11 @@ where
     }
 
     fn fail(self: Box<Self>, error: &SharedError) {
-        drop(self.caller.send((Err(repository_error(error)), None)));
+        drop(self.caller.send((Err(storage_error(error)), None)));
     }
 
     fn refuse(self: Box<Self>) {
-        drop(self.caller.send((Err(RepositoryError::Busy), None)));
+        drop(self.caller.send((Err(StorageError::Busy), None)));
     }
 }
 
@@ -140,19 +147,16 @@ mod tests {
     #[test]
     fn a_panic_becomes_an_answer() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
-        let (mut job, mut answer) = job::<(), _>(|_| panic!("a bug"));
+        let (mut job, mut answer) = job::<(), StorageError, _>(|_| panic!("a bug"));
         assert!(matches!(job.run(&mut connection), Ran::Badly(None)));
         job.answer(None);
         let (answer, _) = answer.try_recv().unwrap();
-        assert!(
-            matches!(answer, Err(RepositoryError::Unexpected(_))),
-            "{answer:?}"
-        );
+        assert!(matches!(answer, Err(StorageError::Unexpected(_))), "{answer:?}");
     }
 
     #[test]
     fn a_job_is_wanted_as_long_as_somebody_waits() {
-        let (job, answer) = job(|_| Ok(()));
+        let (job, answer) = job::<_, StorageError, _>(|_| Ok(()));
         assert!(job.is_wanted());
         drop(answer);
         assert!(!job.is_wanted());

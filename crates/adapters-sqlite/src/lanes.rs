@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use domain::identity::Owner;
-use domain::task::RepositoryError;
+use domain::storage::StorageError;
 
 use crate::error::JobError;
-use crate::job::job_for;
+use crate::job::{Outcome, job_for};
 use crate::queue::{Closed, Lane, Queue};
 use crate::wanted::Wanted;
 
@@ -46,40 +46,37 @@ impl Lanes {
 
     /// Does some work for a user, or for no one in particular, on a connection of that lane. What the writer does is in
     /// a transaction, and its success is answered when it is durable.
-    pub(crate) async fn call<T, W>(
-        &self,
-        lane: Lane,
-        owner: Option<&Owner>,
-        work: W,
-    ) -> Result<T, RepositoryError>
+    pub(crate) async fn call<T, E, W>(&self, lane: Lane, owner: Option<&Owner>, work: W) -> Result<T, E>
     where
         T: Send + 'static,
-        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
+        E: From<StorageError> + Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError<E>> + Send + 'static,
     {
         let done_before = self.queue.done(lane);
         let outcome = self.outcome_of(lane, owner, work).await;
         // If others had their turn meanwhile the queue is long, and the database is not unavailable.
         let has_moved = self.queue.done(lane) > done_before;
-        if !(has_moved && matches!(outcome, Err(RepositoryError::TimedOut(_)))) {
-            self.remember(&outcome);
+        if !(has_moved && matches!(outcome, Err(StorageError::TimedOut(_)))) {
+            self.remember(outcome.as_ref().err());
         }
-        outcome
+        outcome?
     }
 
-    async fn outcome_of<T, W>(&self, lane: Lane, owner: Option<&Owner>, work: W) -> Result<T, RepositoryError>
+    async fn outcome_of<T, E, W>(&self, lane: Lane, owner: Option<&Owner>, work: W) -> Outcome<T, E>
     where
         T: Send + 'static,
-        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError> + Send + 'static,
+        E: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<T, JobError<E>> + Send + 'static,
     {
         let waiting = Waiting(Wanted::default());
         let (job, answer) = job_for(waiting.0.clone(), work);
         let _place = self.queue.push(lane, owner, job)?;
         match tokio::time::timeout(self.call_timeout, answer).await {
             Ok(Ok((outcome, _turn))) => outcome,
-            Ok(Err(_forgotten)) => Err(RepositoryError::Unavailable(Box::new(Closed))),
+            Ok(Err(_forgotten)) => Err(StorageError::Unavailable(Box::new(Closed))),
             Err(elapsed) => {
                 self.queue.count_timeout(lane);
-                Err(RepositoryError::TimedOut(Box::new(elapsed)))
+                Err(StorageError::TimedOut(Box::new(elapsed)))
             }
         }
     }
@@ -89,21 +86,15 @@ impl Lanes {
         self.degraded.load(Ordering::Relaxed)
     }
 
-    fn remember<T>(&self, outcome: &Result<T, RepositoryError>) {
-        let is_degraded = match outcome {
+    fn remember(&self, failure: Option<&StorageError>) {
+        let is_degraded = match failure {
             // It did not get as far as the database, so it says nothing about it.
-            Err(RepositoryError::Busy) => return,
-            Err(RepositoryError::TimedOut(_) | RepositoryError::Unavailable(_)) => true,
-            Ok(_)
-            | Err(
-                RepositoryError::AlreadyExists
-                | RepositoryError::NotFound
-                | RepositoryError::VersionMismatch { .. }
-                | RepositoryError::IdempotencyKeyReused
-                | RepositoryError::Refused(_)
-                | RepositoryError::Corrupt(_)
-                | RepositoryError::Unexpected(_),
-            ) => false,
+            Some(StorageError::Busy) => return,
+            Some(StorageError::TimedOut(_) | StorageError::Unavailable(_)) => true,
+            None
+            | Some(StorageError::Refused(_) | StorageError::Corrupt(_) | StorageError::Unexpected(_)) => {
+                false
+            }
         };
         self.degraded.store(is_degraded, Ordering::Relaxed);
     }
@@ -127,10 +118,7 @@ mod tests {
                 }
             };
             let (outcome, ()) = tokio::join!(waiting, moving);
-            assert!(
-                matches!(outcome, Err(RepositoryError::TimedOut(_))),
-                "{outcome:?}"
-            );
+            assert!(matches!(outcome, Err(StorageError::TimedOut(_))), "{outcome:?}");
             assert_eq!(lanes.is_degraded(), is_degraded);
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use domain::fairness::{Entry, FairQueue, Grant, LaneId, LaneLimits, Ticket};
 use domain::identity::Owner;
-use domain::task::RepositoryError;
+use domain::storage::StorageError;
 use thiserror::Error;
 
 use crate::job::Job;
@@ -176,7 +176,7 @@ impl Queue {
         lane: Lane,
         owner: Option<&Owner>,
         job: Box<dyn Job>,
-    ) -> Result<Place, RepositoryError> {
+    ) -> Result<Place, StorageError> {
         let mut jobs = self.jobs();
         let (is_closed, id) = match lane {
             Lane::Read => (jobs.is_closed_to_readers, jobs.read),
@@ -184,14 +184,14 @@ impl Queue {
             Lane::Write => (jobs.is_closed_to_writer, jobs.write),
         };
         if is_closed {
-            return Err(RepositoryError::Unavailable(Box::new(Closed)));
+            return Err(StorageError::Unavailable(Box::new(Closed)));
         }
         let mut refused = None;
         let ticket = if let Some(owner) = owner {
             match jobs.fair.enter(owner) {
                 Entry::Entered => {}
                 Entry::InPlaceOf(other) => refused = Some(other),
-                Entry::Refused => return Err(RepositoryError::Busy),
+                Entry::Refused => return Err(StorageError::Busy),
             }
             Some(jobs.fair.wait(id, owner, 1, job))
         } else {
@@ -437,7 +437,7 @@ mod tests {
         Queue::new(capacity, 2, 64)
     }
 
-    fn push(queue: &Arc<Queue>, lane: Lane, owner: &Owner) -> Result<(Place, Answer<()>), RepositoryError> {
+    fn push(queue: &Arc<Queue>, lane: Lane, owner: &Owner) -> Result<(Place, Answer<()>), StorageError> {
         let (job, answer) = job(|_| Ok(()));
         Ok((queue.push(lane, Some(owner), job)?, answer))
     }
@@ -462,7 +462,7 @@ mod tests {
         let places: Vec<_> = (0..3).map(|_| push(&queue, Lane::Write, &an_owner())).collect();
         assert!(matches!(
             places.as_slice(),
-            [Ok(_), Ok(_), Err(RepositoryError::Busy)]
+            [Ok(_), Ok(_), Err(StorageError::Busy)]
         ));
         drop(places);
         assert!(
@@ -480,7 +480,7 @@ mod tests {
             .collect();
         let _bobs = push(&queue, Lane::Read, &bob).unwrap();
         let (_place, mut newest) = places.pop().unwrap();
-        assert!(matches!(newest.try_recv(), Ok((Err(RepositoryError::Busy), _))));
+        assert!(matches!(newest.try_recv(), Ok((Err(StorageError::Busy), _))));
     }
 
     #[test]
@@ -542,7 +542,7 @@ mod tests {
         let _place = push(&queue, Lane::Write, &an_owner()).unwrap();
         queue.close();
         let refused = push(&queue, Lane::Write, &an_owner()).map(drop).unwrap_err();
-        assert!(matches!(refused, RepositoryError::Unavailable(_)), "{refused:?}");
+        assert!(matches!(refused, StorageError::Unavailable(_)), "{refused:?}");
         assert!(worker.next().is_some());
         assert!(worker.next().is_none());
     }
@@ -570,7 +570,7 @@ mod tests {
         assert_eq!(answer.try_recv().err(), Some(TryRecvError::Closed));
         assert!(matches!(
             push(&queue, Lane::Read, &an_owner()).map(drop),
-            Err(RepositoryError::Unavailable(_))
+            Err(StorageError::Unavailable(_))
         ));
         assert!(
             push(&queue, Lane::Write, &an_owner()).is_ok(),

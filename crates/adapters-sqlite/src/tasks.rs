@@ -12,9 +12,10 @@ use chrono::{DateTime, Utc};
 use domain::Cause;
 use domain::health::StorageHealth;
 use domain::identity::Owner;
+use domain::storage::StorageError;
 use domain::task::{
-    Expected, IdempotencyKey, Inserted, Page, RepositoryError, SortKey, StatusSet, Summary, Task, TaskChange,
-    TaskFilter, TaskId, TaskQuery, TaskRepository,
+    Expected, IdempotencyKey, InsertError, Inserted, Page, SortKey, StatusSet, Summary, Task, TaskChange,
+    TaskFilter, TaskId, TaskQuery, TaskRepository, UpdateError,
 };
 use thiserror::Error;
 
@@ -44,7 +45,7 @@ impl SqliteTaskRepository {
 
 #[async_trait]
 impl TaskRepository for SqliteTaskRepository {
-    async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, RepositoryError> {
+    async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, InsertError> {
         let (owner, task) = (task.owner().clone(), task.clone());
         self.lanes
             .call(Lane::Write, Some(&owner), move |connection| {
@@ -53,7 +54,7 @@ impl TaskRepository for SqliteTaskRepository {
             .await
     }
 
-    async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
+    async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, StorageError> {
         let owner = owner.clone();
         self.lanes
             .call(Lane::Read, Some(&owner.clone()), move |connection| {
@@ -62,7 +63,7 @@ impl TaskRepository for SqliteTaskRepository {
             .await
     }
 
-    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, RepositoryError> {
+    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, StorageError> {
         let (owner, query) = (owner.clone(), query.clone());
         self.lanes
             .call(lane_of(&query), Some(&owner.clone()), move |connection| {
@@ -71,7 +72,7 @@ impl TaskRepository for SqliteTaskRepository {
             .await
     }
 
-    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError> {
+    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, StorageError> {
         let (owner, filter) = (owner.clone(), filter.clone());
         self.lanes
             .call(Lane::Scan, Some(&owner.clone()), move |connection| {
@@ -80,7 +81,7 @@ impl TaskRepository for SqliteTaskRepository {
             .await
     }
 
-    async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError> {
+    async fn summary(&self, owner: &Owner) -> Result<Summary, StorageError> {
         let owner = owner.clone();
         self.lanes
             .call(Lane::Scan, Some(&owner.clone()), move |connection| {
@@ -96,7 +97,7 @@ impl TaskRepository for SqliteTaskRepository {
         change: &TaskChange,
         expected: &Expected,
         now: DateTime<Utc>,
-    ) -> Result<Task, RepositoryError> {
+    ) -> Result<Task, UpdateError> {
         let (owner, change, expected) = (owner.clone(), change.clone(), expected.clone());
         self.lanes
             .call(Lane::Write, Some(&owner.clone()), move |connection| {
@@ -105,7 +106,7 @@ impl TaskRepository for SqliteTaskRepository {
             .await
     }
 
-    async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), RepositoryError> {
+    async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), UpdateError> {
         let (owner, expected) = (owner.clone(), expected.clone());
         self.lanes
             .call(Lane::Write, Some(&owner.clone()), move |connection| {
@@ -114,7 +115,7 @@ impl TaskRepository for SqliteTaskRepository {
             .await
     }
 
-    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
+    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, StorageError> {
         let (owner, statuses) = (owner.clone(), statuses.clone());
         self.lanes
             .call(Lane::Write, Some(&owner.clone()), move |connection| {
@@ -141,11 +142,11 @@ struct NotOurTable(Cause);
 #[async_trait]
 impl StorageHealth for SqliteTaskRepository {
     /// Looks for tasks of nobody: that needs the file, and the table as we know it.
-    async fn check(&self) -> Result<(), RepositoryError> {
+    async fn check(&self) -> Result<(), StorageError> {
         let looked = self.lanes.call(Lane::Read, None, statements::probe).await;
         looked.map_err(|error| match error {
             // A database that we can open but not work with is not there for us.
-            RepositoryError::Unexpected(cause) => RepositoryError::Unavailable(Box::new(NotOurTable(cause))),
+            StorageError::Unexpected(cause) => StorageError::Unavailable(Box::new(NotOurTable(cause))),
             error => error,
         })
     }

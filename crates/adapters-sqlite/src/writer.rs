@@ -146,16 +146,17 @@ mod tests {
     use diesel::connection::SimpleConnection;
     use diesel::dsl::sql;
     use diesel::sql_types::BigInt;
-    use domain::task::RepositoryError;
+    use domain::storage::StorageError;
+    use domain::task::UpdateError;
     use domain::testing::an_owner;
     use tempfile::TempDir;
 
     use super::*;
     use crate::error::JobError;
-    use crate::job::{Answer, job};
+    use crate::job::{Answer, Outcome, job};
     use crate::queue::{Lane, Queue, Side};
 
-    type Work = fn(&mut SqliteConnection) -> Result<(), JobError>;
+    type Work = fn(&mut SqliteConnection) -> Result<(), JobError<UpdateError>>;
 
     struct Bench {
         _folder: TempDir,
@@ -178,17 +179,17 @@ mod tests {
         }
 
         /// Lets a writer find all the work in line, so that it is one group.
-        fn run_as_one_group(&self, work: &[Work]) -> Vec<Result<(), RepositoryError>> {
+        fn run_as_one_group(&self, work: &[Work]) -> Vec<Outcome<(), UpdateError>> {
             self.run_groups(&[work]).pop().unwrap()
         }
 
         /// The same for group after group, with one writer.
-        fn run_groups(&self, groups: &[&[Work]]) -> Vec<Vec<Result<(), RepositoryError>>> {
+        fn run_groups(&self, groups: &[&[Work]]) -> Vec<Vec<Outcome<(), UpdateError>>> {
             let writer = Writer::open(self.file.clone()).unwrap();
             let queue = Queue::new(MOST_PER_COMMIT * groups.len(), 1, MOST_PER_COMMIT);
             let worker = queue.worker(Side::Writer);
             let mut places = Vec::new();
-            let mut answers: Vec<Vec<Answer<()>>> = Vec::new();
+            let mut answers: Vec<Vec<Answer<(), UpdateError>>> = Vec::new();
             for group in groups {
                 let filling = (0..MOST_PER_COMMIT - group.len()).map(|_| (|_| Ok(())) as Work);
                 let mut waiting = Vec::new();
@@ -218,31 +219,31 @@ mod tests {
         }
     }
 
-    fn store(connection: &mut SqliteConnection) -> Result<(), JobError> {
+    fn store(connection: &mut SqliteConnection) -> Result<(), JobError<UpdateError>> {
         Ok(connection.batch_execute("INSERT INTO facts VALUES ('kept')")?)
     }
 
-    fn store_and_regret(connection: &mut SqliteConnection) -> Result<(), JobError> {
+    fn store_and_regret(connection: &mut SqliteConnection) -> Result<(), JobError<UpdateError>> {
         store(connection)?;
-        Err(RepositoryError::NotFound.into())
+        Err(JobError::Refused(UpdateError::NotFound))
     }
 
-    fn store_and_panic(connection: &mut SqliteConnection) -> Result<(), JobError> {
+    fn store_and_panic(connection: &mut SqliteConnection) -> Result<(), JobError<UpdateError>> {
         store(connection)?;
         panic!("a bug in a job")
     }
 
-    fn store_and_break_a_rule(connection: &mut SqliteConnection) -> Result<(), JobError> {
+    fn store_and_break_a_rule(connection: &mut SqliteConnection) -> Result<(), JobError<UpdateError>> {
         store(connection)?;
         Ok(connection.batch_execute("INSERT INTO facts VALUES ('')")?)
     }
 
-    fn store_much(connection: &mut SqliteConnection) -> Result<(), JobError> {
+    fn store_much(connection: &mut SqliteConnection) -> Result<(), JobError<UpdateError>> {
         Ok(connection.batch_execute("INSERT INTO facts VALUES (hex(zeroblob(100000)))")?)
     }
 
     /// For this connection the disk stays full: the limit ends with it.
-    fn fill_the_disk(connection: &mut SqliteConnection) -> Result<(), JobError> {
+    fn fill_the_disk(connection: &mut SqliteConnection) -> Result<(), JobError<UpdateError>> {
         connection.batch_execute("PRAGMA max_page_count = 10")?;
         store_much(connection)
     }
@@ -262,12 +263,12 @@ mod tests {
             matches!(
                 answers.as_slice(),
                 [
-                    Ok(()),
-                    Err(RepositoryError::NotFound),
-                    Ok(()),
-                    Err(RepositoryError::Unexpected(_)),
-                    Err(RepositoryError::Refused(_)),
-                    Ok(())
+                    Ok(Ok(())),
+                    Ok(Err(UpdateError::NotFound)),
+                    Ok(Ok(())),
+                    Err(StorageError::Unexpected(_)),
+                    Err(StorageError::Refused(_)),
+                    Ok(Ok(()))
                 ]
             ),
             "{answers:?}"
@@ -281,7 +282,7 @@ mod tests {
         let answers = bench.run_groups(&[&[store, fill_the_disk, store], &[store, store_much]]);
         let (first, second) = (&answers[0], &answers[1]);
         for answer in first {
-            let Err(RepositoryError::Unavailable(cause)) = answer else {
+            let Err(StorageError::Unavailable(cause)) = answer else {
                 panic!("{answer:?}")
             };
             assert_eq!(cause.to_string(), "database or disk is full");
@@ -303,7 +304,7 @@ mod tests {
         for taken in group {
             taken.job.answer(None);
         }
-        assert!(matches!(answer.try_recv(), Ok((Ok(()), _))));
+        assert!(matches!(answer.try_recv(), Ok((Ok(Ok(())), _))));
     }
 
     #[test]

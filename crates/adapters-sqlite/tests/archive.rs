@@ -7,7 +7,8 @@ mod support;
 use adapters_sqlite::SqliteSettings;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use domain::task::{ArchivedTask, RepositoryError, TaskArchive};
+use domain::storage::StorageError;
+use domain::task::{ArchivedTask, TaskArchive};
 use domain::testing::{a_task, an_owner};
 use support::Fixture;
 
@@ -54,7 +55,7 @@ async fn what_breaks_a_rule_is_corrupt_and_never_carried_on() {
     ] {
         run(&fixture, &format!("UPDATE tasks SET {spoil}"));
         let error = archive.export(&an_owner(), None, 1).await.unwrap_err();
-        let RepositoryError::Corrupt(cause) = error else {
+        let StorageError::Corrupt(cause) = error else {
             panic!("{error:?}")
         };
         assert_eq!(
@@ -68,5 +69,5 @@ async fn what_breaks_a_rule_is_corrupt_and_never_carried_on() {
     }
     run(&fixture, "UPDATE tasks SET user_id = 'a' || char(7)");
     let error = archive.next_owner(None).await.unwrap_err();
-    assert!(matches!(error, RepositoryError::Corrupt(_)), "{error:?}");
+    assert!(matches!(error, StorageError::Corrupt(_)), "{error:?}");
 }

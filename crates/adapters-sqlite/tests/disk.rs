@@ -16,7 +16,8 @@ use std::process::Command;
 
 use adapters_sqlite::{OpenError, SqliteDatabase, SqliteSettings, SqliteTaskRepository};
 use domain::health::StorageHealth;
-use domain::task::{RepositoryError, Task, TaskId, TaskRepository};
+use domain::storage::StorageError;
+use domain::task::{InsertError, Task, TaskId, TaskRepository};
 use domain::testing::{a_task, an_owner, an_owner_named};
 
 /// Names the folder of the database for the process that runs in a test.
@@ -95,7 +96,10 @@ async fn a_full_disk_turns_writes_away_and_loses_nothing_that_was_acknowledged()
         last = Some(task.id());
     };
     for refused in [refused, tasks.insert(&big(), None).await.unwrap_err()] {
-        assert!(matches!(refused, RepositoryError::Unavailable(_)), "{refused:?}");
+        assert!(
+            matches!(refused, InsertError::Storage(StorageError::Unavailable(_))),
+            "{refused:?}"
+        );
     }
     assert!(tasks.is_degraded());
     // What is there can be read all the time.
@@ -142,7 +146,7 @@ async fn a_file_that_must_not_be_written_can_be_read() {
     let tasks = database.tasks();
     assert!(is_stored(&tasks, big().id()).await);
     let refused = tasks.insert(&big(), None).await;
-    let Err(RepositoryError::Unavailable(cause)) = refused else {
+    let Err(InsertError::Storage(StorageError::Unavailable(cause))) = refused else {
         panic!("{refused:?}")
     };
     assert_eq!(cause.to_string(), "attempt to write a readonly database");

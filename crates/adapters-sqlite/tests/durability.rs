@@ -7,8 +7,9 @@ mod support;
 use adapters_sqlite::{SqliteDatabase, SqliteSettings, SqliteTaskRepository};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use domain::storage::StorageError;
 use domain::task::{
-    Expected, Fingerprint, IdempotencyKey, Inserted, PageLimit, RepositoryError, Sort, Task, TaskFilter,
+    Expected, Fingerprint, IdempotencyKey, InsertError, Inserted, PageLimit, Sort, Task, TaskFilter,
     TaskQuery, TaskRepository,
 };
 use domain::testing::{a_task, an_owner};
@@ -36,7 +37,7 @@ async fn acknowledged_changes_are_there_after_reopening() {
     drop(fixture.database);
 
     let closed = tasks.find(kept.owner(), kept.id()).await.unwrap_err();
-    assert!(matches!(closed, RepositoryError::Unavailable(_)), "{closed:?}");
+    assert!(matches!(closed, StorageError::Unavailable(_)), "{closed:?}");
 
     let database = SqliteDatabase::open(&fixture.path, SqliteSettings::default()).unwrap();
     assert_eq!(database.migrate().unwrap(), Vec::<String>::new());
@@ -80,7 +81,7 @@ async fn many_concurrent_creations_are_all_stored_and_the_failures_among_them_ha
                 assert_eq!(answer.unwrap(), Inserted::New);
                 stored.push(task);
             }
-            None => assert!(matches!(answer, Err(RepositoryError::AlreadyExists))),
+            None => assert!(matches!(answer, Err(InsertError::AlreadyExists))),
         }
     }
     stored.sort_unstable_by_key(|task| std::cmp::Reverse(task.id()));
@@ -105,7 +106,10 @@ async fn closing_finishes_what_was_accepted() {
     let answers = calls.join_all().await;
     let acknowledged = answers.iter().filter(|answer| answer.is_ok()).count();
     for refused in answers.into_iter().filter_map(Result::err) {
-        assert!(matches!(refused, RepositoryError::Unavailable(_)), "{refused:?}");
+        assert!(
+            matches!(refused, InsertError::Storage(StorageError::Unavailable(_))),
+            "{refused:?}"
+        );
     }
     let reopened = SqliteDatabase::open(&fixture.path, SqliteSettings::default()).unwrap();
     assert_eq!(all(&reopened.tasks()).await.len(), acknowledged);

@@ -10,8 +10,9 @@ use adapters_sqlite::SqliteSettings;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use domain::health::StorageHealth;
+use domain::storage::StorageError;
 use domain::task::{
-    Inserted, PageLimit, RepositoryError, SearchTerm, Sort, Task, TaskFilter, TaskQuery, TaskRepository,
+    InsertError, Inserted, PageLimit, SearchTerm, Sort, Task, TaskFilter, TaskQuery, TaskRepository,
 };
 use domain::testing::{a_task, an_owner};
 use support::Fixture;
@@ -48,7 +49,10 @@ async fn a_locked_database_times_out_while_reads_go_on_and_recovers_at_once() {
 
     let began = Instant::now();
     let refused = tasks.insert(&one(), None).await.unwrap_err();
-    assert!(matches!(refused, RepositoryError::TimedOut(_)), "{refused:?}");
+    assert!(
+        matches!(refused, InsertError::Storage(StorageError::TimedOut(_))),
+        "{refused:?}"
+    );
     assert!(began.elapsed() >= Duration::from_millis(190), "it did not wait");
     assert!(began.elapsed() < Duration::from_secs(2), "it waited too long");
     assert!(tasks.is_degraded());
@@ -88,7 +92,10 @@ async fn no_call_waits_longer_than_its_limit_and_what_has_not_begun_is_not_done(
     let answers = tokio::join!(tasks.insert(&first, None), tasks.insert(&second, None));
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     for answer in [answers.0, answers.1] {
-        assert!(matches!(answer, Err(RepositoryError::TimedOut(_))), "{answer:?}");
+        assert!(
+            matches!(answer, Err(InsertError::Storage(StorageError::TimedOut(_)))),
+            "{answer:?}"
+        );
     }
     assert!(tasks.is_degraded());
 
@@ -117,7 +124,10 @@ async fn a_full_queue_is_busy_and_says_nothing_about_the_database() {
     // One has a place.
     for _ in 0..8 {
         let refused = calls.join_next().await.unwrap().unwrap();
-        assert!(matches!(refused, Err(RepositoryError::Busy)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(InsertError::Storage(StorageError::Busy))),
+            "{refused:?}"
+        );
     }
     assert!(!fixture.database.tasks().is_degraded());
 
@@ -149,12 +159,12 @@ async fn a_row_that_somebody_else_made_is_corrupt_and_harms_no_other() {
         );
         let answer = tasks.find(task.owner(), task.id()).await;
         assert!(
-            matches!(answer, Err(RepositoryError::Corrupt(_))),
+            matches!(answer, Err(StorageError::Corrupt(_))),
             "{change}: {answer:?}"
         );
     }
     let answer = tasks.list(&an_owner(), &TaskQuery::default()).await;
-    assert!(matches!(answer, Err(RepositoryError::Corrupt(_))), "{answer:?}");
+    assert!(matches!(answer, Err(StorageError::Corrupt(_))), "{answer:?}");
     assert!(!tasks.is_degraded());
 
     let sound = one();
@@ -179,16 +189,16 @@ async fn a_search_and_a_summary_do_not_pass_over_a_corrupt_row() {
             &format!("UPDATE tasks SET title = 'title', description = NULL, {text} = CAST(x'ff' AS TEXT)"),
         );
         let answer = tasks.list(&an_owner(), &query).await;
-        assert!(matches!(answer, Err(RepositoryError::Corrupt(_))), "{answer:?}");
+        assert!(matches!(answer, Err(StorageError::Corrupt(_))), "{answer:?}");
         let answer = tasks.count(&an_owner(), &filter).await;
-        assert!(matches!(answer, Err(RepositoryError::Corrupt(_))), "{answer:?}");
+        assert!(matches!(answer, Err(StorageError::Corrupt(_))), "{answer:?}");
     }
     run(
         &mut stranger,
         "PRAGMA ignore_check_constraints = ON; UPDATE tasks SET status = 'done'",
     );
     let answer = tasks.summary(&an_owner()).await;
-    assert!(matches!(answer, Err(RepositoryError::Corrupt(_))), "{answer:?}");
+    assert!(matches!(answer, Err(StorageError::Corrupt(_))), "{answer:?}");
     assert!(!tasks.is_degraded());
 }
 
@@ -203,7 +213,7 @@ async fn a_healthy_database_says_so_and_one_without_tables_does_not() {
         "ALTER TABLE tasks RENAME COLUMN description TO text",
     );
     for wanted in ["no such column", "no such table"] {
-        let Err(RepositoryError::Unavailable(cause)) = tasks.check().await else {
+        let Err(StorageError::Unavailable(cause)) = tasks.check().await else {
             panic!("{wanted}")
         };
         let cause = cause.to_string();

@@ -11,9 +11,10 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use domain::health::StorageHealth;
 use domain::identity::Owner;
+use domain::storage::StorageError;
 use domain::task::{
-    Description, NewTask, Page, PageLimit, RepositoryError, SearchTerm, Sort, Status, StatusSet, Task,
-    TaskFilter, TaskQuery, TaskRepository,
+    Description, NewTask, Page, PageLimit, SearchTerm, Sort, Status, StatusSet, Task, TaskFilter, TaskQuery,
+    TaskRepository,
 };
 use domain::testing::{a_new_task, a_task, an_id_at, an_owner_named, noon};
 use futures_util::FutureExt;
@@ -47,7 +48,7 @@ fn a_search() -> TaskQuery {
 }
 
 /// The same, under way.
-fn searching(tasks: &SqliteTaskRepository, owner: &Owner) -> JoinHandle<Result<Page, RepositoryError>> {
+fn searching(tasks: &SqliteTaskRepository, owner: &Owner) -> JoinHandle<Result<Page, StorageError>> {
     let query = a_search();
     let (tasks, owner) = (tasks.clone(), owner.clone());
     tokio::spawn(async move { tasks.list(&owner, &query).await })
@@ -137,7 +138,7 @@ async fn a_deletion_that_ends_half_way_because_its_caller_has_gone_is_undone() {
         .expect("a trigger");
     let statuses = StatusSet::new(Status::ALL).expect("some");
     let gone = tasks.delete_with_status(&alice, &statuses).await;
-    assert!(matches!(gone, Err(RepositoryError::TimedOut(_))), "{gone:?}");
+    assert!(matches!(gone, Err(StorageError::TimedOut(_))), "{gone:?}");
     // There is one writer: when this is stored, the deletion has ended.
     let behind = a_task(&alice, "behind it");
     for _ in 0..20 {

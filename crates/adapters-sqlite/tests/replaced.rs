@@ -16,7 +16,8 @@ use adapters_sqlite::{SqliteDatabase, SqliteSettings, SqliteTaskRepository};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use domain::health::StorageHealth;
-use domain::task::{Inserted, RepositoryError, Task, TaskFilter, TaskRepository};
+use domain::storage::StorageError;
+use domain::task::{InsertError, Inserted, Task, TaskFilter, TaskRepository};
 use domain::testing::{a_task, an_owner};
 
 /// A database in a folder within a folder, with one task that a backup has, and one that came after it.
@@ -65,7 +66,10 @@ impl Bench {
     /// Nothing is acknowledged any more, and the answers say why. Writes come first, or reads do: those may be a tenth of a
     /// second behind.
     async fn is_lost(&self, cause: &str, writes_first: bool) {
-        let write = async || self.tasks.insert(&a_task(&an_owner(), "new"), None).await.err();
+        let write = async || match self.tasks.insert(&a_task(&an_owner(), "new"), None).await {
+            Err(InsertError::Storage(error)) => Some(error),
+            _ => None,
+        };
         let read = async || {
             self.tasks
                 .find(self.in_backup.owner(), self.in_backup.id())
@@ -79,7 +83,7 @@ impl Bench {
             [read().await, write().await, self.tasks.check().await.err()]
         };
         for error in errors {
-            let Some(RepositoryError::Unavailable(found)) = error else {
+            let Some(StorageError::Unavailable(found)) = error else {
                 panic!("{error:?}")
             };
             assert!(found.to_string().ends_with(cause), "{found}");

@@ -9,6 +9,7 @@
 //! | [`identity`] | who is asking: [`identity::Owner`], [`identity::Caller`], the port [`identity::TokenVerifier`] |
 //! | [`task`] | the task, one file per notion, the ports [`task::TaskRepository`], [`task::TaskArchive`] and [`task::TaskIds`], the use cases in [`task::TaskService`] |
 //! | [`clock`], [`health`] | the small ports: the time, whether the storage answers |
+//! | [`storage`] | the one failure type of every port of a storage, [`storage::StorageError`] |
 //! | [`fairness`] | whose turn it is at a storage that cannot serve everyone at once |
 //! | `testing` (feature `testing`) | builders, a fixed clock, the in-memory repository, mocks, and the contracts that every storage passes |
 //!
@@ -17,7 +18,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use domain::task::{TaskError, TaskService};
+//! use domain::task::{GetError, TaskService};
 //! use domain::testing::{
 //!     CountingTaskIds, FixedClock, InMemoryTaskRepository, a_caller_named, a_new_task, noon,
 //! };
@@ -35,7 +36,7 @@
 //!
 //! let stranger = a_caller_named("bob");
 //! let answer = service.get(&stranger, task.id()).await;
-//! assert!(matches!(answer, Err(TaskError::NotFound)));
+//! assert!(matches!(answer, Err(GetError::NotFound)));
 //! # Ok(())
 //! # }
 //! ```
@@ -53,6 +54,7 @@ pub mod clock;
 pub mod fairness;
 pub mod health;
 pub mod identity;
+pub mod storage;
 pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use domain::identity::RefusalReason;
-use domain::task::RepositoryError;
+use domain::storage::StorageError;
 use foldhash::fast::RandomState;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -83,7 +83,7 @@ impl Default for Metrics {
         let auth_failures =
             reasons.map(|reason| (*reason, counter(AUTH_FAILURES, "reason", reason.as_str())));
         let auth_failures = auth_failures.collect();
-        let classes = RepositoryError::CLASSES.into_iter();
+        let classes = StorageError::CLASSES.into_iter();
         let db_errors = classes.map(|class| (class, counter(DB_ERRORS, "class", class)));
         let db_errors = db_errors.collect();
         Self {

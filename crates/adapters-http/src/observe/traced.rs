@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::identity::{AuthError, Caller, Owner, TokenVerifier};
+use domain::storage::StorageError;
 use domain::task::{
-    Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task, TaskChange,
-    TaskFilter, TaskId, TaskQuery, TaskRepository,
+    Expected, IdempotencyKey, InsertError, Inserted, Page, StatusSet, Summary, Task, TaskChange, TaskFilter,
+    TaskId, TaskQuery, TaskRepository, UpdateError,
 };
 
 use super::current;
@@ -96,9 +97,9 @@ async fn noted<T, E>(
 
 async fn statement<T>(
     operation: &'static str,
-    call: impl Future<Output = Result<T, RepositoryError>>,
-) -> Result<T, RepositoryError> {
-    noted(Part::Database, operation, call, RepositoryError::class).await
+    call: impl Future<Output = Result<T, StorageError>>,
+) -> Result<T, StorageError> {
+    noted(Part::Database, operation, call, |error| Some(error.class())).await
 }
 
 #[async_trait]
@@ -119,23 +120,24 @@ impl TokenVerifier for Traced<dyn TokenVerifier> {
 
 #[async_trait]
 impl TaskRepository for Traced<dyn TaskRepository> {
-    async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, RepositoryError> {
-        statement("INSERT", self.0.insert(task, key)).await
+    async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, InsertError> {
+        let insertion = self.0.insert(task, key);
+        noted(Part::Database, "INSERT", insertion, InsertError::class).await
     }
 
-    async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
+    async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, StorageError> {
         statement("SELECT", self.0.find(owner, id)).await
     }
 
-    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, RepositoryError> {
+    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, StorageError> {
         statement("SELECT", self.0.list(owner, query)).await
     }
 
-    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError> {
+    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, StorageError> {
         statement("SELECT", self.0.count(owner, filter)).await
     }
 
-    async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError> {
+    async fn summary(&self, owner: &Owner) -> Result<Summary, StorageError> {
         statement("SELECT", self.0.summary(owner)).await
     }
 
@@ -146,15 +148,17 @@ impl TaskRepository for Traced<dyn TaskRepository> {
         change: &TaskChange,
         expected: &Expected,
         now: DateTime<Utc>,
-    ) -> Result<Task, RepositoryError> {
-        statement("UPDATE", self.0.update(owner, id, change, expected, now)).await
+    ) -> Result<Task, UpdateError> {
+        let update = self.0.update(owner, id, change, expected, now);
+        noted(Part::Database, "UPDATE", update, UpdateError::class).await
     }
 
-    async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), RepositoryError> {
-        statement("DELETE", self.0.delete(owner, id, expected)).await
+    async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), UpdateError> {
+        let deletion = self.0.delete(owner, id, expected);
+        noted(Part::Database, "DELETE", deletion, UpdateError::class).await
     }
 
-    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
+    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, StorageError> {
         statement("DELETE", self.0.delete_with_status(owner, statuses)).await
     }
 }

@@ -1,9 +1,10 @@
-//! What becomes of the errors of the other rooms: which code each has, and what of it goes to the log.
+//! What becomes of the errors of other modules: which code each has, and what of it goes to the log.
 
 use actix_web::http::header::{self, HeaderValue};
 use domain::chain;
 use domain::identity::AuthError;
-use domain::task::{RepositoryError, TaskError, Version};
+use domain::storage::StorageError;
+use domain::task::{GetError, InsertError, UpdateError};
 
 use super::{Code, Incident, Problem};
 use crate::problem::fields::FieldErrors;
@@ -21,35 +22,50 @@ impl From<FieldErrors> for Problem {
     }
 }
 
-impl From<TaskError> for Problem {
-    fn from(error: TaskError) -> Self {
+impl From<GetError> for Problem {
+    fn from(error: GetError) -> Self {
         match error {
-            TaskError::NotFound => Self::new(Code::TaskNotFound),
-            TaskError::VersionMismatch { current } => version_mismatch(current),
-            TaskError::IdempotencyKeyReused => Self::new(Code::IdempotencyKeyReused),
-            TaskError::Storage(error) => error.into(),
+            GetError::NotFound => Self::new(Code::TaskNotFound),
+            GetError::Storage(error) => error.into(),
         }
     }
 }
 
-impl From<RepositoryError> for Problem {
-    fn from(error: RepositoryError) -> Self {
-        let answer = match &error {
-            RepositoryError::NotFound => Self::new(Code::TaskNotFound),
-            RepositoryError::VersionMismatch { current } => version_mismatch(*current),
-            RepositoryError::IdempotencyKeyReused => Self::new(Code::IdempotencyKeyReused),
-            RepositoryError::Busy => Self::new(Code::PoolExhausted),
-            RepositoryError::TimedOut(_) => Self::new(Code::Timeout),
-            RepositoryError::Unavailable(_) => Self::new(Code::DatabaseUnavailable),
-            RepositoryError::Refused(_) => Self::new(Code::ValidationError),
-            RepositoryError::Corrupt(_) | RepositoryError::AlreadyExists | RepositoryError::Unexpected(_) => {
-                Self::new(Code::InternalError)
+impl From<InsertError> for Problem {
+    fn from(error: InsertError) -> Self {
+        match error {
+            InsertError::IdempotencyKeyReused => Self::new(Code::IdempotencyKeyReused),
+            // The server makes the ids: the client is not to blame, and the log is to know.
+            InsertError::AlreadyExists => {
+                Self::new(Code::InternalError).caused_by(DB_ERROR, StorageError::UNEXPECTED, chain(&error))
             }
-        };
-        match error.class() {
-            Some(class) => answer.caused_by(DB_ERROR, class, chain(&error)),
-            None => answer,
+            InsertError::Storage(error) => error.into(),
         }
+    }
+}
+
+impl From<UpdateError> for Problem {
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::NotFound => Self::new(Code::TaskNotFound),
+            UpdateError::VersionMismatch { current } => {
+                Self::new(Code::VersionMismatch).with_header(header::ETAG, crate::etag::of(current))
+            }
+            UpdateError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
+        let code = match error {
+            StorageError::Busy => Code::PoolExhausted,
+            StorageError::TimedOut(_) => Code::Timeout,
+            StorageError::Unavailable(_) => Code::DatabaseUnavailable,
+            StorageError::Refused(_) => Code::ValidationError,
+            StorageError::Corrupt(_) | StorageError::Unexpected(_) => Code::InternalError,
+        };
+        Self::new(code).caused_by(DB_ERROR, error.class(), chain(&error))
     }
 }
 
@@ -82,10 +98,6 @@ pub(crate) fn unauthorized(code: Code) -> Problem {
     Problem::new(code).with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }
 
-fn version_mismatch(current: Version) -> Problem {
-    Problem::new(Code::VersionMismatch).with_header(header::ETAG, crate::etag::of(current))
-}
-
 #[cfg(test)]
 mod tests {
     use domain::Cause;
@@ -110,12 +122,14 @@ mod tests {
     #[test]
     fn no_error_shows_its_cause_to_the_client_and_every_failure_keeps_it_for_the_log() {
         let problems: Vec<Problem> = vec![
-            RepositoryError::TimedOut(cause()).into(),
-            RepositoryError::Unavailable(cause()).into(),
-            RepositoryError::Refused(cause()).into(),
-            RepositoryError::Corrupt(cause()).into(),
-            RepositoryError::Unexpected(cause()).into(),
-            TaskError::Storage(RepositoryError::Unexpected(cause())).into(),
+            StorageError::TimedOut(cause()).into(),
+            StorageError::Unavailable(cause()).into(),
+            StorageError::Refused(cause()).into(),
+            StorageError::Corrupt(cause()).into(),
+            StorageError::Unexpected(cause()).into(),
+            InsertError::Storage(StorageError::Unexpected(cause())).into(),
+            GetError::Storage(StorageError::Unexpected(cause())).into(),
+            UpdateError::Storage(StorageError::Unexpected(cause())).into(),
             AuthError::KeysUnavailable(cause()).into(),
             Problem::of_panic(SECRET.to_owned()),
         ];
@@ -129,23 +143,26 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_of_the_storage_has_a_class_and_nothing_else_has_one() {
-        let failures = [
-            RepositoryError::Busy,
-            RepositoryError::TimedOut(cause()),
-            RepositoryError::Unavailable(cause()),
-            RepositoryError::Refused(cause()),
-            RepositoryError::Corrupt(cause()),
-            RepositoryError::AlreadyExists,
-            RepositoryError::Unexpected(cause()),
+    fn a_failure_of_the_storage_is_an_incident_of_its_class_and_a_refusal_is_none() {
+        let failures: Vec<(Option<&str>, Problem)> = vec![
+            (Some("pool_exhausted"), StorageError::Busy.into()),
+            (Some("timeout"), StorageError::TimedOut(cause()).into()),
+            (Some("connection"), StorageError::Unavailable(cause()).into()),
+            (Some("refused"), StorageError::Refused(cause()).into()),
+            (Some("corrupt"), StorageError::Corrupt(cause()).into()),
+            (Some("unexpected"), StorageError::Unexpected(cause()).into()),
+            (
+                InsertError::AlreadyExists.class(),
+                InsertError::AlreadyExists.into(),
+            ),
+            (None, InsertError::IdempotencyKeyReused.into()),
+            (None, GetError::NotFound.into()),
+            (None, UpdateError::NotFound.into()),
         ];
-        for error in failures {
-            let class = error.class().unwrap();
-            assert!(RepositoryError::CLASSES.contains(&class), "{class}");
-            assert!(Problem::from(error).incident.is_some(), "{class}");
+        for (class, problem) in failures {
+            let counted = problem.incident().and_then(Incident::class_of_storage);
+            assert_eq!(counted, class, "{problem}");
         }
-        assert_eq!(RepositoryError::NotFound.class(), None);
-        assert!(Problem::from(RepositoryError::NotFound).incident.is_none());
     }
 
     #[test]

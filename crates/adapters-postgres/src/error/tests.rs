@@ -11,13 +11,13 @@ pub(crate) fn of_text(message: &str) -> StatementError {
 
 /// What the port calls an error.
 fn word(error: StatementError) -> &'static str {
-    match RepositoryError::from(Failure::Statement(error)) {
-        RepositoryError::Unavailable(_) => "unavailable",
-        RepositoryError::TimedOut(_) => "timed out",
-        RepositoryError::Refused(_) => "refused",
-        RepositoryError::Corrupt(_) => "corrupt",
-        RepositoryError::Unexpected(_) => "unexpected",
-        other => panic!("{other:?}"),
+    match StorageError::from(Failure::Statement(error)) {
+        StorageError::Unavailable(_) => "unavailable",
+        StorageError::TimedOut(_) => "timed out",
+        StorageError::Refused(_) => "refused",
+        StorageError::Corrupt(_) => "corrupt",
+        StorageError::Unexpected(_) => "unexpected",
+        StorageError::Busy => "busy",
     }
 }
 

@@ -12,7 +12,8 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{self, Array, BigInt, Binary, Integer, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::identity::Owner;
-use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskId, corrupt};
+use domain::storage::{StorageError, corrupt};
+use domain::task::{ArchivedTask, TaskArchive, TaskId};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -43,7 +44,7 @@ impl PostgresTaskArchive {
     async fn answer_to<T>(
         &self,
         statement: impl Future<Output = QueryResult<T>> + Send,
-    ) -> Result<T, RepositoryError> {
+    ) -> Result<T, StorageError> {
         let failure = match timeout(PATIENCE, statement).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => cause_of(&error, &self.handle, false).await.into(),
@@ -59,7 +60,7 @@ impl PostgresTaskArchive {
 #[async_trait]
 impl TaskArchive for PostgresTaskArchive {
     /// The one statement without an owner: one step of a walk over the primary key, in each shard if there are some.
-    async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, RepositoryError> {
+    async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, StorageError> {
         let statement = tasks::table
             .select(tasks::user_id)
             // No user id is empty.
@@ -72,7 +73,7 @@ impl TaskArchive for PostgresTaskArchive {
         owner.map_err(corrupt("user_id"))
     }
 
-    async fn count(&self, owner: &Owner) -> Result<u64, RepositoryError> {
+    async fn count(&self, owner: &Owner) -> Result<u64, StorageError> {
         let statement = tasks::table
             .select(diesel::dsl::count_star())
             .filter(tasks::user_id.eq(owner.as_str()));
@@ -85,7 +86,7 @@ impl TaskArchive for PostgresTaskArchive {
         owner: &Owner,
         after: Option<TaskId>,
         limit: u16,
-    ) -> Result<Vec<ArchivedTask>, RepositoryError> {
+    ) -> Result<Vec<ArchivedTask>, StorageError> {
         let statement = tasks::table
             .select(ArchivedRow::as_select())
             .filter(tasks::user_id.eq(owner.as_str()))
@@ -98,13 +99,13 @@ impl TaskArchive for PostgresTaskArchive {
         rows.map(|row| row.into_archived(owner)).collect()
     }
 
-    async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, RepositoryError> {
+    async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, StorageError> {
         let statement = Import::of(&tasks);
         let stored = self.answer_to(statement.load::<Uuid>(&mut self.connection()));
         Ok(stored.await?.len() as u64)
     }
 
-    async fn erase(&self, owner: &Owner, limit: u16) -> Result<u64, RepositoryError> {
+    async fn erase(&self, owner: &Owner, limit: u16) -> Result<u64, StorageError> {
         let statement = Erase {
             user_id: owner.as_str(),
             limit: limit.into(),

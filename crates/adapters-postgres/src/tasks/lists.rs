@@ -11,9 +11,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
 use diesel_async::RunQueryDsl;
 use domain::identity::Owner;
+use domain::storage::{StorageError, corrupt};
 use domain::task::{
-    Cursor, Direction, Page, Position, RepositoryError, Sort, SortKey, Status, StatusSet, Summary,
-    TaskFilter, TaskQuery, TitleStart, corrupt,
+    Cursor, Direction, Page, Position, Sort, SortKey, Status, StatusSet, Summary, TaskFilter, TaskQuery,
+    TitleStart,
 };
 use uuid::Uuid;
 
@@ -37,7 +38,7 @@ pub(super) async fn list(
     owner: &Owner,
     query: &TaskQuery,
     letters: Letters,
-) -> Result<Page, RepositoryError> {
+) -> Result<Page, StorageError> {
     let rows = if let Some(rows) = brief(call, owner, query).await? {
         rows
     } else {
@@ -57,7 +58,7 @@ async fn brief(
     call: &Call<'_>,
     owner: &Owner,
     query: &TaskQuery,
-) -> Result<Option<Vec<TaskRow>>, RepositoryError> {
+) -> Result<Option<Vec<TaskRow>>, StorageError> {
     const MOST_ROWS: u16 = 100;
     let limit = query.limit().get();
     let Sort { key, direction } = query.sort();
@@ -78,7 +79,7 @@ async fn in_brief<const OLDEST_FIRST: bool>(
     owner: &Owner,
     query: &TaskQuery,
     start: Uuid,
-) -> Result<Vec<TaskRow>, RepositoryError> {
+) -> Result<Vec<TaskRow>, StorageError> {
     let limit = query.limit().get();
     let tasks = TasksInBrief::<OLDEST_FIRST> {
         user_id: owner.as_str(),
@@ -96,7 +97,7 @@ pub(super) async fn count(
     owner: &Owner,
     filter: &TaskFilter,
     letters: Letters,
-) -> Result<u64, RepositoryError> {
+) -> Result<u64, StorageError> {
     let counts = call.run(Lane::Scan, Repeat::Read, |attempt| {
         let statement = matching(owner, filter, letters).count();
         async move { statement.load::<i64>(&mut attempt.connection()).await }
@@ -104,7 +105,7 @@ pub(super) async fn count(
     Ok(counts.await?.into_iter().map(i64::unsigned_abs).sum())
 }
 
-pub(super) async fn summary(call: &Call<'_>, owner: &Owner) -> Result<Summary, RepositoryError> {
+pub(super) async fn summary(call: &Call<'_>, owner: &Owner) -> Result<Summary, StorageError> {
     let counts = call.run(Lane::Scan, Repeat::Read, |attempt| {
         let statement = tasks::table
             .filter(tasks::user_id.eq(owner.as_str()))
@@ -124,7 +125,7 @@ pub(super) async fn delete_with_status(
     call: &Call<'_>,
     owner: &Owner,
     statuses: &StatusSet,
-) -> Result<u64, RepositoryError> {
+) -> Result<u64, StorageError> {
     let deleted = call.run(Lane::Scan, Repeat::Never, |attempt| async move {
         let doomed = tasks::table
             .filter(tasks::user_id.eq(owner.as_str()))

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use domain::identity::Owner;
+use domain::storage::{StorageError, corrupt};
 use domain::task::{
-    ArchivedTask, Description, IdempotencyKey, RepositoryError, Status, Task, TaskId, TaskParts, Title,
-    Version, corrupt,
+    ArchivedTask, Description, IdempotencyKey, Status, Task, TaskId, TaskParts, Title, Version,
 };
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ impl TaskRow {
     ///
     /// # Errors
     /// `Corrupt`: the row breaks a rule of the domain, so somebody else wrote it.
-    pub(super) fn into_task(self, owner: &Owner) -> Result<Task, RepositoryError> {
+    pub(super) fn into_task(self, owner: &Owner) -> Result<Task, StorageError> {
         let Self {
             id,
             title,
@@ -57,7 +57,7 @@ impl TaskRow {
             created_at,
             updated_at,
         };
-        Task::restore(parts).map_err(|error| RepositoryError::Corrupt(error.into()))
+        Task::restore(parts).map_err(|error| StorageError::Corrupt(error.into()))
     }
 }
 
@@ -76,7 +76,7 @@ impl ArchivedRow {
     ///
     /// # Errors
     /// As [`TaskRow::into_task`].
-    pub(super) fn into_archived(self, owner: &Owner) -> Result<ArchivedTask, RepositoryError> {
+    pub(super) fn into_archived(self, owner: &Owner) -> Result<ArchivedTask, StorageError> {
         let Self {
             task,
             idempotency_key,
@@ -131,7 +131,7 @@ mod tests {
         for (number, row) in broken.into_iter().enumerate() {
             let answer = row.into_task(&an_owner());
             assert!(
-                matches!(answer, Err(RepositoryError::Corrupt(_))),
+                matches!(answer, Err(StorageError::Corrupt(_))),
                 "row {number}: {answer:?}"
             );
         }

@@ -1,9 +1,5 @@
 //! What the tests of this crate share.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "in tests a broken set-up should panic"
-)]
+#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 #![allow(
     dead_code,
     clippy::allow_attributes,
@@ -14,15 +10,18 @@ pub(crate) mod cutter;
 pub(crate) mod proxy;
 pub(crate) mod scene;
 
+use std::error::Error;
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings, PostgresTaskRepository};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::identity::Owner;
+use domain::storage::StorageError;
 use domain::task::{
-    Edit, Expected, Inserted, PageLimit, RepositoryError, Sort, Task, TaskChange, TaskFilter, TaskQuery,
-    TaskRepository, Title,
+    Edit, Expected, Inserted, PageLimit, Sort, Task, TaskChange, TaskFilter, TaskQuery, TaskRepository,
+    Title, UpdateError,
 };
 use domain::testing::{a_task, noon};
 
@@ -68,7 +67,7 @@ pub(crate) async fn renamed(
     repository: &PostgresTaskRepository,
     task: &Task,
     title: &str,
-) -> Result<Task, RepositoryError> {
+) -> Result<Task, UpdateError> {
     let change = TaskChange {
         title: Edit::Set(a_title(title)),
         ..TaskChange::default()
@@ -79,7 +78,7 @@ pub(crate) async fn renamed(
 }
 
 /// Whether the repository answers a look-up with this task.
-pub(crate) async fn read(repository: &PostgresTaskRepository, task: &Task) -> Result<(), RepositoryError> {
+pub(crate) async fn read(repository: &PostgresTaskRepository, task: &Task) -> Result<(), StorageError> {
     let found = repository.find(task.owner(), task.id()).await?;
     assert_eq!(found.map(|task| task.id()), Some(task.id()));
     Ok(())
@@ -95,19 +94,25 @@ pub(crate) fn a_page_of(limit: i64) -> TaskQuery {
 }
 
 /// The cause of an outage, as the log shows it.
-pub(crate) fn unavailable<T: std::fmt::Debug>(answer: Result<T, RepositoryError>) -> String {
-    match answer {
-        Err(RepositoryError::Unavailable(cause)) => cause.to_string(),
-        other => panic!("not unavailable: {other:?}"),
-    }
+pub(crate) fn unavailable<T: Debug>(answer: Result<T, impl Error>) -> String {
+    cause_of(answer, "the storage is out of reach")
 }
 
 /// The cause of a time-out, as the log shows it.
-pub(crate) fn timed_out<T: std::fmt::Debug>(answer: Result<T, RepositoryError>) -> String {
-    match answer {
-        Err(RepositoryError::TimedOut(cause)) => cause.to_string(),
-        other => panic!("not timed out: {other:?}"),
-    }
+pub(crate) fn timed_out<T: Debug>(answer: Result<T, impl Error>) -> String {
+    cause_of(answer, "the storage took too long")
+}
+
+/// The cause of a failure that should not exist, as the log shows it.
+pub(crate) fn unexpected<T: Debug>(answer: Result<T, impl Error>) -> String {
+    cause_of(answer, "the storage failed in an unforeseen way")
+}
+
+/// Each operation has an error of its own, and in all of them a failure of the storage has the same words.
+fn cause_of<T: Debug>(answer: Result<T, impl Error>, words: &str) -> String {
+    let error = answer.expect_err(words);
+    assert_eq!(error.to_string(), words, "{error:?}");
+    error.source().expect("a cause").to_string()
 }
 
 /// What came of something, and how many seconds it took.

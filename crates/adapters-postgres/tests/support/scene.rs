@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
 use adapters_postgres::{PostgresDatabase, PostgresSettings, PostgresTaskRepository};
-use domain::task::{RepositoryError, Task};
+use domain::task::{Task, UpdateError};
 use domain::testing::an_owner;
 use test_postgres::TestDatabase;
 use tokio::task::JoinHandle;
@@ -70,11 +70,7 @@ impl Scene {
     }
 
     /// An update of the task, under way.
-    pub(crate) fn renaming(
-        &self,
-        task: &Task,
-        title: &str,
-    ) -> JoinHandle<(Result<Task, RepositoryError>, f64)> {
+    pub(crate) fn renaming(&self, task: &Task, title: &str) -> JoinHandle<(Result<Task, UpdateError>, f64)> {
         let (repository, task, title) = (self.repository.clone(), task.clone(), title.to_owned());
         tokio::spawn(async move { timed(renamed(&repository, &task, &title)).await })
     }

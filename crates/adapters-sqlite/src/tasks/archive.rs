@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use domain::identity::Owner;
-use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskFilter, TaskId, corrupt};
+use domain::storage::{StorageError, corrupt};
+use domain::task::{ArchivedTask, TaskArchive, TaskFilter, TaskId};
 use uuid::Uuid;
 
 use super::row::ArchivedRow;
@@ -34,7 +35,7 @@ impl SqliteTaskArchive {
 
 #[async_trait]
 impl TaskArchive for SqliteTaskArchive {
-    async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, RepositoryError> {
+    async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, StorageError> {
         let after = after.cloned();
         self.lanes
             .call(Lane::Read, None, move |connection| {
@@ -43,7 +44,7 @@ impl TaskArchive for SqliteTaskArchive {
             .await
     }
 
-    async fn count(&self, owner: &Owner) -> Result<u64, RepositoryError> {
+    async fn count(&self, owner: &Owner) -> Result<u64, StorageError> {
         let owner = owner.clone();
         self.lanes
             .call(Lane::Read, None, move |connection| {
@@ -57,7 +58,7 @@ impl TaskArchive for SqliteTaskArchive {
         owner: &Owner,
         after: Option<TaskId>,
         limit: u16,
-    ) -> Result<Vec<ArchivedTask>, RepositoryError> {
+    ) -> Result<Vec<ArchivedTask>, StorageError> {
         let owner = owner.clone();
         self.lanes
             .call(Lane::Read, None, move |connection| {
@@ -66,13 +67,13 @@ impl TaskArchive for SqliteTaskArchive {
             .await
     }
 
-    async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, RepositoryError> {
+    async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, StorageError> {
         self.lanes
             .call(Lane::Write, None, move |connection| import(connection, &tasks))
             .await
     }
 
-    async fn erase(&self, owner: &Owner, limit: u16) -> Result<u64, RepositoryError> {
+    async fn erase(&self, owner: &Owner, limit: u16) -> Result<u64, StorageError> {
         let owner = owner.clone();
         self.lanes
             .call(Lane::Write, None, move |connection| {

@@ -10,9 +10,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Text};
 use diesel::sqlite::Sqlite;
 use domain::identity::Owner;
+use domain::storage::corrupt;
 use domain::task::{
     Cursor, Direction, Page, Position, Sort, SortKey, Status, StatusSet, Summary, Task, TaskFilter, TaskId,
-    TaskQuery, TitleStart, corrupt,
+    TaskQuery, TitleStart,
 };
 
 use super::row::TaskRow;

@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 use domain::identity::Owner;
+use domain::storage::{StorageError, corrupt};
 use domain::task::{
-    ArchivedTask, Description, IdempotencyKey, RepositoryError, Status, Task, TaskId, TaskParts, Title,
-    Version, corrupt,
+    ArchivedTask, Description, IdempotencyKey, Status, Task, TaskId, TaskParts, Title, Version,
 };
 use thiserror::Error;
 use uuid::Uuid;
@@ -36,7 +36,7 @@ impl TaskRow {
     ///
     /// # Errors
     /// `Corrupt`: the row breaks a rule of the domain, so somebody else wrote it.
-    pub(super) fn into_task(self, owner: &Owner) -> Result<Task, RepositoryError> {
+    pub(super) fn into_task(self, owner: &Owner) -> Result<Task, StorageError> {
         let uuid = Uuid::from_slice(&self.id).map_err(corrupt("id"))?;
         let description = self.description.map(Description::parse).transpose();
         let version = i32::try_from(self.version).map_err(corrupt("version"))?;
@@ -50,7 +50,7 @@ impl TaskRow {
             created_at: time_of(self.created_at).map_err(corrupt("created_at"))?,
             updated_at: time_of(self.updated_at).map_err(corrupt("updated_at"))?,
         };
-        Task::restore(parts).map_err(|error| RepositoryError::Corrupt(error.into()))
+        Task::restore(parts).map_err(|error| StorageError::Corrupt(error.into()))
     }
 }
 
@@ -69,7 +69,7 @@ impl ArchivedRow {
     ///
     /// # Errors
     /// As [`TaskRow::into_task`].
-    pub(super) fn into_archived(self, owner: &Owner) -> Result<ArchivedTask, RepositoryError> {
+    pub(super) fn into_archived(self, owner: &Owner) -> Result<ArchivedTask, StorageError> {
         let Self {
             task,
             idempotency_key,
@@ -181,7 +181,7 @@ mod tests {
         for (number, row) in broken.into_iter().enumerate() {
             let answer = row.into_task(&an_owner());
             assert!(
-                matches!(answer, Err(RepositoryError::Corrupt(_))),
+                matches!(answer, Err(StorageError::Corrupt(_))),
                 "row {number}: {answer:?}"
             );
         }

@@ -6,7 +6,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use diesel::sqlite::Sqlite;
 use domain::identity::Owner;
-use domain::task::{Expected, IdempotencyKey, Inserted, RepositoryError, Task, TaskChange, TaskId};
+use domain::task::{Expected, IdempotencyKey, InsertError, Inserted, Task, TaskChange, TaskId, UpdateError};
 
 use super::row::{NewTaskRow, TaskRow};
 use crate::error::JobError;
@@ -23,11 +23,11 @@ pub(super) fn probe(connection: &mut SqliteConnection) -> Result<(), JobError> {
     Ok(())
 }
 
-pub(super) fn find(
+pub(super) fn find<E>(
     connection: &mut SqliteConnection,
     owner: &Owner,
     id: TaskId,
-) -> Result<Option<Task>, JobError> {
+) -> Result<Option<Task>, JobError<E>> {
     let row = tasks::table
         .find((owner.as_str(), id.as_uuid().into_bytes()))
         .select(TaskRow::as_select())
@@ -40,13 +40,13 @@ pub(super) fn insert(
     connection: &mut SqliteConnection,
     task: &Task,
     key: Option<&IdempotencyKey>,
-) -> Result<Inserted, JobError> {
+) -> Result<Inserted, JobError<InsertError>> {
     if store(connection, task, key)? {
         return Ok(Inserted::New);
     }
     match key {
         Some(key) => repeat_of(connection, task.owner(), key),
-        None => Err(RepositoryError::AlreadyExists.into()),
+        None => Err(JobError::Refused(InsertError::AlreadyExists)),
     }
 }
 
@@ -69,18 +69,18 @@ fn repeat_of(
     connection: &mut SqliteConnection,
     owner: &Owner,
     key: &IdempotencyKey,
-) -> Result<Inserted, JobError> {
+) -> Result<Inserted, JobError<InsertError>> {
     let (row, fingerprint) = tasks::table
         .filter(tasks::user_id.eq(owner.as_str()))
         .filter(tasks::idempotency_key.eq(key.as_str()))
         .select((TaskRow::as_select(), tasks::idempotency_fingerprint))
         .get_result::<(TaskRow, Option<Vec<u8>>)>(connection)
         .optional()?
-        .ok_or(RepositoryError::AlreadyExists)?;
+        .ok_or(JobError::Refused(InsertError::AlreadyExists))?;
     if fingerprint.as_deref() == Some(key.fingerprint().0.as_slice()) {
         Ok(Inserted::Replayed(row.into_task(owner)?))
     } else {
-        Err(RepositoryError::IdempotencyKeyReused.into())
+        Err(JobError::Refused(InsertError::IdempotencyKeyReused))
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) fn update(
     change: &TaskChange,
     expected: &Expected,
     now: DateTime<Utc>,
-) -> Result<Task, JobError> {
+) -> Result<Task, JobError<UpdateError>> {
     let current = find_expected(connection, owner, id, expected)?;
     let changed = current.changed(change, now);
     if changed != current {
@@ -105,7 +105,7 @@ pub(super) fn delete(
     owner: &Owner,
     id: TaskId,
     expected: &Expected,
-) -> Result<(), JobError> {
+) -> Result<(), JobError<UpdateError>> {
     find_expected(connection, owner, id, expected)?;
     diesel::delete(tasks::table.find((owner.as_str(), id.as_uuid().into_bytes()))).execute(connection)?;
     Ok(())
@@ -117,13 +117,13 @@ fn find_expected(
     owner: &Owner,
     id: TaskId,
     expected: &Expected,
-) -> Result<Task, JobError> {
-    let task = find(connection, owner, id)?.ok_or(RepositoryError::NotFound)?;
+) -> Result<Task, JobError<UpdateError>> {
+    let task = find(connection, owner, id)?.ok_or(JobError::Refused(UpdateError::NotFound))?;
     if expected.allows(task.version()) {
         Ok(task)
     } else {
         let current = task.version();
-        Err(RepositoryError::VersionMismatch { current }.into())
+        Err(JobError::Refused(UpdateError::VersionMismatch { current }))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The stored tasks of a database, as the commands of operators walk through them.
 
-use domain::identity::Owner;
-use domain::task::{ArchivedTask, RepositoryError, TaskArchive, TaskId};
-
 use domain::chain;
+use domain::identity::Owner;
+use domain::storage::StorageError;
+use domain::task::{ArchivedTask, TaskArchive, TaskId};
 
 use crate::config::DatabaseConfig;
 use crate::failure::Failure;
@@ -74,7 +74,7 @@ impl Archive {
         self.answer(Some(owner), self.tasks.erase(owner, BATCH).await)
     }
 
-    fn answer<T>(&self, owner: Option<&Owner>, answer: Result<T, RepositoryError>) -> Result<T, Failure> {
+    fn answer<T>(&self, owner: Option<&Owner>, answer: Result<T, StorageError>) -> Result<T, Failure> {
         answer.map_err(|error| {
             let place = owner.map(|owner| format!(", at user {:?}", owner.as_str()));
             let message = format!(
@@ -84,15 +84,11 @@ impl Archive {
                 chain(&error)
             );
             match error {
-                RepositoryError::Corrupt(_) | RepositoryError::Refused(_) => Failure::of_data(message),
-                RepositoryError::Busy
-                | RepositoryError::TimedOut(_)
-                | RepositoryError::Unavailable(_)
-                | RepositoryError::Unexpected(_)
-                | RepositoryError::NotFound
-                | RepositoryError::AlreadyExists
-                | RepositoryError::VersionMismatch { .. }
-                | RepositoryError::IdempotencyKeyReused => Failure::unavailable(message),
+                StorageError::Corrupt(_) | StorageError::Refused(_) => Failure::of_data(message),
+                StorageError::Busy
+                | StorageError::TimedOut(_)
+                | StorageError::Unavailable(_)
+                | StorageError::Unexpected(_) => Failure::unavailable(message),
             }
         })
     }

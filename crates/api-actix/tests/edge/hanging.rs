@@ -9,9 +9,10 @@ use adapters_http::policy::origins::{AllowedOrigins, Origin};
 use adapters_http::policy::time_limits::TimeLimits;
 use async_trait::async_trait;
 use domain::identity::{AuthError, Caller, Owner, TokenVerifier};
+use domain::storage::StorageError;
 use domain::task::{
-    Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task, TaskChange,
-    TaskFilter, TaskId, TaskQuery, TaskRepository,
+    Expected, IdempotencyKey, InsertError, Inserted, Page, StatusSet, Summary, Task, TaskChange, TaskFilter,
+    TaskId, TaskQuery, TaskRepository, UpdateError,
 };
 use reqwest::Method;
 
@@ -23,13 +24,13 @@ struct Hanging;
 
 #[async_trait]
 impl TaskRepository for Hanging {
-    async fn insert(&self, _: &Task, _: Option<IdempotencyKey>) -> Result<Inserted, RepositoryError> {
+    async fn insert(&self, _: &Task, _: Option<IdempotencyKey>) -> Result<Inserted, InsertError> {
         pending().await
     }
-    async fn find(&self, _: &Owner, _: TaskId) -> Result<Option<Task>, RepositoryError> {
+    async fn find(&self, _: &Owner, _: TaskId) -> Result<Option<Task>, StorageError> {
         pending().await
     }
-    async fn list(&self, _: &Owner, _: &TaskQuery) -> Result<Page, RepositoryError> {
+    async fn list(&self, _: &Owner, _: &TaskQuery) -> Result<Page, StorageError> {
         pending().await
     }
     async fn update(
@@ -39,19 +40,19 @@ impl TaskRepository for Hanging {
         _: &TaskChange,
         _: &Expected,
         _: chrono::DateTime<chrono::Utc>,
-    ) -> Result<Task, RepositoryError> {
+    ) -> Result<Task, UpdateError> {
         pending().await
     }
-    async fn delete(&self, _: &Owner, _: TaskId, _: &Expected) -> Result<(), RepositoryError> {
+    async fn delete(&self, _: &Owner, _: TaskId, _: &Expected) -> Result<(), UpdateError> {
         pending().await
     }
-    async fn count(&self, _: &Owner, _: &TaskFilter) -> Result<u64, RepositoryError> {
+    async fn count(&self, _: &Owner, _: &TaskFilter) -> Result<u64, StorageError> {
         pending().await
     }
-    async fn summary(&self, _: &Owner) -> Result<Summary, RepositoryError> {
+    async fn summary(&self, _: &Owner) -> Result<Summary, StorageError> {
         pending().await
     }
-    async fn delete_with_status(&self, _: &Owner, _: &StatusSet) -> Result<u64, RepositoryError> {
+    async fn delete_with_status(&self, _: &Owner, _: &StatusSet) -> Result<u64, StorageError> {
         pending().await
     }
 }

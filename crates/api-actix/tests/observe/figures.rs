@@ -11,7 +11,8 @@ use adapters_http::observe::snapshot::{
 };
 use domain::Cause;
 use domain::identity::RefusalReason;
-use domain::task::{MockTaskRepository, RepositoryError};
+use domain::storage::StorageError;
+use domain::task::MockTaskRepository;
 use rand::RngExt;
 use reqwest::Method;
 
@@ -130,7 +131,7 @@ async fn every_reason_for_a_refusal_is_there_from_the_start_and_counts() {
 }
 
 /// An API whose database fails like this at every look-up.
-fn failing(error: impl Fn() -> RepositoryError + Send + Sync + 'static) -> Measured {
+fn failing(error: impl Fn() -> StorageError + Send + Sync + 'static) -> Measured {
     let mut repository = MockTaskRepository::new();
     repository.expect_find().returning(move |_, _| Err(error()));
     Measured::with(Parts {
@@ -145,19 +146,19 @@ async fn a_failure_of_the_database_is_counted_by_its_class_and_names_the_error_o
     let path = "/api/tasks/01939f6e-2f4b-7c1d-9a55-7f1f2b8e6d10";
     let cases: [(Measured, &str, &str, &str); 3] = [
         (
-            failing(|| RepositoryError::Busy),
+            failing(|| StorageError::Busy),
             "pool_exhausted",
             "503",
             "pool_exhausted",
         ),
         (
-            failing(move || RepositoryError::Unavailable(cause())),
+            failing(move || StorageError::Unavailable(cause())),
             "connection",
             "503",
             "database_unavailable",
         ),
         (
-            failing(move || RepositoryError::Unexpected(cause())),
+            failing(move || StorageError::Unexpected(cause())),
             "unexpected",
             "500",
             "internal_error",

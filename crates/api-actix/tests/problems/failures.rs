@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use domain::Cause;
 use domain::health::MockStorageHealth;
 use domain::identity::{AuthError, Caller, TokenVerifier};
-use domain::task::{MockTaskRepository, RepositoryError, Version};
+use domain::storage::StorageError;
+use domain::task::{InsertError, MockTaskRepository, UpdateError, Version};
 use serde_json::json;
 
 use Operation::{Change, Create, Delete, List, Read};
@@ -33,77 +34,75 @@ const EVERY: &[Operation] = &[Create, List, Read, Change, Delete];
 
 /// A way to fail, who may meet it, and the answer that it must become: status, code, `Retry-After`.
 type Failure = (
-    fn() -> RepositoryError,
+    fn() -> StorageError,
     &'static [Operation],
     u16,
     &'static str,
     &'static str,
 );
 
-const FAILURES: [Failure; 9] = [
+const FAILURES: [Failure; 6] = [
     (
-        || RepositoryError::Unavailable(cause()),
+        || StorageError::Unavailable(cause()),
         EVERY,
         503,
         "database_unavailable",
         "1",
     ),
-    (|| RepositoryError::Busy, EVERY, 503, "pool_exhausted", "1"),
-    (|| RepositoryError::TimedOut(cause()), EVERY, 503, "timeout", "1"),
+    (|| StorageError::Busy, EVERY, 503, "pool_exhausted", "1"),
+    (|| StorageError::TimedOut(cause()), EVERY, 503, "timeout", "1"),
     (
-        || RepositoryError::Corrupt(cause()),
+        || StorageError::Corrupt(cause()),
         EVERY,
         500,
         "internal_error",
         "",
     ),
     (
-        || RepositoryError::Unexpected(cause()),
+        || StorageError::Unexpected(cause()),
         EVERY,
         500,
         "internal_error",
         "",
     ),
     (
-        || RepositoryError::AlreadyExists,
-        EVERY,
-        500,
-        "internal_error",
-        "",
-    ),
-    (
-        || RepositoryError::Refused(cause()),
+        || StorageError::Refused(cause()),
         &[Create, List, Change],
         422,
         "validation_error",
         "",
     ),
-    (
-        || RepositoryError::IdempotencyKeyReused,
-        &[Create],
-        422,
-        "idempotency_key_reused",
-        "",
-    ),
-    (
-        || RepositoryError::NotFound,
-        &[Read, Change, Delete],
-        404,
-        "task_not_found",
-        "",
-    ),
 ];
 
 /// An API whose every use of the storage fails in this way.
-fn broken(error: fn() -> RepositoryError) -> Api {
+fn broken(error: fn() -> StorageError) -> Api {
     let mut repository = MockTaskRepository::new();
-    repository.expect_insert().returning(move |_, _| Err(error()));
+    repository
+        .expect_insert()
+        .returning(move |_, _| Err(error().into()));
     repository.expect_find().returning(move |_, _| Err(error()));
     repository.expect_list().returning(move |_, _| Err(error()));
     repository
         .expect_update()
-        .returning(move |_, _, _, _, _| Err(error()));
-    repository.expect_delete().returning(move |_, _, _| Err(error()));
+        .returning(move |_, _, _, _, _| Err(error().into()));
+    repository
+        .expect_delete()
+        .returning(move |_, _, _| Err(error().into()));
+    Api::serving(Parts {
+        repository: Arc::new(repository),
+        ..Parts::default()
+    })
+}
+
+/// An API whose storage finds nothing and refuses every creation and every change in these ways.
+fn refusing(creation: fn() -> InsertError, change: fn() -> UpdateError) -> Api {
+    let mut repository = MockTaskRepository::new();
+    repository.expect_insert().returning(move |_, _| Err(creation()));
+    repository.expect_find().returning(|_, _| Ok(None));
+    repository
+        .expect_update()
+        .returning(move |_, _, _, _, _| Err(change()));
+    repository.expect_delete().returning(move |_, _, _| Err(change()));
     Api::serving(Parts {
         repository: Arc::new(repository),
         ..Parts::default()
@@ -139,10 +138,35 @@ async fn every_failure_of_the_storage_has_its_answer_and_none_shows_its_cause() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_of_the_storage_has_its_answer() {
+    for (refusal, status, code) in [
+        (
+            (|| InsertError::IdempotencyKeyReused) as fn() -> _,
+            422,
+            "idempotency_key_reused",
+        ),
+        (|| InsertError::AlreadyExists, 500, "internal_error"),
+    ] {
+        let api = refusing(refusal, || UpdateError::NotFound);
+        let answer = asks(&api, Create).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.problem(), code);
+        for operation in [Read, Change, Delete] {
+            let answer = asks(&api, operation).await;
+            assert_eq!(answer.status, 404, "{answer:?}");
+            assert_eq!(answer.problem(), "task_not_found");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_version_than_expected_is_412_with_the_current_entity_tag() {
-    let api = broken(|| RepositoryError::VersionMismatch {
-        current: Version::new(4).expect("a version"),
-    });
+    let api = refusing(
+        || InsertError::AlreadyExists,
+        || UpdateError::VersionMismatch {
+            current: Version::new(4).expect("a version"),
+        },
+    );
     let alice = api.user("alice");
     for answer in [
         alice.put(UNKNOWN, &json!({ "title": "x" })).await,
@@ -156,7 +180,7 @@ async fn another_version_than_expected_is_412_with_the_current_entity_tag() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_storage_does_not_matter_to_who_is_refused_before_it() {
-    let api = broken(|| RepositoryError::Unavailable(cause()));
+    let api = broken(|| StorageError::Unavailable(cause()));
     assert_eq!(api.anonymous().get("/api/tasks").await.status, 401);
     let alice = api.user("alice");
     assert_eq!(alice.post("/api/tasks", &json!({})).await.status, 422);
@@ -199,7 +223,7 @@ async fn health_says_degraded_and_readiness_says_no_when_the_storage_is_away() {
     storage.expect_is_degraded().return_const(true);
     storage
         .expect_check()
-        .returning(|| Err(RepositoryError::Unavailable(cause())));
+        .returning(|| Err(StorageError::Unavailable(cause())));
     let api = Api::serving(Parts {
         storage: Arc::new(storage),
         ..Parts::default()
@@ -228,7 +252,7 @@ async fn readiness_asks_a_storage_that_is_away_no_more_often_than_one_that_is_th
     let count = Arc::clone(&asked);
     storage.expect_check().returning(move || {
         count.fetch_add(1, Ordering::Relaxed);
-        Err(RepositoryError::Unavailable(cause()))
+        Err(StorageError::Unavailable(cause()))
     });
     let api = Api::serving(Parts {
         storage: Arc::new(storage),

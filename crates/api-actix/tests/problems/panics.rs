@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::identity::{AuthError, Caller, Owner, TokenVerifier};
+use domain::storage::StorageError;
 use domain::task::{
-    Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task, TaskChange,
-    TaskFilter, TaskId, TaskQuery, TaskRepository,
+    Expected, IdempotencyKey, InsertError, Inserted, Page, StatusSet, Summary, Task, TaskChange, TaskFilter,
+    TaskId, TaskQuery, TaskRepository, UpdateError,
 };
 
 use crate::UNKNOWN;
@@ -54,14 +55,14 @@ struct Explosive;
 
 #[async_trait]
 impl TaskRepository for Explosive {
-    async fn insert(&self, _: &Task, _: Option<IdempotencyKey>) -> Result<Inserted, RepositoryError> {
+    async fn insert(&self, _: &Task, _: Option<IdempotencyKey>) -> Result<Inserted, InsertError> {
         tokio::task::yield_now().await;
         panic!("{LAST_WORDS}")
     }
-    async fn find(&self, _: &Owner, _: TaskId) -> Result<Option<Task>, RepositoryError> {
+    async fn find(&self, _: &Owner, _: TaskId) -> Result<Option<Task>, StorageError> {
         panic!("{LAST_WORDS}")
     }
-    async fn list(&self, _: &Owner, _: &TaskQuery) -> Result<Page, RepositoryError> {
+    async fn list(&self, _: &Owner, _: &TaskQuery) -> Result<Page, StorageError> {
         std::panic::panic_any(7)
     }
     async fn update(
@@ -71,19 +72,19 @@ impl TaskRepository for Explosive {
         _: &TaskChange,
         _: &Expected,
         _: chrono::DateTime<chrono::Utc>,
-    ) -> Result<Task, RepositoryError> {
+    ) -> Result<Task, UpdateError> {
         panic!("{LAST_WORDS}")
     }
-    async fn delete(&self, _: &Owner, _: TaskId, _: &Expected) -> Result<(), RepositoryError> {
+    async fn delete(&self, _: &Owner, _: TaskId, _: &Expected) -> Result<(), UpdateError> {
         panic!("{LAST_WORDS}")
     }
-    async fn count(&self, _: &Owner, _: &TaskFilter) -> Result<u64, RepositoryError> {
+    async fn count(&self, _: &Owner, _: &TaskFilter) -> Result<u64, StorageError> {
         panic!("{LAST_WORDS}")
     }
-    async fn summary(&self, _: &Owner) -> Result<Summary, RepositoryError> {
+    async fn summary(&self, _: &Owner) -> Result<Summary, StorageError> {
         panic!("{LAST_WORDS}")
     }
-    async fn delete_with_status(&self, _: &Owner, _: &StatusSet) -> Result<u64, RepositoryError> {
+    async fn delete_with_status(&self, _: &Owner, _: &StatusSet) -> Result<u64, StorageError> {
         panic!("{LAST_WORDS}")
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta};
-use domain::task::{MockTaskRepository, RepositoryError};
+use domain::storage::StorageError;
+use domain::task::MockTaskRepository;
 use serde_json::{Value, json};
 
 use crate::support::{Api, Parts, SECRET, Storage, on_every_storage, signed, signed_with, token_signed_with};
@@ -181,7 +182,7 @@ async fn fr_013_a_failure_of_ours_is_500_without_its_cause() {
     let mut repository = MockTaskRepository::new();
     repository
         .expect_list()
-        .returning(|_, _| Err(RepositoryError::Unexpected("hunter2".into())));
+        .returning(|_, _| Err(StorageError::Unexpected("hunter2".into())));
     let api = Api::serving(Parts {
         repository: Arc::new(repository),
         ..Parts::default()

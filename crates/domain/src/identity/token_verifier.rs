@@ -32,25 +32,10 @@ pub enum AuthError {
 
 impl From<Refusal> for AuthError {
     fn from(refusal: Refusal) -> Self {
-        match refusal.reason {
-            RefusalReason::Expired => Self::Expired(refusal),
-            RefusalReason::Missing
-            | RefusalReason::Malformed
-            | RefusalReason::TooLarge
-            | RefusalReason::OpaqueSessionToken
-            | RefusalReason::Encrypted
-            | RefusalReason::AlgorithmNotAllowed
-            | RefusalReason::NoKeySource
-            | RefusalReason::UnknownKey
-            | RefusalReason::BadSignature
-            | RefusalReason::NotYetValid
-            | RefusalReason::NoExpiry
-            | RefusalReason::BadIssuer
-            | RefusalReason::BadAudience
-            | RefusalReason::BadType
-            | RefusalReason::CriticalExtension
-            | RefusalReason::NoUserId
-            | RefusalReason::BadUserId => Self::Invalid(refusal),
+        if refusal.reason == RefusalReason::Expired {
+            Self::Expired(refusal)
+        } else {
+            Self::Invalid(refusal)
         }
     }
 }

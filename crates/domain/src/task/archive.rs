@@ -1,7 +1,8 @@
 use async_trait::async_trait;
 
-use super::{IdempotencyKey, RepositoryError, Task, TaskId};
+use super::{IdempotencyKey, Task, TaskId};
 use crate::identity::Owner;
+use crate::storage::StorageError;
 
 /// What operators do with stored tasks and requests never do: carry them to another storage, and remove all of a user.
 ///
@@ -13,38 +14,38 @@ pub trait TaskArchive: Send + Sync {
     /// The owner of tasks that comes right after this one, or the very first, in the byte order of their user ids.
     ///
     /// # Errors
-    /// Trouble with the storage only.
-    async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, RepositoryError>;
+    /// If the storage fails.
+    async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, StorageError>;
 
     /// How many tasks the owner has.
     ///
     /// # Errors
-    /// Trouble with the storage only.
-    async fn count(&self, owner: &Owner) -> Result<u64, RepositoryError>;
+    /// If the storage fails.
+    async fn count(&self, owner: &Owner) -> Result<u64, StorageError>;
 
     /// The owner's tasks behind an id, or from the first one on, at most so many, in ascending order of their ids.
     ///
     /// # Errors
-    /// Trouble with the storage only.
+    /// If the storage fails.
     async fn export(
         &self,
         owner: &Owner,
         after: Option<TaskId>,
         limit: u16,
-    ) -> Result<Vec<ArchivedTask>, RepositoryError>;
+    ) -> Result<Vec<ArchivedTask>, StorageError>;
 
     /// Stores tasks as they are, all or none of them, each with its own owner, and answers how many were new. A task
     /// whose id or idempotency key its owner has in use is passed over: what is stored MUST NOT change.
     ///
     /// # Errors
-    /// Trouble with the storage only.
-    async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, RepositoryError>;
+    /// If the storage fails.
+    async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, StorageError>;
 
     /// Removes the owner's oldest tasks for good, at most so many, and answers how many there were.
     ///
     /// # Errors
-    /// Trouble with the storage only.
-    async fn erase(&self, owner: &Owner, limit: u16) -> Result<u64, RepositoryError>;
+    /// If the storage fails.
+    async fn erase(&self, owner: &Owner, limit: u16) -> Result<u64, StorageError>;
 }
 
 /// Everything that is stored of a task.

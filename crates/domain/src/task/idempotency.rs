@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-use super::{RepositoryError, corrupt};
+use crate::storage::{StorageError, corrupt};
 
 /// What a creation asked for, boiled down to 32 bytes: two requests with one key and different fingerprints are
 /// not repeats of each other.
@@ -36,7 +36,7 @@ impl IdempotencyKey {
     ///
     /// # Errors
     /// `Corrupt`: the text is no key, or the fingerprint has not 32 bytes.
-    pub fn restore(text: String, fingerprint: &[u8]) -> Result<Self, RepositoryError> {
+    pub fn restore(text: String, fingerprint: &[u8]) -> Result<Self, StorageError> {
         let fingerprint = <[u8; 32]>::try_from(fingerprint);
         let fingerprint = Fingerprint(fingerprint.map_err(corrupt("idempotency_fingerprint"))?);
         Self::new(text, fingerprint).map_err(corrupt("idempotency_key"))
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(IdempotencyKey::restore("k".to_owned(), &[7; 32]).unwrap(), stored);
         for (text, fingerprint) in [("k", &[][..]), ("k", &[7; 31]), ("a b", &[7; 32])] {
             let refused = IdempotencyKey::restore(text.to_owned(), fingerprint);
-            assert!(matches!(refused, Err(RepositoryError::Corrupt(_))), "{refused:?}");
+            assert!(matches!(refused, Err(StorageError::Corrupt(_))), "{refused:?}");
         }
     }
 

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use super::{
-    Expected, IdempotencyKey, Inserted, NewTask, Page, StatusSet, Summary, Task, TaskChange, TaskError,
-    TaskFilter, TaskId, TaskIds, TaskQuery, TaskRepository,
+    Expected, GetError, IdempotencyKey, InsertError, Inserted, NewTask, Page, StatusSet, Summary, Task,
+    TaskChange, TaskFilter, TaskId, TaskIds, TaskQuery, TaskRepository, UpdateError,
 };
 use crate::clock::Clock;
 use crate::identity::Caller;
+use crate::storage::StorageError;
 
 /// The use cases: what a caller can do with tasks. Each touches the caller's own tasks and no others.
 #[derive(Clone)]
@@ -38,13 +39,13 @@ impl TaskService {
     /// Creates a task for the caller.
     ///
     /// # Errors
-    /// [`TaskError::IdempotencyKeyReused`] if the key stands for another creation of this caller.
+    /// [`InsertError::IdempotencyKeyReused`] if the key stands for another creation of this caller.
     pub async fn create(
         &self,
         caller: &Caller,
         new: NewTask,
         key: Option<IdempotencyKey>,
-    ) -> Result<Created, TaskError> {
+    ) -> Result<Created, InsertError> {
         let id = self.ids.next(self.clock.now());
         let task = Task::create(id, caller.owner.clone(), new);
         Ok(match self.repository.insert(&task, key).await? {
@@ -59,42 +60,42 @@ impl TaskService {
     /// One task of the caller.
     ///
     /// # Errors
-    /// [`TaskError::NotFound`] if the caller has no such task.
-    pub async fn get(&self, caller: &Caller, id: TaskId) -> Result<Task, TaskError> {
+    /// [`GetError::NotFound`] if the caller has no such task.
+    pub async fn get(&self, caller: &Caller, id: TaskId) -> Result<Task, GetError> {
         self.repository
             .find(&caller.owner, id)
             .await?
-            .ok_or(TaskError::NotFound)
+            .ok_or(GetError::NotFound)
     }
 
     /// A page of the caller's tasks.
     ///
     /// # Errors
-    /// [`TaskError::Storage`] only: a caller without tasks gets an empty page.
-    pub async fn list(&self, caller: &Caller, query: &TaskQuery) -> Result<Page, TaskError> {
-        Ok(self.repository.list(&caller.owner, query).await?)
+    /// If the storage fails; a caller without tasks gets an empty page.
+    pub async fn list(&self, caller: &Caller, query: &TaskQuery) -> Result<Page, StorageError> {
+        self.repository.list(&caller.owner, query).await
     }
 
     /// How many of the caller's tasks match a filter.
     ///
     /// # Errors
-    /// [`TaskError::Storage`] only.
-    pub async fn count(&self, caller: &Caller, filter: &TaskFilter) -> Result<u64, TaskError> {
-        Ok(self.repository.count(&caller.owner, filter).await?)
+    /// If the storage fails.
+    pub async fn count(&self, caller: &Caller, filter: &TaskFilter) -> Result<u64, StorageError> {
+        self.repository.count(&caller.owner, filter).await
     }
 
     /// How many tasks the caller has, by status.
     ///
     /// # Errors
-    /// [`TaskError::Storage`] only.
-    pub async fn summary(&self, caller: &Caller) -> Result<Summary, TaskError> {
-        Ok(self.repository.summary(&caller.owner).await?)
+    /// If the storage fails.
+    pub async fn summary(&self, caller: &Caller) -> Result<Summary, StorageError> {
+        self.repository.summary(&caller.owner).await
     }
 
-    /// Changes a task of the caller and answers it as it is afterwards.
+    /// Changes a task of the caller and returns it as it is afterwards.
     ///
     /// # Errors
-    /// [`TaskError::NotFound`] if the caller has no such task, [`TaskError::VersionMismatch`] if it is at none of
+    /// [`UpdateError::NotFound`] if the caller has no such task, [`UpdateError::VersionMismatch`] if it is at none of
     /// the expected versions.
     pub async fn update(
         &self,
@@ -102,30 +103,30 @@ impl TaskService {
         id: TaskId,
         change: &TaskChange,
         expected: &Expected,
-    ) -> Result<Task, TaskError> {
-        Ok(self
-            .repository
+    ) -> Result<Task, UpdateError> {
+        self.repository
             .update(&caller.owner, id, change, expected, self.clock.now())
-            .await?)
+            .await
     }
 
     /// Removes a task of the caller for good.
     ///
     /// # Errors
     /// As [`TaskService::update`].
-    pub async fn delete(&self, caller: &Caller, id: TaskId, expected: &Expected) -> Result<(), TaskError> {
-        Ok(self.repository.delete(&caller.owner, id, expected).await?)
+    pub async fn delete(&self, caller: &Caller, id: TaskId, expected: &Expected) -> Result<(), UpdateError> {
+        self.repository.delete(&caller.owner, id, expected).await
     }
 
-    /// Removes all tasks of the caller with one of these statuses for good, and answers how many there were.
+    /// Removes all tasks of the caller with one of these statuses for good, and returns how many there were.
     ///
     /// # Errors
-    /// [`TaskError::Storage`] only.
-    pub async fn delete_with_status(&self, caller: &Caller, statuses: &StatusSet) -> Result<u64, TaskError> {
-        Ok(self
-            .repository
-            .delete_with_status(&caller.owner, statuses)
-            .await?)
+    /// If the storage fails.
+    pub async fn delete_with_status(
+        &self,
+        caller: &Caller,
+        statuses: &StatusSet,
+    ) -> Result<u64, StorageError> {
+        self.repository.delete_with_status(&caller.owner, statuses).await
     }
 }
 
@@ -134,7 +135,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::task::{Edit, MockTaskRepository, RepositoryError, Status, Version};
+    use crate::task::{Edit, MockTaskRepository, Status, Version};
     use crate::testing::{
         CountingTaskIds, FixedClock, InMemoryTaskRepository, a_caller, a_caller_named, a_new_task, noon,
     };
@@ -179,12 +180,12 @@ mod tests {
         let stranger = a_caller_named("somebody else");
         assert!(matches!(
             service.get(&stranger, id).await,
-            Err(TaskError::NotFound)
+            Err(GetError::NotFound)
         ));
         let update = service.update(&stranger, id, &complete(), &Expected::Any).await;
-        assert!(matches!(update, Err(TaskError::NotFound)));
+        assert!(matches!(update, Err(UpdateError::NotFound)));
         let delete = service.delete(&stranger, id, &Expected::Any).await;
-        assert!(matches!(delete, Err(TaskError::NotFound)));
+        assert!(matches!(delete, Err(UpdateError::NotFound)));
         assert!(
             service
                 .list(&stranger, &TaskQuery::default())
@@ -228,7 +229,7 @@ mod tests {
             .unwrap();
         let stale = Expected::OneOf(vec![Version::FIRST]);
         let error = service.delete(&a_caller(), id, &stale).await.unwrap_err();
-        let TaskError::VersionMismatch { current } = error else {
+        let UpdateError::VersionMismatch { current } = error else {
             panic!("{error:?}")
         };
         assert_eq!(current, Version::FIRST.next());
@@ -266,12 +267,9 @@ mod tests {
         let mut repository = MockTaskRepository::new();
         repository
             .expect_find()
-            .returning(|_, _| Err(RepositoryError::Unavailable("gone".into())));
+            .returning(|_, _| Err(StorageError::Unavailable("gone".into())));
         let id = crate::testing::an_id_at(noon());
         let error = over(repository).get(&a_caller(), id).await.unwrap_err();
-        assert!(matches!(
-            error,
-            TaskError::Storage(RepositoryError::Unavailable(_))
-        ));
+        assert!(matches!(error, GetError::Storage(StorageError::Unavailable(_))));
     }
 }

@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 
 use crate::health::StorageHealth;
 use crate::identity::Owner;
+use crate::storage::StorageError;
 use crate::task::{
-    ArchivedTask, Expected, IdempotencyKey, Inserted, Page, RepositoryError, StatusSet, Summary, Task,
-    TaskArchive, TaskChange, TaskFilter, TaskId, TaskQuery, TaskRepository,
+    ArchivedTask, Expected, IdempotencyKey, InsertError, Inserted, Page, StatusSet, Summary, Task,
+    TaskArchive, TaskChange, TaskFilter, TaskId, TaskQuery, TaskRepository, UpdateError,
 };
 
 /// The reference implementation of [`TaskRepository`] and [`TaskArchive`]: a map behind a lock. Clones share
@@ -28,32 +29,32 @@ impl InMemoryTaskRepository {
 
 #[async_trait]
 impl TaskRepository for InMemoryTaskRepository {
-    async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, RepositoryError> {
+    async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, InsertError> {
         let mut tasks = self.tasks();
         if let Some(holder) = holder_of(&tasks, task.owner(), key.as_ref()) {
             return if holder.key == key {
                 Ok(Inserted::Replayed(holder.task.clone()))
             } else {
-                Err(RepositoryError::IdempotencyKeyReused)
+                Err(InsertError::IdempotencyKeyReused)
             };
         }
         let place = (task.owner().clone(), task.id());
         if tasks.contains_key(&place) {
-            return Err(RepositoryError::AlreadyExists);
+            return Err(InsertError::AlreadyExists);
         }
         let task = task.clone();
         tasks.insert(place, ArchivedTask { task, key });
         Ok(Inserted::New)
     }
 
-    async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, RepositoryError> {
+    async fn find(&self, owner: &Owner, id: TaskId) -> Result<Option<Task>, StorageError> {
         Ok(self
             .tasks()
             .get(&(owner.clone(), id))
             .map(|stored| stored.task.clone()))
     }
 
-    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, RepositoryError> {
+    async fn list(&self, owner: &Owner, query: &TaskQuery) -> Result<Page, StorageError> {
         let tasks = self.tasks();
         let mut items: Vec<_> = of_owner(&tasks, owner)
             .filter(|task| query.filter().matches(task))
@@ -69,14 +70,14 @@ impl TaskRepository for InMemoryTaskRepository {
         Ok(Page::of_one_more_than_asked(query, items))
     }
 
-    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, RepositoryError> {
+    async fn count(&self, owner: &Owner, filter: &TaskFilter) -> Result<u64, StorageError> {
         let count = of_owner(&self.tasks(), owner)
             .filter(|task| filter.matches(task))
             .count();
         Ok(count as u64)
     }
 
-    async fn summary(&self, owner: &Owner) -> Result<Summary, RepositoryError> {
+    async fn summary(&self, owner: &Owner) -> Result<Summary, StorageError> {
         let mut summary = Summary::default();
         for task in of_owner(&self.tasks(), owner) {
             summary.add(task.parts().status, 1);
@@ -91,31 +92,29 @@ impl TaskRepository for InMemoryTaskRepository {
         change: &TaskChange,
         expected: &Expected,
         now: DateTime<Utc>,
-    ) -> Result<Task, RepositoryError> {
+    ) -> Result<Task, UpdateError> {
         let mut tasks = self.tasks();
-        let stored = tasks
-            .get_mut(&(owner.clone(), id))
-            .ok_or(RepositoryError::NotFound)?;
+        let stored = tasks.get_mut(&(owner.clone(), id)).ok_or(UpdateError::NotFound)?;
         let current = stored.task.version();
         if !expected.allows(current) {
-            return Err(RepositoryError::VersionMismatch { current });
+            return Err(UpdateError::VersionMismatch { current });
         }
         stored.task = stored.task.changed(change, now);
         Ok(stored.task.clone())
     }
 
-    async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), RepositoryError> {
+    async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), UpdateError> {
         let mut tasks = self.tasks();
         let place = (owner.clone(), id);
-        let current = tasks.get(&place).ok_or(RepositoryError::NotFound)?.task.version();
+        let current = tasks.get(&place).ok_or(UpdateError::NotFound)?.task.version();
         if !expected.allows(current) {
-            return Err(RepositoryError::VersionMismatch { current });
+            return Err(UpdateError::VersionMismatch { current });
         }
         tasks.remove(&place);
         Ok(())
     }
 
-    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, RepositoryError> {
+    async fn delete_with_status(&self, owner: &Owner, statuses: &StatusSet) -> Result<u64, StorageError> {
         let mut tasks = self.tasks();
         let before = tasks.len();
         tasks.retain(|(holder, _), stored| holder != owner || !statuses.contains(stored.task.parts().status));
@@ -125,7 +124,7 @@ impl TaskRepository for InMemoryTaskRepository {
 
 #[async_trait]
 impl TaskArchive for InMemoryTaskRepository {
-    async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, RepositoryError> {
+    async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, StorageError> {
         let tasks = self.tasks();
         let mut owners = tasks.keys().map(|(owner, _)| owner);
         Ok(owners
@@ -133,7 +132,7 @@ impl TaskArchive for InMemoryTaskRepository {
             .cloned())
     }
 
-    async fn count(&self, owner: &Owner) -> Result<u64, RepositoryError> {
+    async fn count(&self, owner: &Owner) -> Result<u64, StorageError> {
         Ok(of_owner(&self.tasks(), owner).count() as u64)
     }
 
@@ -142,7 +141,7 @@ impl TaskArchive for InMemoryTaskRepository {
         owner: &Owner,
         after: Option<TaskId>,
         limit: u16,
-    ) -> Result<Vec<ArchivedTask>, RepositoryError> {
+    ) -> Result<Vec<ArchivedTask>, StorageError> {
         let tasks = self.tasks();
         let behind = tasks
             .iter()
@@ -153,7 +152,7 @@ impl TaskArchive for InMemoryTaskRepository {
             .collect())
     }
 
-    async fn import(&self, archived: Vec<ArchivedTask>) -> Result<u64, RepositoryError> {
+    async fn import(&self, archived: Vec<ArchivedTask>) -> Result<u64, StorageError> {
         let mut tasks = self.tasks();
         let before = tasks.len();
         for new in archived {
@@ -165,7 +164,7 @@ impl TaskArchive for InMemoryTaskRepository {
         Ok((tasks.len() - before) as u64)
     }
 
-    async fn erase(&self, owner: &Owner, limit: u16) -> Result<u64, RepositoryError> {
+    async fn erase(&self, owner: &Owner, limit: u16) -> Result<u64, StorageError> {
         let mut tasks = self.tasks();
         let ids: Vec<_> = of_owner(&tasks, owner).map(Task::id).take(limit.into()).collect();
         for id in &ids {
@@ -192,7 +191,7 @@ fn of_owner<'t>(tasks: &'t Tasks, owner: &'t Owner) -> impl Iterator<Item = &'t 
 
 #[async_trait]
 impl StorageHealth for InMemoryTaskRepository {
-    async fn check(&self) -> Result<(), RepositoryError> {
+    async fn check(&self) -> Result<(), StorageError> {
         Ok(())
     }
 

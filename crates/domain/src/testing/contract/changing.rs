@@ -5,8 +5,7 @@ use futures_util::future::join_all;
 
 use super::steps::{RACERS, ROUNDS, found, set_description, set_status, set_title, stored};
 use crate::task::{
-    Description, Edit, Expected, RepositoryError, Status, TaskChange, TaskParts, TaskRepository, Title,
-    Version,
+    Description, Edit, Expected, Status, TaskChange, TaskParts, TaskRepository, Title, UpdateError, Version,
 };
 use crate::testing::{an_id_at, an_owner, noon};
 
@@ -169,7 +168,7 @@ pub async fn a_stale_expectation_is_refused_and_reveals_the_current_version(repo
             .update(task.owner(), task.id(), &set_title("after"), &expected, noon())
             .await
             .expect_err("a stale version");
-        let RepositoryError::VersionMismatch { current } = error else {
+        let UpdateError::VersionMismatch { current } = error else {
             panic!("{error:?}")
         };
         assert_eq!(current, task.version());
@@ -177,7 +176,7 @@ pub async fn a_stale_expectation_is_refused_and_reveals_the_current_version(repo
             .delete(task.owner(), task.id(), &expected)
             .await
             .expect_err("a stale version");
-        let RepositoryError::VersionMismatch { current } = error else {
+        let UpdateError::VersionMismatch { current } = error else {
             panic!("{error:?}")
         };
         assert_eq!(current, task.version());
@@ -212,12 +211,12 @@ pub async fn an_unknown_task_is_not_found_whatever_is_expected(repo: &dyn TaskRe
             .update(&an_owner(), id, &set_title("after"), &expected, noon())
             .await
             .expect_err("an unknown task");
-        assert!(matches!(error, RepositoryError::NotFound), "{error:?}");
+        assert!(matches!(error, UpdateError::NotFound), "{error:?}");
         let error = repo
             .delete(&an_owner(), id, &expected)
             .await
             .expect_err("an unknown task");
-        assert!(matches!(error, RepositoryError::NotFound), "{error:?}");
+        assert!(matches!(error, UpdateError::NotFound), "{error:?}");
     }
 }
 
@@ -238,7 +237,7 @@ pub async fn of_many_writers_expecting_one_version_exactly_one_wins(repo: &dyn T
         let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
         assert_eq!(won.len(), 1, "winners of round {round}");
         for error in lost.into_iter().map(|answer| answer.expect_err("a loser")) {
-            let RepositoryError::VersionMismatch { current } = error else {
+            let UpdateError::VersionMismatch { current } = error else {
                 panic!("{error:?}")
             };
             assert_eq!(current, task.version().next());

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::steps::{RACERS, ROUNDS, all, found, insert, set_title, stored};
-use crate::task::{Expected, RepositoryError, Status, StatusSet, TaskRepository};
+use crate::task::{Expected, Status, StatusSet, TaskRepository, UpdateError};
 use crate::testing::{a_task_with, an_owner, an_owner_named, noon};
 
 /// A deleted task is never met again, whoever asks for its id; its neighbours stay.
@@ -19,7 +19,7 @@ pub async fn a_deleted_task_is_gone_and_its_id_stays_unknown(repo: &dyn TaskRepo
         .delete(task.owner(), task.id(), &Expected::Any)
         .await
         .expect_err("a second deletion");
-    assert!(matches!(error, RepositoryError::NotFound), "{error:?}");
+    assert!(matches!(error, UpdateError::NotFound), "{error:?}");
     let error = repo
         .update(
             task.owner(),
@@ -30,7 +30,7 @@ pub async fn a_deleted_task_is_gone_and_its_id_stays_unknown(repo: &dyn TaskRepo
         )
         .await
         .expect_err("an update of a deleted task");
-    assert!(matches!(error, RepositoryError::NotFound), "{error:?}");
+    assert!(matches!(error, UpdateError::NotFound), "{error:?}");
 }
 
 /// Exactly one caller is told that it deleted.
@@ -42,7 +42,7 @@ pub async fn of_many_deleters_exactly_one_deletes(repo: &dyn TaskRepository) {
         let deleted = answers.iter().filter(|answer| answer.is_ok()).count();
         assert_eq!(deleted, 1, "deleters of round {round}");
         for error in answers.into_iter().filter_map(Result::err) {
-            assert!(matches!(error, RepositoryError::NotFound), "{error:?}");
+            assert!(matches!(error, UpdateError::NotFound), "{error:?}");
         }
     }
 }

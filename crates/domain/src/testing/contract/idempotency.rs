@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::steps::{RACERS, ROUNDS, all, key, set_title, stored};
-use crate::task::{Expected, Inserted, RepositoryError, TaskRepository};
+use crate::task::{Expected, InsertError, Inserted, TaskRepository};
 use crate::testing::{a_task, an_owner, an_owner_named, noon};
 
 /// A retried creation stores nothing and gets the task that the first try made, changes since then included.
@@ -46,10 +46,7 @@ pub async fn a_key_with_another_fingerprint_is_refused(repo: &dyn TaskRepository
         .insert(&other, Some(key("k-1", 2)))
         .await
         .expect_err("a reused key");
-    assert!(
-        matches!(error, RepositoryError::IdempotencyKeyReused),
-        "{error:?}"
-    );
+    assert!(matches!(error, InsertError::IdempotencyKeyReused), "{error:?}");
     assert_eq!(all(repo, &an_owner()).await, [original]);
 }
 

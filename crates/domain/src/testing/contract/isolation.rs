@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::steps::{all, found, insert, set_title, stored};
-use crate::task::{Expected, RepositoryError, Task, TaskId, TaskRepository, Version};
+use crate::task::{Expected, Task, TaskId, TaskRepository, UpdateError, Version};
 use crate::testing::{an_owner, an_owner_named, noon};
 
 /// Ids are unique per owner: nobody can learn about, or block, the ids of others.
@@ -46,12 +46,12 @@ pub async fn another_owner_sees_and_changes_nothing(repo: &dyn TaskRepository) {
             .update(&stranger, task.id(), &set_title("theirs"), &expected, noon())
             .await
             .expect_err("a foreign task");
-        assert!(matches!(error, RepositoryError::NotFound), "{error:?}");
+        assert!(matches!(error, UpdateError::NotFound), "{error:?}");
         let error = repo
             .delete(&stranger, task.id(), &expected)
             .await
             .expect_err("a foreign task");
-        assert!(matches!(error, RepositoryError::NotFound), "{error:?}");
+        assert!(matches!(error, UpdateError::NotFound), "{error:?}");
     }
     assert_eq!(found(repo, &task).await, Some(task));
 }
@@ -108,7 +108,7 @@ pub async fn each_owner_sees_exactly_what_their_own_history_left(repo: &dyn Task
                     *task = task.changed(&change, now);
                     assert_eq!(answer.expect("an update"), *task);
                 } else {
-                    assert!(matches!(answer, Err(RepositoryError::NotFound)));
+                    assert!(matches!(answer, Err(UpdateError::NotFound)));
                 }
             }
             (3, Some(id)) => {
@@ -116,7 +116,7 @@ pub async fn each_owner_sees_exactly_what_their_own_history_left(repo: &dyn Task
                 if models[actor].remove(&id).is_some() {
                     answer.expect("a deletion");
                 } else {
-                    assert!(matches!(answer, Err(RepositoryError::NotFound)));
+                    assert!(matches!(answer, Err(UpdateError::NotFound)));
                 }
             }
             _ => {

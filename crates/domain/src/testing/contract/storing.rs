@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::steps::{found, insert, key, stored};
 use crate::identity::Owner;
 use crate::task::{
-    Description, IdempotencyKey, Inserted, RepositoryError, Status, Task, TaskParts, TaskRepository, Title,
+    Description, IdempotencyKey, InsertError, Inserted, Status, Task, TaskParts, TaskRepository, Title,
     Version,
 };
 use crate::testing::{a_task_with, an_id_at, an_owner, an_owner_named, noon};
@@ -62,6 +62,6 @@ pub async fn an_id_is_stored_once(repo: &dyn TaskRepository) {
         parts.created_at = task.id().created_at();
     });
     let error = repo.insert(&second, None).await.expect_err("a taken id");
-    assert!(matches!(error, RepositoryError::AlreadyExists), "{error:?}");
+    assert!(matches!(error, InsertError::AlreadyExists), "{error:?}");
     assert_eq!(found(repo, &task).await, Some(task));
 }
