@@ -1,7 +1,5 @@
 //! The algorithms of Better Auth and no others: not `none`, not HS384, not Ed448.
 
-use crate::settings::InvalidSetting;
-
 /// An algorithm that tokens may be signed with (RFC 7518 3.1, RFC 8037 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Algorithm {
@@ -22,7 +20,7 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Hs256,
         Self::EdDsa,
         Self::Es256,
@@ -44,46 +42,5 @@ impl Algorithm {
             "PS256" => Self::Ps256,
             _ => return None,
         })
-    }
-}
-
-/// The algorithms that are accepted, if there is a key for them. By default all that this crate knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Algorithms(Vec<Algorithm>);
-
-impl Algorithms {
-    /// Reads the names of algorithms: HS256, `EdDSA` (or Ed25519), ES256, ES384, ES512, RS256, PS256.
-    ///
-    /// # Errors
-    /// [`InvalidSetting::NoAlgorithm`] for an empty list, [`InvalidSetting::UnknownAlgorithm`] for any other name.
-    pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidSetting> {
-        let algorithms: Option<Vec<_>> = names.into_iter().map(Algorithm::named).collect();
-        match algorithms {
-            None => Err(InvalidSetting::UnknownAlgorithm),
-            Some(algorithms) if algorithms.is_empty() => Err(InvalidSetting::NoAlgorithm),
-            Some(algorithms) => Ok(Self(algorithms)),
-        }
-    }
-
-    /// Whether tokens signed with a shared secret (HS256) are among them.
-    #[must_use]
-    pub fn include_shared_secrets(&self) -> bool {
-        self.allow(Algorithm::Hs256)
-    }
-
-    /// Whether tokens signed with a key pair (all but HS256) are among them.
-    #[must_use]
-    pub fn include_key_pairs(&self) -> bool {
-        self.0.iter().any(|algorithm| *algorithm != Algorithm::Hs256)
-    }
-
-    pub(crate) fn allow(&self, algorithm: Algorithm) -> bool {
-        self.0.contains(&algorithm)
-    }
-}
-
-impl Default for Algorithms {
-    fn default() -> Self {
-        Self(Algorithm::ALL.to_vec())
     }
 }

@@ -4,8 +4,9 @@
 use domain::identity::{Refusal, RefusalReason};
 use serde_json::Value;
 
-use crate::algorithm::{Algorithm, Algorithms};
+use crate::algorithm::Algorithm;
 use crate::members::Members;
+use crate::settings::Algorithms;
 
 /// The longest key id that is read, in characters.
 const MAX_KEY_ID_CHARS: usize = 512;

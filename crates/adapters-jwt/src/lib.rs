@@ -88,12 +88,11 @@ mod token;
 mod token_cache;
 mod verifier;
 
-pub use algorithm::Algorithms;
 pub use jwks::{FetchFailed, HttpKeySet, KeySetSource, MAX_KEY_SET_BYTES, NoHttpClient};
 pub use keys::{InvalidSecret, SharedSecret};
 pub use settings::{
-    BetterAuthUrl, InvalidSetting, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party, UserIdClaims,
-    VerifierSettings,
+    Algorithms, BetterAuthUrl, InvalidSetting, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party,
+    UserIdClaims, VerifierSettings,
 };
 pub use signing::{DevelopmentClaims, sign_development_token};
 pub use stats::KeySetStats;

@@ -1,23 +1,20 @@
-//! Establishing connections: TLS, time limits, start-up options, and what it means when none is to be had.
+//! Establishing connections: TLS, time limits and start-up options.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
 use rustls::{ClientConfig, RootCertStore};
-use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::connect_error::ConnectError;
 use crate::error::explain_old_poolers;
 use crate::handle::{Beginning, Handle, Health, Silence, watch};
-use crate::lanes::Lane;
-use crate::probe::Inquiry;
+use crate::inquiry::Inquiry;
 use crate::url::DatabaseUrl;
 
 /// How long establishing may take unless the settings say otherwise.
@@ -154,10 +151,10 @@ impl Connector {
         self.establish(&self.config, false).await
     }
 
-    /// A connection for a few questions. Finds out whether start-up options are taken.
-    pub(crate) async fn inquire(&self) -> Result<Inquiry, ConnectError> {
+    /// A connection for a few questions, with these limits if they can be had. Finds out whether start-up options are taken.
+    pub(crate) async fn inquire(&self, limits: ServerLimits) -> Result<Inquiry, ConnectError> {
         if !self.refuses_options() {
-            let config = self.config_with(Lane::Work.server_limits());
+            let config = self.config_with(limits);
             match self.in_time(self.attempt(&config, true).open()).await {
                 Err(error) if error.is_about_options() => self.remember_refused_options(),
                 opened => return Ok(Inquiry::over(opened?.0, self.timeout)),
@@ -231,91 +228,4 @@ fn tls_config() -> ClientConfig {
     ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth()
-}
-
-const REFUSALS: [SqlState; 3] = [
-    SqlState::INVALID_PASSWORD,
-    SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-    SqlState::INVALID_CATALOG_NAME,
-];
-/// What Neon's proxy says, with no code of its own, when waiting does not help. The last one with a capital or without.
-const REFUSALS_OF_NEON: [&str; 3] = [
-    "endpoint is disabled",
-    "endpoint cannot be found",
-    "ndpoint ID is not specified",
-];
-
-/// Why no connection could be established. Shows no credentials.
-#[derive(Debug, Error)]
-pub enum ConnectError {
-    /// It took too long, from the first packet to the last of authentication.
-    #[error("connecting took longer than {0:?}")]
-    TimedOut(Duration),
-    /// The network, TLS or the server said no.
-    #[error("{}", described(.0))]
-    Failed(tokio_postgres::Error),
-    /// The first statements on the connection failed.
-    #[error("setting up the connection failed: {0}")]
-    Setup(diesel::ConnectionError),
-}
-
-// By hand: what is described with its source must not have it as a source as well, or it is told twice.
-impl From<tokio_postgres::Error> for ConnectError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl ConnectError {
-    /// Whether trying again is of no use: a wrong or missing password, a role or database that does not exist, a
-    /// certificate that we do not trust, a server without TLS, an endpoint that Neon does not know or has disabled.
-    #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        let Self::Failed(error) = self else { return false };
-        match error.as_db_error() {
-            Some(server) => {
-                REFUSALS.contains(server.code())
-                    || REFUSALS_OF_NEON
-                        .iter()
-                        .any(|text| server.message().contains(text))
-            }
-            // The driver tells these kinds by their texts only. First: the server asks for something that the URL does
-            // not have; or cannot prove itself as the URL asks.
-            None => match error.to_string().as_str() {
-                "invalid configuration" | "authentication error" => true,
-                "error performing TLS handshake" => is_final(error),
-                _ => false,
-            },
-        }
-    }
-
-    /// PgBouncer says `unsupported startup parameter: …` or `unsupported startup parameter in options: …`.
-    fn is_about_options(&self) -> bool {
-        match self {
-            Self::Failed(error) => error
-                .as_db_error()
-                .is_some_and(|error| error.message().contains("unsupported startup parameter")),
-            Self::TimedOut(_) | Self::Setup(_) => false,
-        }
-    }
-}
-
-/// Whether a failure of TLS is one that time does not cure. A failure of the network is an error of input and output
-/// with nothing inside; what we think of a certificate comes wrapped in one.
-fn is_final(failure: &tokio_postgres::Error) -> bool {
-    let source = std::error::Error::source(failure);
-    let Some(io_error) = source.and_then(|source| source.downcast_ref::<io::Error>()) else {
-        // The driver's own words: the server does not speak TLS.
-        return true;
-    };
-    let rustls_error = io_error.get_ref().and_then(|inner| inner.downcast_ref());
-    matches!(rustls_error, Some(rustls::Error::InvalidCertificate(_)))
-}
-
-fn described(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(server) => format!("SQLSTATE {}: {}", server.code().code(), server.message()),
-        None => std::error::Error::source(error)
-            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
-    }
 }

@@ -9,10 +9,11 @@ use domain::fairness::{LaneId, LaneLimits};
 use domain::identity::Owner;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::PostgresSettings;
-use crate::connect::{ConnectError, Connector, ServerLimits};
+use crate::connect::{Connector, ServerLimits};
+use crate::connect_error::ConnectError;
 use crate::error::Failure;
 use crate::handle::Handle;
+use crate::settings::PostgresSettings;
 use crate::stats::{LaneStats, Waiters};
 use crate::turns::{Turn, Turns};
 

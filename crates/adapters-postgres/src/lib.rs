@@ -49,7 +49,10 @@
 //! | `error.rs` | what a failure means: the one way from diesel's errors to the port's |
 //! | `turns.rs` | whose turn it is |
 //! | `lanes.rs`, `stats.rs` | the pools, how a statement gets a connection, and their use in numbers |
+//! | `settings.rs` | what an operator decides |
 //! | `url.rs`, `connect.rs`, `handle.rs` | the address, establishing a connection, and what is known of its health |
+//! | `connect_error.rs` | why no connection is to be had |
+//! | `inquiry.rs` | a few questions outside of the lanes |
 //! | `probe.rs`, `migrations.rs` | who answers, and bringing its tables up to date |
 //!
 //! # Adding a statement
@@ -60,14 +63,17 @@
 
 mod call;
 mod connect;
+mod connect_error;
 mod error;
 mod handle;
+mod inquiry;
 mod lanes;
 mod migrations;
 mod probe;
 mod retry;
 mod schema;
 mod search;
+mod settings;
 mod stats;
 mod tasks;
 mod turns;
@@ -76,9 +82,10 @@ mod url;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-pub use connect::ConnectError;
+pub use connect_error::ConnectError;
 pub use migrations::{Lock, MigrateError, SchemaState};
 pub use probe::ServerInfo;
+pub use settings::PostgresSettings;
 pub use stats::{DatabaseStats, LaneStats, RepeatStats};
 pub use tasks::{PostgresTaskArchive, PostgresTaskRepository};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
@@ -87,24 +94,6 @@ use call::{Executor, Process};
 use connect::Connector;
 use lanes::Lanes;
 use search::Letters;
-
-/// How to use the database.
-#[derive(Debug, Clone)]
-pub struct PostgresSettings {
-    /// Where it is.
-    pub url: DatabaseUrl,
-    /// Where migrations run, if not there: the direct address behind a pooler.
-    pub migration_url: Option<DatabaseUrl>,
-    /// How long establishing a connection may take, from the first packet to the last of authentication. `None`
-    /// is 2.5 s, and 10 s towards Neon, which may be asleep.
-    pub connect_timeout: Option<Duration>,
-    /// How long an operation may wait for a connection.
-    pub acquire_timeout: Duration,
-    /// The most connections of one worker's work lane. Its read lane has one more.
-    pub work_lane_size: u32,
-    /// The most operations of this process that may use or wait for the database at once.
-    pub max_in_flight: usize,
-}
 
 /// The database of this process. Each worker takes its own connections with [`PostgresDatabase::worker`].
 #[derive(Clone)]

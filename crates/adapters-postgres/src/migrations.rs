@@ -15,9 +15,10 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error as ThisError;
 use tokio::time::{Instant, sleep};
 
-use crate::connect::{ConnectError, Connector};
+use crate::connect::Connector;
+use crate::connect_error::ConnectError;
 use crate::error::sqlstate_of_text;
-use crate::probe::Inquiry;
+use crate::inquiry::Inquiry;
 
 /// Those of this program.
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");

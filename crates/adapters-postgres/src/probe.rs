@@ -1,11 +1,9 @@
 //! Who answers at the other end, and whether it can do what we need.
 
-use std::time::Duration;
-
-use tokio::time::timeout;
-use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
-
-use crate::connect::{ConnectError, Connector};
+use crate::connect::Connector;
+use crate::connect_error::ConnectError;
+use crate::inquiry::Inquiry;
+use crate::lanes::Lane;
 use crate::migrations::{self, SchemaState};
 
 /// What answered at the other end.
@@ -36,7 +34,7 @@ const WHO_ARE_YOU: &str = "SELECT current_setting('server_version'), current_set
 
 /// Connects, asks the server who it is and how it is, and hangs up.
 pub(crate) async fn probe(connector: &Connector) -> Result<ServerInfo, ConnectError> {
-    let inquiry = connector.inquire().await?;
+    let inquiry = connector.inquire(Lane::Work.server_limits()).await?;
     let rows = inquiry.ask(WHO_ARE_YOU).await?;
     let missing_limits = if connector.refuses_options() {
         missing_limits(&inquiry, connector.url.config().get_user().unwrap_or_default()).await?
@@ -79,29 +77,5 @@ fn quoted(role: &str) -> String {
         role.to_owned()
     } else {
         format!("\"{}\"", role.replace('"', "\"\""))
-    }
-}
-
-/// A connection for a few questions, asked as simply as can be: nothing is prepared.
-pub(crate) struct Inquiry {
-    client: Client,
-    limit: Duration,
-}
-
-impl Inquiry {
-    /// Each question over this connection may take so long.
-    pub(crate) fn over(client: Client, limit: Duration) -> Self {
-        Self { client, limit }
-    }
-
-    /// The rows of the answer.
-    pub(crate) async fn ask(&self, question: &str) -> Result<Vec<SimpleQueryRow>, ConnectError> {
-        let answer = timeout(self.limit, self.client.simple_query(question)).await;
-        let messages = answer.map_err(|_| ConnectError::TimedOut(self.limit))??;
-        let rows = messages.into_iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
-        Ok(rows.collect())
     }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::error::{JobError, SharedError, storage_error};
-use crate::queue::Turn;
+use crate::turn::Turn;
 use crate::wanted::Wanted;
 
 /// What a thread sees of a piece of work, whatever its answer is.

@@ -44,7 +44,7 @@
 //! | `schema.rs` | the tables as diesel sees them; the truth is in `migrations/sqlite` |
 //! | `error.rs` | the one way from diesel's errors to the port's |
 //! | `connection.rs`, `migrations.rs` | the file, its connections, its migrations |
-//! | `lanes.rs`, `queue.rs`, `job.rs`, `writer.rs`, `readers.rs` | the way of a call; they know nothing of tasks |
+//! | `lanes.rs`, `queue.rs`, `turn.rs`, `job.rs`, `writer.rs`, `readers.rs` | the way of a call; they know nothing of tasks |
 //! | `watch.rs` | whether the file that is open is still the one at its path |
 //! | `stats.rs` | the use of the lanes in numbers |
 //!
@@ -65,6 +65,7 @@ mod schema;
 mod search;
 mod stats;
 mod tasks;
+mod turn;
 mod wanted;
 mod watch;
 mod writer;

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::job::Job;
 use crate::stats::LaneStats;
+use crate::turn::{Lender, Turn};
 
 /// What a job needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,6 +249,22 @@ impl Queue {
     }
 }
 
+impl Lender for Queue {
+    fn take_back(&self, grant: &Grant) {
+        let mut jobs = self.jobs();
+        jobs.fair.give_back(grant);
+        let (reads_wait, writes_wait) = (jobs.has_waiting(Side::Readers), jobs.has_waiting(Side::Writer));
+        drop(jobs);
+        // It may have been the only thing that one of them waited for.
+        if reads_wait {
+            self.for_readers.notify_one();
+        }
+        if writes_wait {
+            self.for_writer.notify_one();
+        }
+    }
+}
+
 impl Jobs {
     fn next(&mut self, side: Side) -> Option<(Option<Grant>, Box<dyn Job>)> {
         let unowned = match side {
@@ -326,33 +343,6 @@ pub(crate) struct Taken {
     pub(crate) turn: Turn,
 }
 
-/// The right of a job to its lane. It ends when the caller has taken the answer, so that answers, which may be large, do not
-/// pile up before a caller who is slower than the database.
-pub(crate) struct Turn {
-    queue: Arc<Queue>,
-    /// None for the jobs of no user.
-    grant: Option<Grant>,
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let Some(grant) = &self.grant else {
-            return;
-        };
-        let mut jobs = self.queue.jobs();
-        jobs.fair.give_back(grant);
-        let (reads_wait, writes_wait) = (jobs.has_waiting(Side::Readers), jobs.has_waiting(Side::Writer));
-        drop(jobs);
-        // It may have been the only thing that one of them waited for.
-        if reads_wait {
-            self.queue.for_readers.notify_one();
-        }
-        if writes_wait {
-            self.queue.for_writer.notify_one();
-        }
-    }
-}
-
 /// A thread that serves the queue. When the last one of its side goes, for whatever reason, the queue is closed to that
 /// side and those that still wait are sent away: better an error at once than one after the time limit.
 pub(crate) struct Worker {
@@ -391,9 +381,11 @@ impl Worker {
     }
 
     fn taken(&self, (grant, job): (Option<Grant>, Box<dyn Job>)) -> Taken {
-        let queue = Arc::clone(&self.queue);
-        let turn = Turn { queue, grant };
-        Taken { job, turn }
+        let lender = Arc::clone(&self.queue);
+        Taken {
+            job,
+            turn: Turn::new(lender, grant),
+        }
     }
 }
 

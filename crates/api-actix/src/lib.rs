@@ -9,13 +9,13 @@
 //! | [`config`] | the settings; the only place that knows names of environment variables |
 //! | `failure` | why a command did not succeed, and its exit code |
 //! | `telemetry` | writes the log |
-//! | [`system`] | the clock and the ids |
+//! | [`clock_and_ids`] | the clock and the ids |
 
 pub mod cli;
+pub mod clock_and_ids;
 mod commands;
 pub mod config;
 mod failure;
 mod storage;
-pub mod system;
 mod telemetry;
 mod wiring;

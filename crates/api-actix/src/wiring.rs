@@ -12,10 +12,10 @@ use domain::task::TaskService;
 use adapters_http::state::{App, Lifecycle};
 use domain::chain;
 
+use crate::clock_and_ids::{RandomTaskIds, SystemClock};
 use crate::config::{ConfigError, ObserveConfig, TokenConfig};
 use crate::failure::Failure;
 use crate::storage::Backend;
-use crate::system::{RandomTaskIds, SystemClock};
 use crate::telemetry;
 use adapters_http::observe::Observers;
 use adapters_http::observe::metrics::Metrics;

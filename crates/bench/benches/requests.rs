@@ -28,7 +28,7 @@ use adapters_http::policy::Policy;
 use adapters_http::readiness::Readiness;
 use adapters_http::state::App;
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
-use api_actix::system::{RandomTaskIds, SystemClock};
+use api_actix::clock_and_ids::{RandomTaskIds, SystemClock};
 use bench::data::{Tokens, user};
 use criterion::{Criterion, criterion_group, criterion_main};
 use domain::identity::Owner;

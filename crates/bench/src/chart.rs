@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use crate::data::Commits;
 use crate::programs::Kind;
-use crate::results::{Cell, Metric, Results, Spread};
+use crate::results::{Cell, Metric, Results};
+use crate::spread::Spread;
 
 const ROW: f64 = 22.0;
 const TOP: f64 = 64.0;

@@ -13,8 +13,7 @@ use tokio_postgres::{Client, NoTls, Row};
 
 use crate::Fallible;
 use crate::machine::cores;
-use crate::operations::KnownTask;
-use crate::results::Spread;
+use crate::spread::Spread;
 
 /// How many users send requests.
 pub const USERS: usize = 500;
@@ -30,6 +29,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn user(number: usize) -> String {
     format!("user-{number}")
+}
+
+/// A task that is there, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownTask {
+    /// The user.
+    pub user: Rc<str>,
+    /// The id of the task.
+    pub id: String,
 }
 
 /// When a commit is answered.

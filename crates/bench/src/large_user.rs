@@ -12,8 +12,8 @@ use crate::load::{self, Turn};
 use crate::operations::{Operation, PAGE, Requests, write_request};
 use crate::programs::{Kind, Programs};
 use crate::progress::tell;
-use crate::results::Spread;
 use crate::servers::{Server, migrate};
+use crate::spread::Spread;
 
 const DATABASE: &str = "large_user";
 /// How many tasks the one user has, and the others together.

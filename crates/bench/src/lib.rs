@@ -6,7 +6,8 @@
 //! servers ── starts and stops a server       behaviour ── what each must do before it is measured
 //! load ── drives one server for a while      operations ── what is asked      http ── one connection
 //! machine ── processor time and memory       large_user ── one with 600,000 tasks    progress ── what is said meanwhile
-//! results ── everything measured             report ── tables      targets ── what we want      chart ── a picture
+//! results ── everything measured             spread ── how far figures are apart
+//! report ── tables      targets ── what we want      chart ── a picture
 //! ```
 //!
 //! `attacks` is another program, with rules of its own.
@@ -18,6 +19,7 @@ pub mod attacks;
 pub mod behaviour;
 pub mod chart;
 pub mod data;
+mod fallible;
 pub mod http;
 pub mod large_user;
 pub mod load;
@@ -30,7 +32,7 @@ pub mod report;
 pub mod results;
 pub mod run;
 pub mod servers;
+pub mod spread;
 pub mod targets;
 
-/// What can go wrong, told in one sentence: whoever runs this reads it and helps themselves.
-pub type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+pub use fallible::Fallible;

@@ -11,7 +11,7 @@ use rand::RngExt;
 use serde::Serialize;
 
 use crate::Fallible;
-use crate::data::{Tokens, USERS, user};
+use crate::data::{KnownTask, Tokens, USERS, user};
 
 /// How many tasks a page has.
 pub const PAGE: usize = 50;
@@ -64,15 +64,6 @@ impl Operation {
             _ => Self::Post,
         }
     }
-}
-
-/// A task that is there, and whose it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownTask {
-    /// The user.
-    pub user: Rc<str>,
-    /// The id of the task.
-    pub id: String,
 }
 
 /// Makes requests: users and tasks by chance, each change a real one.

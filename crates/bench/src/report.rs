@@ -6,7 +6,8 @@ use clap::ValueEnum;
 
 use crate::data::Commits;
 use crate::programs::Kind;
-use crate::results::{Cell, Metric, Results, Spread};
+use crate::results::{Cell, Metric, Results};
+use crate::spread::Spread;
 use crate::targets::{Reached, TARGETS};
 
 /// Everything, as text that reads well in a terminal and in documents.

@@ -8,6 +8,7 @@ use crate::load::Measurement;
 use crate::machine::Machine;
 use crate::operations::Operation;
 use crate::programs::Kind;
+use crate::spread::Spread;
 
 /// Everything that was measured.
 #[derive(Debug, Clone, Serialize)]
@@ -106,47 +107,6 @@ impl Metric {
     }
 }
 
-/// Some figures of one kind: the one in the middle and the outermost.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Spread {
-    /// The one in the middle.
-    pub median: f64,
-    /// The smallest.
-    pub least: f64,
-    /// The largest.
-    pub most: f64,
-}
-
-impl Spread {
-    /// Of these figures; `None` if there are none.
-    #[must_use]
-    pub fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut figures: Vec<f64> = figures.into_iter().collect();
-        figures.sort_by(f64::total_cmp);
-        let middle = figures.len() / 2;
-        let upper = *figures.get(middle)?;
-        let median = if figures.len() % 2 == 1 {
-            upper
-        } else {
-            f64::midpoint(*figures.get(middle - 1)?, upper)
-        };
-        Some(Self {
-            median,
-            least: *figures.first()?,
-            most: *figures.last()?,
-        })
-    }
-
-    /// Of the ratios of figures that belong together.
-    #[must_use]
-    pub fn of_ratios(
-        figures: impl IntoIterator<Item = f64>,
-        base: impl IntoIterator<Item = f64>,
-    ) -> Option<Self> {
-        Self::of(figures.into_iter().zip(base).map(|(figure, base)| figure / base))
-    }
-}
-
 impl Cell {
     fn figures(&self, server: Kind, metric: Metric) -> Option<Vec<f64>> {
         let (_, turns) = self.turns.iter().find(|(kind, _)| *kind == server)?;
@@ -224,13 +184,6 @@ pub(crate) mod tests {
                 (Kind::Raw, vec![turn(20.0), turn(30.0), turn(40.0)]),
             ],
         }
-    }
-
-    #[test]
-    fn the_median_of_an_even_number_lies_between_the_two_in_the_middle() {
-        let spread = Spread::of([4.0, 1.0, 2.0, 10.0]).unwrap();
-        assert_eq!((spread.median, spread.least, spread.most), (3.0, 1.0, 10.0));
-        assert_eq!(Spread::of([]), None);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use crate::data::Commits;
 use crate::operations::Operation::{self, Get, List, Mixed, Post, Put};
 use crate::programs::Kind::{self, Fastapi, Raw, TaskApi};
 use crate::results::Metric::{self, Both, P99, PerSecond, Postgres, Server};
-use crate::results::{Results, ServerFigures, Spread};
+use crate::results::{Results, ServerFigures};
+use crate::spread::Spread;
 
 /// A figure that we want.
 #[derive(Debug, Clone, Copy)]

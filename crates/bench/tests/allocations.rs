@@ -15,7 +15,7 @@ use adapters_http::server::{listeners, serve};
 use adapters_http::state::App;
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
 use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings};
-use api_actix::system::{RandomTaskIds, SystemClock};
+use api_actix::clock_and_ids::{RandomTaskIds, SystemClock};
 use bench::data::{Storage, Tokens, user};
 use bench::operations::write_request;
 use domain::task::TaskService;

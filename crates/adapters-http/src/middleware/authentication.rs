@@ -13,7 +13,8 @@ use actix_web::{Error, HttpMessage};
 use domain::identity::{AuthError, Caller, Refusal, RefusalReason};
 
 use crate::context::RequestContext;
-use crate::problem::{self, Code, Problem, unauthorized};
+use crate::problem::from_errors::unauthorized;
+use crate::problem::{self, Code, Problem};
 use crate::state::App;
 
 /// Lets a request pass if its token proves who is asking, and remembers who.

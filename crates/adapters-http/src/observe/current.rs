@@ -10,9 +10,10 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use super::call::{Call, Part, time_in};
+use super::outcome::known_method;
 use super::spans::RequestSpan;
-use super::traced::{Call, Part, time_in};
-use super::{Observers, Outcome, access_log, known_method, milliseconds};
+use super::{Observers, Outcome, access_log, milliseconds};
 use crate::context::RequestContext;
 use crate::context::trace_parent::TraceParent;
 

@@ -17,8 +17,8 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use thiserror::Error;
 
 use super::Outcome;
+use super::call::{Call, Part};
 use super::spans::{Collector, RequestSpan, Spans};
-use super::traced::{Call, Part};
 use crate::context::RequestContext;
 use crate::context::trace_parent::TraceParent;
 

@@ -1,7 +1,7 @@
 //! What records the spans of requests, for those who want some.
 
 use super::Outcome;
-use super::traced::Call;
+use super::call::Call;
 use crate::context::RequestContext;
 use crate::context::trace_parent::TraceParent;
 

@@ -6,7 +6,7 @@ use domain::identity::AuthError;
 use domain::storage::StorageError;
 use domain::task::{GetError, InsertError, UpdateError};
 
-use super::{Code, Incident, Problem};
+use super::{Code, DB_ERROR, Incident, Problem};
 use crate::problem::fields::FieldErrors;
 
 impl From<FieldErrors> for Problem {
@@ -68,9 +68,6 @@ impl From<StorageError> for Problem {
         Self::new(code).caused_by(DB_ERROR, error.class(), chain(&error))
     }
 }
-
-/// The event of a failure of the storage in the audit log.
-pub(super) const DB_ERROR: &str = "db_error";
 
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {

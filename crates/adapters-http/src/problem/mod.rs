@@ -9,7 +9,7 @@
 mod code;
 pub(crate) mod common_headers;
 pub(crate) mod fields;
-mod from_errors;
+pub(crate) mod from_errors;
 
 use std::fmt;
 
@@ -26,8 +26,6 @@ use crate::problem::fields::FieldError;
 use crate::schema;
 
 pub use code::Code;
-use from_errors::DB_ERROR;
-pub(crate) use from_errors::unauthorized;
 
 /// An error on its way to the client. Whatever the client must not see stays in the incident, which goes to the log.
 #[derive(Debug)]
@@ -41,6 +39,9 @@ pub struct Problem {
     // Boxed: it is rare, and problems travel through many results.
     incident: Option<Box<Incident>>,
 }
+
+/// The event of a failure of the storage in the audit log.
+const DB_ERROR: &str = "db_error";
 
 /// What the audit log says about it.
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use actix_web::http::Method;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use domain::identity::Caller;
 
-use crate::problem::{Code, Problem, unauthorized};
+use crate::problem::from_errors::unauthorized;
+use crate::problem::{Code, Problem};
 use crate::state::App;
 
 /// The caller whom the middleware let in.

@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm as LibraryAlgorithm, DecodingKey, crypto};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::choose_provider;
+use super::provider::choose_provider;
 use crate::algorithm::Algorithm;
 use crate::members::Members;
 

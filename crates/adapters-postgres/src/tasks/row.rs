@@ -10,8 +10,10 @@ use domain::task::{
 };
 use uuid::Uuid;
 
-use super::statements::CUT;
 use crate::schema::tasks;
+
+/// The version of a row without its description: no task has it.
+pub(super) const CUT: i32 = 0;
 
 /// A task as it is read, without its owner: whoever reads a row has named the owner in the statement.
 #[derive(Queryable, Selectable)]

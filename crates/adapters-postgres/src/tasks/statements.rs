@@ -91,11 +91,8 @@ macro_rules! long_from {
     };
 }
 
-/// The version of a row without its description: no task has it.
-pub(super) const CUT: i32 = 0;
-
 /// Reads tasks of a user in the order of their creation, beyond one of them, without long descriptions: a row that has one
-/// has the version [`CUT`] instead of its own. A column that says so would cost each row of every list.
+/// has the version [`CUT`](super::row::CUT) instead of its own. A column that says so would cost each row of every list.
 #[derive(Clone, Copy)]
 pub(super) struct TasksInBrief<'a, const OLDEST_FIRST: bool> {
     pub(super) user_id: &'a str,

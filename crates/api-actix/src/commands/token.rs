@@ -8,12 +8,12 @@ use clap::Args;
 use domain::clock::Clock;
 use domain::identity::Owner;
 
+use crate::clock_and_ids::SystemClock;
 use crate::commands::dev_folder::DevFolder;
 use crate::commands::output::print;
 use crate::commands::user::parse_owner;
 use crate::config::{ConfigError, Source, TokenConfig, parse_duration, shared_secrets};
 use crate::failure::Failure;
-use crate::system::SystemClock;
 
 const MAX_TTL: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 

@@ -7,6 +7,7 @@
 
 mod database;
 mod dotenv;
+mod error;
 mod log;
 mod observe;
 mod policy;
@@ -14,12 +15,10 @@ mod source;
 mod tokens;
 pub(crate) mod unknown;
 
-use std::fmt::Display;
 use std::time::Duration;
 
-use thiserror::Error;
-
 pub use database::{DatabaseConfig, DatabaseLocation};
+pub use error::ConfigError;
 pub use observe::ObserveConfig;
 pub use policy::{Purpose, policy};
 pub use source::Source;
@@ -45,30 +44,6 @@ pub struct Config {
     pub policy: Policy,
     /// What is recorded about them.
     pub observe: ObserveConfig,
-}
-
-/// A setting that cannot be used. Names the variable, never its value.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{variable} {reason}")]
-pub struct ConfigError {
-    variable: &'static str,
-    reason: String,
-}
-
-impl ConfigError {
-    /// What is wrong with a variable: the rest of a sentence that begins with its name.
-    pub fn new(variable: &'static str, reason: impl Into<String>) -> Self {
-        Self {
-            variable,
-            reason: reason.into(),
-        }
-    }
-
-    /// Which variable it is.
-    #[must_use]
-    pub fn variable(&self) -> &'static str {
-        self.variable
-    }
 }
 
 impl Config {
@@ -99,10 +74,6 @@ pub fn server(source: &Source) -> Result<ServerSettings, ConfigError> {
         workers: source.number("WORKERS", cores.min(8), 1..=256)?,
         shutdown_delay: source.delay("SHUTDOWN_DELAY", Duration::from_millis(250))?,
     })
-}
-
-fn unusable(variable: &'static str, error: impl Display) -> ConfigError {
-    ConfigError::new(variable, format!("cannot be used: {error}"))
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use config::{Map, Value, ValueKind};
 
+use super::ConfigError;
 use super::dotenv::{self, Dotenv, DotenvOrigin};
-use super::{ConfigError, unusable};
+use super::error::unusable;
 
 /// The environment over `.env`. Built from maps, so that tests never touch the environment of their process.
 #[derive(Clone)]

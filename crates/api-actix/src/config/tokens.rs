@@ -8,7 +8,8 @@ use adapters_jwt::{
 };
 use secrecy::SecretString;
 
-use super::{ConfigError, Source, unusable};
+use super::error::unusable;
+use super::{ConfigError, Source};
 
 /// The settings that shared secrets come from.
 pub(crate) const SHARED_SECRETS: &str = "BETTER_AUTH_SECRET, BETTER_AUTH_SECRETS";

@@ -10,7 +10,7 @@ use adapters_http::readiness::Readiness;
 use adapters_http::server::{self, listeners};
 use adapters_http::state::{App, Lifecycle};
 use adapters_jwt::{JwtVerifier, SharedSecret, VerifierSettings};
-use api_actix::system::{RandomTaskIds, SystemClock};
+use api_actix::clock_and_ids::{RandomTaskIds, SystemClock};
 use domain::health::StorageHealth;
 use domain::identity::TokenVerifier;
 use domain::task::{TaskRepository, TaskService};

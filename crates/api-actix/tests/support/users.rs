@@ -1,7 +1,7 @@
 //! Users, their tokens, and what the API answers them.
 
 use adapters_jwt::{DevelopmentClaims, SharedSecret, UserIdClaims, sign_development_token};
-use api_actix::system::SystemClock;
+use api_actix::clock_and_ids::SystemClock;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;

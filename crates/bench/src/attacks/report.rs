@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::attack::{Attack, Database};
 use super::observation::{Cleared, MOST_MEBIBYTES, Observation};
-use super::suite::Recovery;
 use super::tally::{Fate, Tally};
 use super::victims::{Request, Seen};
 use super::world::{POOL_SIZE, WORKERS};
@@ -16,6 +15,19 @@ const MEMORY_BOUND: f64 = 150.0;
 const RECOVERY_BOUND: Duration = Duration::from_millis(1_500);
 /// How soon nobody works any more for those who have gone: no statement may take longer.
 const CLEARED_BOUND: Duration = Duration::from_secs(5);
+
+/// How a server came back after its connections had fallen silent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recovery {
+    /// When each of the others had read a task that was asked for afterwards.
+    pub first_get: Option<Duration>,
+    /// When each of them had created one.
+    pub first_post: Option<Duration>,
+    /// When the last request was made that failed.
+    pub last_failure: Option<Duration>,
+    /// The longest that any request took.
+    pub slowest: Option<Duration>,
+}
 
 /// One attack on one server.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 use super::attack::{Attack, Database};
 use super::observation::Observer;
 use super::options::Plan;
-use super::report::Row;
+use super::report::{Recovery, Row};
 use super::victims::{self, Request, Seen};
 use super::world::{POOL_SIZE, Scene, World};
 use crate::Fallible;
@@ -18,19 +18,6 @@ use crate::progress::tell;
 const LONG_ENOUGH_TO_READ_THRICE: Duration = Duration::from_secs(65);
 /// What half-open connections need: until time limits have told of the last of them.
 const LONG_ENOUGH_TO_RECOVER: Duration = Duration::from_secs(5);
-
-/// How a server came back after its connections had fallen silent.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Recovery {
-    /// When each of the others had read a task that was asked for afterwards.
-    pub first_get: Option<Duration>,
-    /// When each of them had created one.
-    pub first_post: Option<Duration>,
-    /// When the last request was made that failed.
-    pub last_failure: Option<Duration>,
-    /// The longest that any request took.
-    pub slowest: Option<Duration>,
-}
 
 /// Does what is planned, telling on standard error how far it is.
 ///

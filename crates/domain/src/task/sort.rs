@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use super::{Cursor, Position, Task};
+use super::{Cursor, Position, SortKey, Task};
 
 /// The order of a list. Ties are broken by the id, in the same direction, so that every order is total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,24 +19,6 @@ impl Default for Sort {
             direction: Direction::Descending,
         }
     }
-}
-
-/// By what a list is sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SortKey {
-    /// When tasks were created: the order of their ids.
-    CreatedAt,
-    /// When they were changed last.
-    UpdatedAt,
-    /// The title, by code point.
-    Title,
-    /// The name of the status, by code point.
-    Status,
-}
-
-impl SortKey {
-    /// Every key.
-    pub const ALL: [Self; 4] = [Self::CreatedAt, Self::UpdatedAt, Self::Title, Self::Status];
 }
 
 /// Which way a list is sorted.

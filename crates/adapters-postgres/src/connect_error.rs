@@ -1,0 +1,94 @@
+//! Why no connection is to be had, and whether trying again can help.
+
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio_postgres::error::SqlState;
+
+const REFUSALS: [SqlState; 3] = [
+    SqlState::INVALID_PASSWORD,
+    SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+    SqlState::INVALID_CATALOG_NAME,
+];
+/// What Neon's proxy says, with no code of its own, when waiting does not help. The last one with a capital or without.
+const REFUSALS_OF_NEON: [&str; 3] = [
+    "endpoint is disabled",
+    "endpoint cannot be found",
+    "ndpoint ID is not specified",
+];
+
+/// Why no connection could be established. Shows no credentials.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// It took too long, from the first packet to the last of authentication.
+    #[error("connecting took longer than {0:?}")]
+    TimedOut(Duration),
+    /// The network, TLS or the server said no.
+    #[error("{}", described(.0))]
+    Failed(tokio_postgres::Error),
+    /// The first statements on the connection failed.
+    #[error("setting up the connection failed: {0}")]
+    Setup(diesel::ConnectionError),
+}
+
+// By hand: what is described with its source must not have it as a source as well, or it is told twice.
+impl From<tokio_postgres::Error> for ConnectError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl ConnectError {
+    /// Whether trying again is of no use: a wrong or missing password, a role or database that does not exist, a
+    /// certificate that we do not trust, a server without TLS, an endpoint that Neon does not know or has disabled.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let Self::Failed(error) = self else { return false };
+        match error.as_db_error() {
+            Some(server) => {
+                REFUSALS.contains(server.code())
+                    || REFUSALS_OF_NEON
+                        .iter()
+                        .any(|text| server.message().contains(text))
+            }
+            // The driver tells these kinds by their texts only. First: the server asks for something that the URL does
+            // not have; or cannot prove itself as the URL asks.
+            None => match error.to_string().as_str() {
+                "invalid configuration" | "authentication error" => true,
+                "error performing TLS handshake" => is_final(error),
+                _ => false,
+            },
+        }
+    }
+
+    /// PgBouncer says `unsupported startup parameter: …` or `unsupported startup parameter in options: …`.
+    pub(crate) fn is_about_options(&self) -> bool {
+        match self {
+            Self::Failed(error) => error
+                .as_db_error()
+                .is_some_and(|error| error.message().contains("unsupported startup parameter")),
+            Self::TimedOut(_) | Self::Setup(_) => false,
+        }
+    }
+}
+
+/// Whether a failure of TLS is one that time does not cure. A failure of the network is an error of input and output
+/// with nothing inside; what we think of a certificate comes wrapped in one.
+fn is_final(failure: &tokio_postgres::Error) -> bool {
+    let source = std::error::Error::source(failure);
+    let Some(io_error) = source.and_then(|source| source.downcast_ref::<io::Error>()) else {
+        // The driver's own words: the server does not speak TLS.
+        return true;
+    };
+    let rustls_error = io_error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(rustls_error, Some(rustls::Error::InvalidCertificate(_)))
+}
+
+fn described(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(server) => format!("SQLSTATE {}: {}", server.code().code(), server.message()),
+        None => std::error::Error::source(error)
+            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+    }
+}
