@@ -47,7 +47,7 @@ impl PostgresTaskArchive {
     ) -> Result<T, StorageError> {
         let failure = match timeout(PATIENCE, statement).await {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => cause_of(&error, &self.handle, false).await.into(),
+            Ok(Err(error)) => cause_of(&error, &self.handle).await.into(),
             Err(_) => Failure::GaveUp {
                 after: PATIENCE,
                 is_silence: true,
