@@ -6,7 +6,7 @@ use utoipa::openapi::path::OperationBuilder;
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::ArrayBuilder;
 
-use super::{Example, JSON, JsonBody, Referring, answer_to_user, content, of_user};
+use super::{Example, JSON, JsonBody, Referring, TASKS, answer_to_user, content, of_user};
 use crate::body::MERGE_PATCH;
 use crate::openapi::failures::{
     BAD_REQUEST, BODY_TOO_LARGE, Failure, INVALID_FILTER, INVALID_NEW_TASK, INVALID_QUERY, INVALID_TASK,
@@ -16,7 +16,6 @@ use crate::openapi::failures::{
 use crate::openapi::parameters::STATUS_TO_DELETE;
 use crate::schema::{TASK_ID, reference};
 
-pub(in crate::openapi) const TASKS: &str = "tasks";
 const PAGE_HEADERS: &[&str] = &["ETag", "Link", "X-Next-Cursor", "X-Page-Limit", "X-Total-Count"];
 
 pub(in crate::openapi) fn list() -> OperationBuilder {
