@@ -77,6 +77,15 @@ impl GoodRequest<'_> {
     }
 }
 
+/// The examples of the body that an operation takes, by their names.
+fn examples_of(operation: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let contents = operation["requestBody"]["content"].as_object();
+    let content = contents.and_then(|contents| contents.values().next());
+    let examples = content.and_then(|content| content["examples"].as_object());
+    let examples = examples.into_iter().flatten();
+    examples.map(|(name, example)| (name.as_str(), &example["value"]))
+}
+
 /// The one of this version.
 pub(crate) fn description() -> &'static Description {
     &DESCRIPTION
@@ -109,7 +118,7 @@ impl Description {
                 method,
                 path,
                 target: self.target(path, operation, id),
-                body: self.examples_of(operation).map(|(_, body)| body).next(),
+                body: examples_of(operation).map(|(_, body)| body).next(),
                 operation,
             })
             .collect()
@@ -139,16 +148,16 @@ impl Description {
         target
     }
 
-    /// The examples of the body that an operation takes, by their names.
-    pub(crate) fn examples_of<'a>(
-        &'a self,
-        operation: &'a Value,
-    ) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        let contents = operation["requestBody"]["content"].as_object();
-        let content = contents.and_then(|contents| contents.values().next());
-        let examples = content.and_then(|content| content["examples"].as_object());
-        let examples = examples.into_iter().flatten();
-        examples.map(|(name, example)| (name.as_str(), &example["value"]))
+    /// An example of the body of an operation, both by their names.
+    pub(crate) fn example(&self, operation: &str, name: &str) -> Value {
+        let mut operations = self.operations();
+        let (.., operation) = operations
+            .find(|(.., other)| other["operationId"] == operation)
+            .unwrap_or_else(|| panic!("there is no {operation}"));
+        let mut examples = examples_of(operation);
+        let example = examples.find(|(other, _)| *other == name);
+        let (_, example) = example.unwrap_or_else(|| panic!("there is no example {name}"));
+        example.clone()
     }
 
     /// What a reference leads to, or the value itself.
