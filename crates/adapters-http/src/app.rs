@@ -29,7 +29,7 @@ pub fn http_app(
     );
     actix_web::App::new()
         .app_data(app)
-        .configure(routes::monitoring)
+        .configure(routes::open_first)
         .service(routes::api().wrap(from_fn(authenticate)))
         .configure(routes::open)
         // The last one is the outermost.

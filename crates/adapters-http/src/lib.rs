@@ -8,7 +8,7 @@
 //! | [`admin`], [`app`] | the two applications: for operators, and the API |
 //! | [`server`] | listens, and closes connections of clients that keep it waiting |
 //! | `middleware` | what surrounds every handler: request id, problem documents, time limit, token, compression |
-//! | `routes` | the table of paths, and the handlers: read, call one use case, render |
+//! | `routes` | the handlers: read, call one use case, render |
 //! | [`openapi`] | the description of all this, made from it |
 //! | [`wire`] | what travels: bodies, parameters, headers |
 //! | `body` | reading a body, and the JSON object in it |
@@ -18,15 +18,12 @@
 //! | [`observe`] | metrics, spans and log lines about requests |
 //! | [`context`] | what identifies a request |
 //! | `schema`, `etag` | the rules of single fields; how versions are written |
+//! | `table` | the table of operations: makes the paths of `routes` and of [`openapi`] |
 //!
 //! # Adding an operation
 //!
-//! 1. The use case and what it needs of its ports stand in `domain`, with the promises that every adapter has to keep.
-//! 2. The path and its handler: `routes`. The handler reads, calls that use case and renders.
-//! 3. An error of a new kind gets a code in `problem/code.rs`; `problem/from_errors.rs` does not compile until it has one.
-//! 4. Its description: `openapi/operations` and the table of paths in [`openapi`]. Write the document again:
-//!    `cargo run -- openapi > docs/openapi.json`.
-//! 5. The tests `openapi` and `isolation` fail until it is described and walked.
+//! Its use case in `domain`, a line in `table`, its handler in `routes`, its description in `openapi/operations`: one that
+//! lacks any of these does not compile. `docs/adding-things.md` has an example.
 
 pub mod admin;
 pub mod app;
@@ -43,4 +40,5 @@ mod routes;
 mod schema;
 pub mod server;
 pub mod state;
+mod table;
 pub mod wire;

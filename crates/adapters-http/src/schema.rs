@@ -1,9 +1,8 @@
 //! The rules of single fields of bodies, with the limits of the domain, as the OpenAPI document states them.
 
 use domain::identity::Owner;
-use domain::task::{Description, Title};
 use serde_json::Value;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Ref, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Ref, SchemaFormat, Type};
 
 /// The task of the examples.
 pub(crate) const TASK_ID: &str = "01939f6e-2f4b-7c1d-9a55-7f1f2b8e6d10";
@@ -11,7 +10,7 @@ pub(crate) const TASK_ID: &str = "01939f6e-2f4b-7c1d-9a55-7f1f2b8e6d10";
 pub(crate) const REQUEST_ID: &str = "01939f6e-2f4a-7e02-8c11-0d7a3b1c5e77";
 pub(crate) const REQUEST_ID_PATTERN: &str = "^[A-Za-z0-9._-]{1,64}$";
 pub(crate) const WITHOUT_NUL: &str = r"^[^\u0000]*$";
-const WITHOUT_CONTROL_CHARACTERS: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
+pub(crate) const WITHOUT_CONTROL_CHARACTERS: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
 
 /// A component, by its name.
 pub(crate) fn reference(name: &str) -> Ref {
@@ -23,29 +22,6 @@ pub(crate) fn task_id() -> ObjectBuilder {
         .format(Some(SchemaFormat::Custom("uuid".to_owned())))
         .description(Some("Made by the server; opaque to clients."))
         .examples([TASK_ID])
-}
-
-pub(crate) fn title() -> ObjectBuilder {
-    text()
-        .description(Some(
-            "Unicode characters, at least one of them not white space, none of them a control character. Kept \
-             exactly as sent.",
-        ))
-        .min_length(Some(1))
-        .max_length(Some(Title::MAX_CHARS))
-        .pattern(Some(WITHOUT_CONTROL_CHARACTERS))
-        .examples(["Buy milk"])
-}
-
-pub(crate) fn description() -> ObjectBuilder {
-    text()
-        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-        .description(Some(
-            "Unicode characters but NUL, kept exactly as sent; an empty text is not the same as none.",
-        ))
-        .max_length(Some(Description::MAX_CHARS))
-        .pattern(Some(WITHOUT_NUL))
-        .examples(["2 litres"])
 }
 
 pub(crate) fn status() -> Ref {
@@ -61,27 +37,11 @@ pub(crate) fn user_id() -> ObjectBuilder {
         .examples(["usr_9f2c"])
 }
 
-pub(crate) fn version() -> ObjectBuilder {
-    integer()
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
-        .description(Some("1 at first, and 1 more with every change."))
-        .minimum(Some(1_u16))
-        .examples([1])
-}
-
-pub(crate) fn created_at() -> ObjectBuilder {
-    timestamp("When it was created")
-}
-
-pub(crate) fn updated_at() -> ObjectBuilder {
-    timestamp("When it was last changed")
-}
-
 pub(crate) fn expires_at() -> ObjectBuilder {
     timestamp("When the token expires")
 }
 
-fn timestamp(what: &str) -> ObjectBuilder {
+pub(crate) fn timestamp(what: &str) -> ObjectBuilder {
     date_time()
         .description(Some(format!(
             "{what}: RFC 3339 in UTC, with six digits of a second."

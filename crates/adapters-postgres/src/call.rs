@@ -14,7 +14,6 @@ use domain::storage::StorageError;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::connect::ServerLimits;
 use crate::error::{Failure, StatementError};
 use crate::handle::Handle;
 use crate::lanes::{Lane, Lanes, Loan, Pools, Share};
@@ -425,8 +424,7 @@ async fn judged<T>(
         }
         Err(error) => error,
     };
-    let ran_into_a_limit = ran_into_a_limit(lane.server_limits(), since.elapsed());
-    let error = cause_of(&error, handle, ran_into_a_limit).await;
+    let error = cause_of(&error, handle).await;
     if error.spoils_the_connection() {
         handle.mark_bad();
     } else {
@@ -445,21 +443,9 @@ fn given_up(handle: &Handle, lane: Lane, wait: Wait) -> Failure {
     Failure::GaveUp { after, is_silence }
 }
 
-/// Whether a statement that took so long was probably stopped for it. Texts say so too, in languages that we know.
-fn ran_into_a_limit(limits: ServerLimits, took: Duration) -> bool {
-    /// How much later than that the server may say so.
-    const SLACK: Duration = Duration::from_millis(500);
-    let waited_for_a_lock = |limit| (limit..limit + SLACK).contains(&took);
-    took >= limits.statement_timeout || limits.lock_timeout.is_some_and(waited_for_a_lock)
-}
-
 /// What a failed statement means, once it is known whether its connection has ended with it.
-pub(crate) async fn cause_of(
-    error: &Error,
-    handle: &Handle,
-    took_as_long_as_allowed: bool,
-) -> StatementError {
-    let error = StatementError::new(error, took_as_long_as_allowed);
+pub(crate) async fn cause_of(error: &Error, handle: &Handle) -> StatementError {
+    let error = StatementError::new(error);
     if error.may_be_the_end()
         && let Ok(last_words) = timeout(FAREWELL, handle.end()).await
     {

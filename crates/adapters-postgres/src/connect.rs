@@ -8,13 +8,15 @@ use diesel_async::AsyncPgConnection;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connect_error::ConnectError;
 use crate::error::explain_old_poolers;
-use crate::handle::{Beginning, Handle, Health, Silence, watch};
+use crate::handle::{Beginning, Handle, Silence};
+use crate::health::Health;
 use crate::inquiry::Inquiry;
+use crate::transport::Transport;
 use crate::url::DatabaseUrl;
 
 /// How long establishing may take unless the settings say otherwise.
@@ -29,7 +31,7 @@ const SLOW_ATTEMPT: Duration = Duration::from_millis(600);
 pub(crate) struct Connector {
     pub(crate) url: DatabaseUrl,
     config: Config,
-    tls: Option<MakeRustlsConnect>,
+    transports: Arc<[Transport]>,
     timeout: Duration,
     /// How many attempts for one connection may be under way. A server that may be asleep gets one: it answers when it wakes
     /// up, and its host counts attempts.
@@ -43,15 +45,26 @@ pub(crate) struct Connector {
 #[derive(Clone)]
 struct Attempt {
     config: Config,
-    tls: Option<MakeRustlsConnect>,
+    transports: Arc<[Transport]>,
     silence: Arc<Silence>,
     has_limits: bool,
+}
+
+/// A connection before diesel has it.
+struct Opened {
+    client: Client,
+    health: Arc<Health>,
+    transport: Transport,
 }
 
 impl Attempt {
     async fn establish(self) -> Result<Handle, ConnectError> {
         let started = Instant::now();
-        let (client, health) = self.open().await?;
+        let Opened {
+            client,
+            health,
+            transport,
+        } = self.open().await?;
         let connection = AsyncPgConnection::try_from(client).await.map_err(|error| {
             explain_old_poolers(&error.to_string());
             ConnectError::Setup(error)
@@ -59,19 +72,27 @@ impl Attempt {
         let beginning = Beginning {
             took: started.elapsed(),
             has_limits: self.has_limits,
-            tls: self.tls,
+            transport,
         };
         Ok(Handle::new(connection, health, &self.silence, beginning))
     }
 
-    async fn open(&self) -> Result<(Client, Arc<Health>), ConnectError> {
-        if let Some(tls) = &self.tls {
-            let (client, connection) = self.config.connect(tls.clone()).await?;
-            Ok((client, watch(connection)))
-        } else {
-            let (client, connection) = self.config.connect(NoTls).await?;
-            Ok((client, watch(connection)))
+    /// Tries each transport in turn.
+    async fn open(&self) -> Result<Opened, ConnectError> {
+        let mut failure = ConnectError::TimedOut(Duration::ZERO);
+        for transport in self.transports.iter() {
+            match transport.open(&self.config).await {
+                Ok((client, health)) => {
+                    return Ok(Opened {
+                        client,
+                        health,
+                        transport: transport.clone(),
+                    });
+                }
+                Err(error) => failure = error,
+            }
         }
+        Err(failure)
     }
 }
 
@@ -109,8 +130,13 @@ impl Connector {
             // Of one address: should it be silent, there is time left for the next one.
             config.connect_timeout(timeout / 2);
         }
+        let transports = if url.uses_tls() {
+            vec![Transport::tls(MakeRustlsConnect::new(tls_config()))]
+        } else {
+            Transport::plain(&mut config)
+        };
         Self {
-            tls: url.uses_tls().then(|| MakeRustlsConnect::new(tls_config())),
+            transports: transports.into(),
             url: url.clone(),
             config,
             timeout,
@@ -157,11 +183,11 @@ impl Connector {
             let config = self.config_with(limits);
             match self.in_time(self.attempt(&config, true).open()).await {
                 Err(error) if error.is_about_options() => self.remember_refused_options(),
-                opened => return Ok(Inquiry::over(opened?.0, self.timeout)),
+                opened => return Ok(Inquiry::over(opened?.client, self.timeout)),
             }
         }
-        let (client, _) = self.in_time(self.attempt(&self.config, false).open()).await?;
-        Ok(Inquiry::over(client, self.timeout))
+        let opened = self.in_time(self.attempt(&self.config, false).open()).await?;
+        Ok(Inquiry::over(opened.client, self.timeout))
     }
 
     async fn establish(&self, config: &Config, has_limits: bool) -> Result<Handle, ConnectError> {
@@ -189,7 +215,7 @@ impl Connector {
     fn attempt(&self, config: &Config, has_limits: bool) -> Attempt {
         Attempt {
             config: config.clone(),
-            tls: self.tls.clone(),
+            transports: Arc::clone(&self.transports),
             silence: Arc::clone(&self.silence),
             has_limits,
         }

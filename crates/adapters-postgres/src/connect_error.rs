@@ -6,6 +6,8 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
+use crate::sqlstate;
+
 const REFUSALS: [SqlState; 3] = [
     SqlState::INVALID_PASSWORD,
     SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
@@ -27,6 +29,9 @@ pub enum ConnectError {
     /// The network, TLS or the server said no.
     #[error("{}", described(.0))]
     Failed(tokio_postgres::Error),
+    /// The Unix socket cannot be opened, or leads to a server of the wrong kind.
+    #[error("error connecting to server: {0}")]
+    Socket(io::Error),
     /// The first statements on the connection failed.
     #[error("setting up the connection failed: {0}")]
     Setup(diesel::ConnectionError),
@@ -68,7 +73,7 @@ impl ConnectError {
             Self::Failed(error) => error
                 .as_db_error()
                 .is_some_and(|error| error.message().contains("unsupported startup parameter")),
-            Self::TimedOut(_) | Self::Setup(_) => false,
+            Self::TimedOut(_) | Self::Socket(_) | Self::Setup(_) => false,
         }
     }
 }
@@ -87,7 +92,11 @@ fn is_final(failure: &tokio_postgres::Error) -> bool {
 
 fn described(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
-        Some(server) => format!("SQLSTATE {}: {}", server.code().code(), server.message()),
+        Some(server) => format!(
+            "SQLSTATE {}: {}",
+            server.code().code(),
+            sqlstate::split(server.message()).1
+        ),
         None => std::error::Error::source(error)
             .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
     }

@@ -1,7 +1,4 @@
-//! What a failed statement means.
-//!
-//! diesel tells the SQLSTATE of few errors, so it is read from three places: diesel's kind, the end of the
-//! connection, and the server's text.
+//! What a failed statement means: by its SQLSTATE ([`crate::sqlstate`]), whatever the language of its text.
 
 use std::borrow::Cow;
 use std::sync::Once;
@@ -12,6 +9,7 @@ use domain::storage::StorageError;
 use thiserror::Error as ThisError;
 use tokio_postgres::error::DbError;
 
+use crate::sqlstate;
 use crate::turns::Refused;
 
 /// Why a statement did not get its answer.
@@ -123,33 +121,6 @@ pub(crate) enum Meaning {
 /// The connection is lost, and nobody said why.
 const LOST: &str = "08006";
 
-/// Texts of servers and poolers that speak English, with their codes (PostgreSQL manual, appendix A). The first one
-/// that a message contains counts. Where the server speaks another language the code stays unknown, and
-/// the kind, the time and a second run decide.
-#[rustfmt::skip]
-const KNOWN_TEXTS: &[(&str, &str, Meaning)] = &[
-    ("canceling statement due to lock timeout", "55P03", Meaning::TooSlow),
-    ("canceling statement due to", "57014", Meaning::TooSlow),
-    ("deadlock detected", "40P01", Meaning::Undone),
-    ("out of file descriptors", "53000", Meaning::Exhausted),
-    ("No space left on device", "53100", Meaning::Exhausted),
-    ("out of memory", "53200", Meaning::Exhausted),
-    ("out of shared memory", "53200", Meaning::Exhausted),
-    ("too many clients already", "53300", Meaning::Useless),
-    ("remaining connection slots", "53300", Meaning::Useless),
-    ("exceeds temp_file_limit", "53400", Meaning::Exhausted),
-    ("due to idle-session timeout", "57P05", Meaning::Stale),
-    ("crash of another server process", "57P02", Meaning::Lost),
-    ("terminating connection", "57P01", Meaning::Lost),
-    ("the database system is", "57P03", Meaning::Lost),
-    ("cached plan must not change result type", "0A000", Meaning::Stale),
-    ("invalid byte sequence for encoding", "22021", Meaning::Refused),
-    ("has no equivalent in encoding", "22P05", Meaning::Refused),
-    ("unsupported Unicode escape sequence", "22P05", Meaning::Refused),
-    ("relation \"tasks\" does not exist", "42P01", Meaning::Fault),
-    ("permission denied", "42501", Meaning::Fault),
-];
-
 impl StatementError {
     /// A connection on which nothing was heard while others got their answers: whether the statement happened is not
     /// known.
@@ -161,17 +132,18 @@ impl StatementError {
         }
     }
 
-    /// Makes sense of diesel's error, given whether the statement took as long as the server lets it.
-    pub(crate) fn new(error: &Error, took_as_long_as_allowed: bool) -> Self {
-        let (sqlstate, meaning) = match error {
-            Error::DatabaseError(kind, info) => {
-                of_database_error(*kind, info.message(), took_as_long_as_allowed)
-            }
-            Error::DeserializationError(_) => (None, Meaning::Unreadable),
-            _ => (None, Meaning::Fault),
-        };
+    /// Makes sense of diesel's error.
+    pub(crate) fn new(error: &Error) -> Self {
+        match error {
+            Error::DatabaseError(kind, info) => of_database_error(*kind, info.message()),
+            Error::DeserializationError(_) => Self::without_code(error, Meaning::Unreadable),
+            _ => Self::without_code(error, Meaning::Fault),
+        }
+    }
+
+    fn without_code(error: &Error, meaning: Meaning) -> Self {
         Self {
-            sqlstate: sqlstate.map(Cow::Borrowed),
+            sqlstate: None,
             message: error.to_string(),
             meaning,
         }
@@ -189,7 +161,7 @@ impl StatementError {
         match last_words {
             Some(server) => Self {
                 sqlstate: Some(Cow::Owned(server.code().code().to_owned())),
-                message: server.message().to_owned(),
+                message: sqlstate::split(server.message()).1.to_owned(),
                 meaning: Meaning::Lost,
             },
             None => Self {
@@ -218,53 +190,54 @@ impl StatementError {
     }
 }
 
-fn of_database_error(
-    kind: DatabaseErrorKind,
-    message: &str,
-    took_as_long_as_allowed: bool,
-) -> (Option<&'static str>, Meaning) {
-    let (sqlstate, meaning) = match kind {
-        DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection => (LOST, Meaning::Lost),
-        DatabaseErrorKind::ReadOnlyTransaction => ("25006", Meaning::Useless),
-        DatabaseErrorKind::SerializationFailure => ("40001", Meaning::Undone),
-        DatabaseErrorKind::CheckViolation => ("23514", Meaning::Refused),
-        DatabaseErrorKind::UniqueViolation => ("23505", Meaning::Fault),
-        DatabaseErrorKind::NotNullViolation => ("23502", Meaning::Fault),
-        DatabaseErrorKind::ForeignKeyViolation => ("23503", Meaning::Fault),
-        // The enum may grow; what we do not know is told apart by its text.
-        _ => return of_text(message, took_as_long_as_allowed),
-    };
-    (Some(sqlstate), meaning)
-}
-
-fn of_text(message: &str, took_as_long_as_allowed: bool) -> (Option<&'static str>, Meaning) {
-    if explain_old_poolers(message) {
-        let code = if message.contains("already exists") {
-            "42P05"
-        } else {
-            "26000"
-        };
-        return (Some(code), Meaning::Useless);
-    }
-    let known = KNOWN_TEXTS.iter().find(|(text, _, _)| message.contains(text));
-    match known {
-        Some(&(_, sqlstate, meaning)) => (Some(sqlstate), meaning),
-        None if took_as_long_as_allowed => (None, Meaning::TooSlow),
+fn of_database_error(kind: DatabaseErrorKind, text: &str) -> StatementError {
+    let (code, message) = sqlstate::split(text);
+    let is_driver = matches!(
+        kind,
+        DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection
+    );
+    let (code, meaning) = match code {
+        _ if is_driver => (Some(LOST), Meaning::Lost),
+        Some(code) if explain_old_poolers(text) => (Some(code), Meaning::Useless),
+        Some(code) => (Some(code), meaning_of(code)),
         None => (None, Meaning::Unrecognised),
+    };
+    StatementError {
+        sqlstate: code.map(|code| Cow::Owned(code.to_owned())),
+        message: message.to_owned(),
+        meaning,
     }
 }
 
-/// The SQLSTATE of what a server says, if we know the words.
-pub(crate) fn sqlstate_of_text(message: &str) -> Option<&'static str> {
-    let known = KNOWN_TEXTS.iter().find(|(text, _, _)| message.contains(text));
-    known.map(|&(_, sqlstate, _)| sqlstate)
+/// What a SQLSTATE means (PostgreSQL manual, appendix A). Its first two characters are its class.
+fn meaning_of(code: &str) -> Meaning {
+    match code {
+        // The connection was idle for too long; or has a plan that was made before a column changed (which has the code of
+        // whatever the server does not support).
+        "0A000" | "57P05" => Meaning::Stale,
+        "22021" | "22P05" | "23514" => Meaning::Refused,
+        "25006" | "53300" => Meaning::Useless,
+        "40003" => Meaning::Lost,
+        "55P03" | "57014" => Meaning::TooSlow,
+        _ => match code.get(..2).unwrap_or_default() {
+            "08" | "57" => Meaning::Lost,
+            "22" | "23" | "42" => Meaning::Fault,
+            "40" => Meaning::Undone,
+            "53" => Meaning::Exhausted,
+            _ => Meaning::Unrecognised,
+        },
+    }
 }
 
 /// Whether a prepared statement was lost or met a stranger's, as happens behind poolers that do not carry them. Says
-/// once what to do.
-pub(crate) fn explain_old_poolers(message: &str) -> bool {
+/// once what to do. Poolers have one code (08P01) for everything, so there the text counts.
+pub(crate) fn explain_old_poolers(text: &str) -> bool {
     static ONCE: Once = Once::new();
-    let is_it = message.contains("prepared statement");
+    let is_it = match sqlstate::find(text) {
+        Some("26000" | "42P05") => true,
+        Some("08P01") => text.contains("prepared statement"),
+        _ => false,
+    };
     if is_it {
         ONCE.call_once(|| {
             tracing::error!(

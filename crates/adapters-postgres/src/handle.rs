@@ -1,17 +1,18 @@
 //! A connection, and what is known about its health.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::sql_types::Integer;
 use diesel::{IntoSql, QueryResult};
 use diesel_async::AsyncPgConnection;
-use tokio::sync::SetOnce;
 use tokio::time::Instant;
 use tokio_postgres::error::DbError;
-use tokio_postgres::{CancelToken, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::connect_error::ConnectError;
+use crate::health::Health;
+use crate::transport::Transport;
 
 /// How many times its usual time a read may be silent before the connection is under suspicion, and the least and the
 /// most that this may be. The most leaves time to connect anew within a second.
@@ -59,7 +60,7 @@ pub(crate) struct Handle {
     usual: AtomicU64,
     /// Whether the server has agreed to stop statements that take too long.
     has_limits: bool,
-    tls: Option<MakeRustlsConnect>,
+    transport: Transport,
 }
 
 /// How a connection came about.
@@ -68,15 +69,8 @@ pub(crate) struct Beginning {
     pub(crate) took: Duration,
     /// Whether the server has agreed to stop statements that take too long.
     pub(crate) has_limits: bool,
-    /// How a request to cancel a statement is encrypted.
-    pub(crate) tls: Option<MakeRustlsConnect>,
-}
-
-/// What is found out about a connection, also by the task that runs it.
-#[derive(Default)]
-pub(crate) struct Health {
-    is_bad: AtomicBool,
-    ended: SetOnce<Option<tokio_postgres::Error>>,
+    /// How the server was reached, and is reached to cancel a statement.
+    pub(crate) transport: Transport,
 }
 
 impl Handle {
@@ -93,7 +87,7 @@ impl Handle {
             heard: AtomicU64::new(0),
             usual: AtomicU64::new(microseconds(beginning.took)),
             has_limits: beginning.has_limits,
-            tls: beginning.tls,
+            transport: beginning.transport,
         };
         handle.mark_heard();
         handle
@@ -119,7 +113,7 @@ impl Handle {
 
     /// Makes sure that nobody gets this connection again: what is still under way on it is anyone's guess.
     pub(crate) fn mark_bad(&self) {
-        self.health.is_bad.store(true, Ordering::Relaxed);
+        self.health.mark_bad();
     }
 
     /// Whether the server stops statements of this connection that take too long.
@@ -129,13 +123,9 @@ impl Handle {
 
     /// Asks the server to stop what it does on this connection. The request may come late: no other statement may
     /// follow on the connection, or it would be that one which is stopped.
-    pub(crate) async fn cancel(&self) -> Result<(), tokio_postgres::Error> {
+    pub(crate) async fn cancel(&self) -> Result<(), ConnectError> {
         self.mark_bad();
-        let token: CancelToken = self.connection.cancel_token();
-        match &self.tls {
-            Some(tls) => token.cancel_query(tls.clone()).await,
-            None => token.cancel_query(NoTls).await,
-        }
+        self.transport.cancel(self.connection.cancel_token()).await
     }
 
     /// The server has just said something.
@@ -192,24 +182,11 @@ impl Handle {
 
     /// Whether the connection is good for nothing. Costs no round trip.
     pub(crate) fn is_bad(&self) -> bool {
-        self.health.is_bad.load(Ordering::Relaxed) || self.health.ended.get().is_some() || self.is_silent()
+        self.health.is_bad() || self.is_silent()
     }
 
-    /// Waits for the end of the connection, and answers why it ended if the server said so.
+    /// Waits for the end of the connection, and returns why it ended if the server said so.
     pub(crate) async fn end(&self) -> Option<&DbError> {
-        self.health.ended.wait().await.as_ref()?.as_db_error()
+        self.health.end().await
     }
-}
-
-/// Runs a connection until it ends, and remembers why it did.
-pub(crate) fn watch(
-    connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
-) -> Arc<Health> {
-    let health = Arc::new(Health::default());
-    let ended = Arc::clone(&health);
-    tokio::spawn(async move {
-        let end = connection.await.err();
-        let _ = ended.ended.set(end);
-    });
-    health
 }

@@ -66,6 +66,7 @@ mod connect;
 mod connect_error;
 mod error;
 mod handle;
+mod health;
 mod inquiry;
 mod lanes;
 mod migrations;
@@ -74,8 +75,10 @@ mod retry;
 mod schema;
 mod search;
 mod settings;
+mod sqlstate;
 mod stats;
 mod tasks;
+mod transport;
 mod turns;
 mod url;
 

@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::connect::Connector;
 use crate::connect_error::ConnectError;
-use crate::error::sqlstate_of_text;
 use crate::inquiry::Inquiry;
+use crate::sqlstate;
 
 /// Those of this program.
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
@@ -31,8 +31,6 @@ type Transactions = <AsyncPgConnection as AsyncConnection>::TransactionManager;
 /// How long a migration may wait for a lock at once. Whoever wants the table stands behind it for as long, so this is less
 /// than the time limits of statements and of locks that requests have.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// How much later than that the server may say so.
-const SLACK: Duration = Duration::from_secs(1);
 /// How long requests have the table to themselves after the first attempt in vain; then twice as long, and so on.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -78,9 +76,8 @@ async fn attempt(
     let mut connection = connector.connect_without_limits().await?.into_connection();
     Transactions::begin_transaction(&mut connection).await?;
     set_limits(&mut connection).await?;
-    let since = Instant::now();
     if let Err(error) = lock(&mut connection).await {
-        return Err(if is_lock(&error.to_string(), since) {
+        return Err(if is_lock(&error.to_string()) {
             MigrateError::Locked(Lock::OfMigrations, Duration::ZERO)
         } else {
             error.into()
@@ -120,9 +117,8 @@ fn run_pending(
     source: &impl MigrationSource<Pg>,
 ) -> (AsyncPgConnection, Result<Vec<String>, MigrateError>) {
     let mut harness = AsyncMigrationHarness::new(connection);
-    let mut since = Instant::now();
-    let outcome = run_each_pending(&mut harness, source, &mut since).map_err(|error| {
-        if is_lock(&error.to_string(), since) {
+    let outcome = run_each_pending(&mut harness, source).map_err(|error| {
+        if is_lock(&error.to_string()) {
             MigrateError::Locked(Lock::OfTables, Duration::ZERO)
         } else {
             MigrateError::Failed(error)
@@ -143,26 +139,20 @@ impl<S: MigrationSource<Pg>> MigrationSource<Pg> for Borrowed<'_, S> {
 fn run_each_pending(
     harness: &mut AsyncMigrationHarness<AsyncPgConnection>,
     source: &impl MigrationSource<Pg>,
-    since: &mut Instant,
 ) -> diesel::migration::Result<Vec<String>> {
     harness
         .pending_migrations(Borrowed(source))?
         .into_iter()
         .map(|migration| {
-            *since = Instant::now();
             harness.run_migration(&migration)?;
             Ok(migration.name().to_string())
         })
         .collect()
 }
 
-/// Whether a statement gave up waiting for a lock: the server says so or, where it speaks another language than we know,
-/// it failed at that moment. By its words, because diesel's harness shows nothing else of an error.
-fn is_lock(error: &str, since: Instant) -> bool {
-    match sqlstate_of_text(error) {
-        Some(sqlstate) => sqlstate == "55P03",
-        None => (LOCK_TIMEOUT..LOCK_TIMEOUT + SLACK).contains(&since.elapsed()),
-    }
+/// Whether a statement gave up waiting for a lock. diesel's harness shows nothing of an error but its text.
+fn is_lock(error: &str) -> bool {
+    sqlstate::find(error) == Some("55P03")
 }
 
 /// What a migration could not have in time.
@@ -396,14 +386,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_was_not_had_is_told_by_the_words_and_in_another_language_by_the_moment() {
-        let ago = |time| Instant::now() - time;
-        let english = "canceling statement due to lock timeout";
-        let german = "storniere Anfrage wegen Zeitüberschreitung einer Sperre";
-        assert!(is_lock(english, Instant::now()));
-        assert!(is_lock(german, ago(LOCK_TIMEOUT)));
-        assert!(!is_lock(german, Instant::now()));
-        assert!(!is_lock(german, ago(LOCK_TIMEOUT + SLACK)));
-        assert!(!is_lock("permission denied for table tasks", ago(LOCK_TIMEOUT)));
+    fn a_lock_that_was_not_had_is_told_by_its_code_in_every_language() {
+        assert!(is_lock(
+            "Failed to run 1 with: SQLSTATE 55P03: storniere Anfrage wegen einer Sperre"
+        ));
+        assert!(!is_lock(
+            "Failed to run 1 with: SQLSTATE 42501: keine Berechtigung"
+        ));
+        assert!(!is_lock("canceling statement due to lock timeout"));
     }
 }

@@ -16,8 +16,8 @@ use domain::health::StorageHealth;
 use domain::identity::Owner;
 use domain::storage::StorageError;
 use domain::task::{
-    Description, Expected, IdempotencyKey, InsertError, Inserted, Page, StatusSet, Summary, Task, TaskChange,
-    TaskFilter, TaskId, TaskQuery, TaskRepository, Title, UpdateError,
+    Expected, IdempotencyKey, InsertError, Inserted, Page, StatusSet, Summary, Task, TaskChange, TaskFilter,
+    TaskId, TaskQuery, TaskRepository, UpdateError,
 };
 use thiserror::Error;
 
@@ -28,8 +28,8 @@ use crate::lanes::Lane;
 use crate::retry::Repeat;
 use crate::schema::tasks;
 use crate::search::Letters;
-use row::TaskRow;
-use statements::{AskWhetherReadOnly, FindTask, InsertTask, LookAtTable, UpdateTask};
+use row::{InsertTask, TaskRow, UpdateTask};
+use statements::{AskWhetherReadOnly, FindTask, LookAtTable};
 
 /// Keeps tasks in PostgreSQL, over the connections of one worker.
 #[derive(Clone)]
@@ -98,26 +98,7 @@ impl TaskRepository for PostgresTaskRepository {
     ) -> Result<Task, UpdateError> {
         let versions = version_numbers(expected);
         let call = self.executor.begin(owner)?;
-        let statement = {
-            let TaskChange {
-                title,
-                description,
-                status,
-            } = change;
-            UpdateTask::<false> {
-                user_id: owner.as_str(),
-                id: id.as_uuid(),
-                title: title.as_set().map(Title::as_str),
-                sets_description: description.as_set().is_some(),
-                description: description
-                    .as_set()
-                    .and_then(Option::as_ref)
-                    .map(Description::as_str),
-                status: status.as_set().map(|status| status.as_str()),
-                now,
-                expected_versions: versions.as_deref(),
-            }
-        };
+        let statement = UpdateTask::of(owner, id, change, now, versions.as_deref());
         if versions.is_none() {
             match try_update(&call, statement).await? {
                 TriedUpdate::Done(row) => return Ok(row.into_task(owner)?),

@@ -368,7 +368,7 @@ async fn whatever_a_pooler_says_before_it_hangs_up_is_an_outage() {
     let (found, updated, ()) = asked.await;
     // Both would run once more, but get no new connection.
     for cause in [unavailable(found), unavailable(updated)] {
-        assert_eq!(cause, "SQLSTATE 08006: server connection closed");
+        assert_eq!(cause, "SQLSTATE 08P01: server connection closed");
     }
     proxy.forward_again();
     client.batch_execute("ROLLBACK").await.expect("an end");
@@ -478,7 +478,7 @@ async fn a_change_is_answered_only_after_its_commit() {
         .map(drop);
     let deleted = repository.delete(task.owner(), task.id(), &Expected::Any).await;
     for cause in [unexpected(updated), unexpected(inserted), unexpected(deleted)] {
-        assert_eq!(cause, "SQLSTATE unknown: too late");
+        assert_eq!(cause, "SQLSTATE P0001: too late");
     }
     assert_eq!(
         repository.find(task.owner(), task.id()).await.expect("a look-up"),

@@ -56,8 +56,8 @@ impl StorageError {
     }
 }
 
-/// What an adapter makes of a stored value that breaks a rule of the domain: [`StorageError::Corrupt`], whose cause names
-/// the field and never the value.
+/// What an adapter makes of a stored value that breaks a rule of the domain: [`StorageError::Corrupt`], whose cause
+/// names the field and never the value.
 pub fn corrupt<E: Into<Cause>>(field: &'static str) -> impl FnOnce(E) -> StorageError {
     move |source| {
         let source = source.into();

@@ -47,17 +47,34 @@ impl Cluster {
     /// There are no programs, or they fail: the message carries what they said.
     #[must_use]
     pub fn start(options: &ClusterOptions) -> Self {
-        Self::start_in(&[], options)
-    }
-
-    /// The same, with these variables (name=value) in the server's environment.
-    ///
-    /// # Panics
-    /// As there.
-    #[must_use]
-    pub fn start_in(environment: &[String], options: &ClusterOptions) -> Self {
         let runner = Runner::new();
         let folder = short_folder(&runner);
+        Self::start_in(&runner, folder, &[], options)
+    }
+
+    /// The same, but what the server says is in German.
+    ///
+    /// # Errors
+    /// Why that cannot be had on this machine: there is no `localedef`, or PostgreSQL came without its translations.
+    ///
+    /// # Panics
+    /// As [`Cluster::start`].
+    pub fn speaking_german(options: &ClusterOptions) -> Result<Self, String> {
+        let runner = Runner::new();
+        let folder = short_folder(&runner);
+        let locales = folder.join("locales");
+        make_german_locale(&locales)?;
+        let mut options = options.clone();
+        options.settings.push("lc_messages = 'de_DE.UTF-8'".to_owned());
+        let environment = [format!("LOCPATH={}", locales.display())];
+        let cluster = Self::start_in(&runner, folder, &environment, &options);
+        if cluster.log().contains("starting PostgreSQL") {
+            return Err("this PostgreSQL has no German texts".to_owned());
+        }
+        Ok(cluster)
+    }
+
+    fn start_in(runner: &Runner, folder: PathBuf, environment: &[String], options: &ClusterOptions) -> Self {
         let data = folder.join("data");
         run(runner
             .command("initdb")
@@ -77,7 +94,7 @@ impl Cluster {
             make_private(&path);
             runner.hand_over(&path);
         }
-        Self::of(&runner, folder, options.tcp_port, environment)
+        Self::of(runner, folder, options.tcp_port, environment)
     }
 
     /// A hot standby: a cluster of its own that follows this one and can be read, until it is promoted.
@@ -245,6 +262,21 @@ fn configure(data: &Path, socket_folder: &Path, options: &ClusterOptions) {
 
 fn sockets_in(folder: &Path) -> String {
     format!("unix_socket_directories = '{}'", folder.display())
+}
+
+/// Makes the locale `de_DE.UTF-8` in a folder, readable for the server.
+fn make_german_locale(folder: &Path) -> Result<(), String> {
+    std::fs::create_dir(folder).expect("a folder for locales");
+    let locale = folder.join("de_DE.UTF-8");
+    let made = Command::new("localedef")
+        .args(["-i", "de_DE", "-f", "UTF-8"])
+        .arg(&locale)
+        .output();
+    if !locale.exists() {
+        return Err(format!("localedef cannot make the locale de_DE.UTF-8: {made:?}"));
+    }
+    run(Command::new("chmod").args(["-R", "a+rX"]).arg(folder));
+    Ok(())
 }
 
 /// A new folder that belongs to whoever runs the programs. Its path is short: socket paths hold about 100 bytes.

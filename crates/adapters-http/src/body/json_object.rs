@@ -17,6 +17,11 @@ const MAX_DEPTH: usize = 16;
 pub(crate) struct JsonObject(Vec<(String, Value)>);
 
 impl JsonObject {
+    /// Whether it has a member of this name, whatever its value.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(sent, _)| sent == name)
+    }
+
     /// Hands each member to `read`, which says whether it knows the name and what is wrong with the value. Unknown
     /// and repeated members are errors.
     pub(crate) fn read_members(self, errors: &mut FieldErrors, mut read: impl FnMut(&str, Value) -> Reading) {

@@ -3,13 +3,14 @@
 use domain::task::Status;
 use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema};
+use utoipa::openapi::schema::{ObjectBuilder, Schema};
 
 use crate::problem::fields::FieldError;
 use crate::problem::{Code, Document};
 use crate::schema;
 use crate::wire::about::{ExplanationBody, HealthBody, MeBody, ServiceBody};
-use crate::wire::task::{DeletedBody, SummaryBody, TaskBody};
+use crate::wire::counts::{DeletedBody, SummaryBody};
+use crate::wire::task::{self, TaskBody};
 
 /// Every component, by its name.
 pub(super) fn all() -> Vec<(String, RefOr<Schema>)> {
@@ -36,7 +37,7 @@ pub(super) fn all() -> Vec<(String, RefOr<Schema>)> {
 }
 
 fn new_task() -> ObjectBuilder {
-    task_in_a_request()
+    task::in_a_request()
         .description(Some(
             "A task to create. A task that was read may be sent back as it is.",
         ))
@@ -48,23 +49,9 @@ fn task_update() -> ObjectBuilder {
 }
 
 fn task_patch() -> ObjectBuilder {
-    task_in_a_request().description(Some(
+    task::in_a_request().description(Some(
         "What to change. Members that are not sent stay as they are; `null` clears what may be `null`.",
     ))
-}
-
-/// The members that the server reads, and those of an answer, which it lets pass.
-fn task_in_a_request() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .property("title", schema::title())
-        .property("description", schema::description())
-        .property("status", schema::status())
-        .property("id", schema::task_id().read_only(true))
-        .property("user_id", schema::user_id().read_only(true))
-        .property("version", schema::version().read_only(true))
-        .property("created_at", schema::created_at().read_only(true))
-        .property("updated_at", schema::updated_at().read_only(true))
-        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
 }
 
 fn statuses() -> ObjectBuilder {

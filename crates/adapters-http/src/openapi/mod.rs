@@ -1,11 +1,11 @@
 //! The description of the API (OpenAPI 3.1), made from the code that it describes.
 //!
-//! | Room | What stands there |
+//! | Module | Purpose |
 //! |---|---|
-//! | here | the document and the table of its paths |
-//! | `operations` | one function for each operation: what it is for, what it takes, what it answers |
+//! | here | the document; its paths are those of the table of operations |
+//! | `operations` | one function for each operation: what it is for, what it takes, what it returns |
 //! | `parameters`, `headers`, `failures` | what operations have in common |
-//! | `schemas` | the bodies of requests and the rules of members; the types of answers derive theirs |
+//! | `components` | the list of bodies; each is described where it is read or written, in [`crate::wire`] |
 
 mod components;
 mod failures;
@@ -21,9 +21,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{Components, ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Server};
 
-use operations::about::{SERVICE, USER};
-use operations::tasks::TASKS;
-use operations::{BEARER, about, tasks};
+use crate::table::operation_table;
+use operations::{BEARER, SERVICE, TASKS, USER, about, docs, health, tasks};
 
 /// The document as JSON, laid out for people. It is made once.
 #[must_use]
@@ -61,35 +60,36 @@ fn document() -> OpenApi {
         .build()
 }
 
-/// Every path and what can be done there; called like the handlers in [`crate::routes`]. HEAD is wherever GET is.
-fn paths() -> Paths {
-    use HttpMethod::{Delete, Get, Patch, Post, Put};
-    let a_task = [
-        (Get, tasks::get()),
-        (Put, tasks::put()),
-        (Patch, tasks::patch()),
-        (Delete, tasks::delete()),
-    ];
-    let all_tasks = [
-        (Get, tasks::list()),
-        (Post, tasks::create()),
-        (Delete, tasks::delete_many()),
-    ];
-    PathsBuilder::new()
-        .path("/api/tasks", path(all_tasks))
-        .path("/api/tasks/summary", path([(Get, tasks::summary())]))
-        .path("/api/tasks/{task_id}", path(a_task))
-        .path("/api/me", path([(Get, about::me())]))
-        .path("/", path([(Get, about::service())]))
-        .path("/health", path([(Get, about::health("getHealth"))]))
-        .path("/healthz", path([(Get, about::health("getHealthz"))]))
-        .path("/api/health", path([(Get, about::health("getApiHealth"))]))
-        .path("/livez", path([(Get, about::live())]))
-        .path("/readyz", path([(Get, about::ready())]))
-        .path("/openapi.json", path([(Get, about::document())]))
-        .path("/problems/{code}", path([(Get, about::problem())]))
-        .build()
+/// Makes the paths of the document of the table. Its names are those of the descriptions here.
+macro_rules! paths {
+    ($($group:ident below $scope:literal { $($path:literal { $($method:ident $operation:path),+ })+ })+) => {
+        fn paths() -> Paths {
+            PathsBuilder::new()
+                $($(.path(concat!($scope, $path), path([$((method!($method), $operation())),+])))+)+
+                .build()
+        }
+    };
 }
+
+macro_rules! method {
+    (GET) => {
+        HttpMethod::Get
+    };
+    (POST) => {
+        HttpMethod::Post
+    };
+    (PUT) => {
+        HttpMethod::Put
+    };
+    (PATCH) => {
+        HttpMethod::Patch
+    };
+    (DELETE) => {
+        HttpMethod::Delete
+    };
+}
+
+operation_table!(paths);
 
 fn path<const N: usize>(operations: [(HttpMethod, OperationBuilder); N]) -> PathItem {
     operations

@@ -171,7 +171,8 @@ impl Incident {
         let (method, path) = (request.method(), request.path());
         match self {
             Self::Failure { event, class, cause } => {
-                tracing::error!(target: "audit", event, class, cause, request_id, trace_id, %method, path);
+                // A readable line is cut at its end, and the cause and the path may be long.
+                tracing::error!(target: "audit", event, class, request_id, trace_id, cause, %method, path);
             }
             Self::OwnerMismatch => {
                 tracing::warn!(target: "audit", event = "owner_mismatch", request_id, trace_id, %method, path);

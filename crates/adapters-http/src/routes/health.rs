@@ -21,6 +21,9 @@ pub(crate) async fn health(app: web::Data<App>) -> HttpResponse {
     })
 }
 
+/// `GET /healthz` and `GET /api/health`: the same under names that others look for.
+pub(crate) use self::{health as healthz, health as api_health};
+
 /// `GET /readyz`: whether requests should be sent here. Asks the database, at most once a second per worker.
 pub(crate) async fn ready(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     if app.lifecycle.is_shutting_down() {

@@ -16,12 +16,13 @@ use crate::etag;
 use crate::problem::{Code, Problem};
 use crate::routes::authenticated::Authenticated;
 use crate::state::App;
+use crate::wire::counts::{DeletedBody, SummaryBody};
 use crate::wire::cursor::List;
 use crate::wire::idempotency::{IDEMPOTENCY_REPLAYED, key_of};
 use crate::wire::list::{self, ListParameters, statuses_to_delete};
 use crate::wire::page::{self, ROOM_FOR_A_TASK};
 use crate::wire::preconditions::{if_match, if_none_match_names};
-use crate::wire::task::{DeletedBody, Empty, SummaryBody, TaskBody, new_task, task_change};
+use crate::wire::task::{Empty, TaskBody, new_task, task_change};
 
 /// With more than this, in bytes, only the link to the next page is given: proxies take heads of 4 KiB altogether (nginx,
 /// `proxy_buffer_size`), and 3.5 KiB of that are what we may use.

@@ -1,10 +1,10 @@
 //! `Idempotency-Key`: a client's name for one creation, so that a retry makes no second task.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
-use domain::task::{Description, Fingerprint, IdempotencyKey, NewTask};
-use sha2::{Digest, Sha256};
+use domain::task::{IdempotencyKey, NewTask};
 
 use crate::problem::{Code, Problem};
+use crate::wire::task::fingerprint;
 
 /// The header of the request (draft-ietf-httpapi-idempotency-key-header).
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -40,47 +40,20 @@ fn invalid() -> Problem {
     )
 }
 
-/// Of what was asked for, defaults applied: neither the order of members nor members without effect matter.
-fn fingerprint(new: &NewTask) -> Fingerprint {
-    let NewTask {
-        title,
-        description,
-        status,
-    } = new;
-    let mut hash = Sha256::new();
-    let mut add = |part: Option<&str>| {
-        // The length in front keeps parts apart; none is not the same as empty.
-        hash.update(part.map_or(u64::MAX, |part| part.len() as u64).to_be_bytes());
-        hash.update(part.unwrap_or_default());
-    };
-    add(Some(title.as_str()));
-    add(description.as_ref().map(Description::as_str));
-    add(Some(status.as_str()));
-    Fingerprint(hash.finalize().into())
-}
-
 #[cfg(test)]
 mod tests {
     use actix_web::http::header::HeaderValue;
-    use domain::task::{Status, Title};
+    use domain::testing::a_new_task;
     use proptest::prelude::*;
 
     use super::*;
-
-    fn new(title: &str, description: Option<&str>) -> NewTask {
-        NewTask {
-            title: Title::parse(title).unwrap(),
-            description: description.map(|text| Description::parse(text).unwrap()),
-            status: Status::Pending,
-        }
-    }
 
     fn key(lines: &[&str]) -> Result<Option<String>, Code> {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(IDEMPOTENCY_KEY, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        let key = key_of(&headers, &new("title", None)).map_err(|problem| problem.code())?;
+        let key = key_of(&headers, &a_new_task("title")).map_err(|problem| problem.code())?;
         Ok(key.map(|key| key.as_str().to_owned()))
     }
 
@@ -107,38 +80,6 @@ mod tests {
             &["a", "a"],
         ] {
             assert_eq!(key(lines), Err(Code::HeaderInvalid), "{lines:?}");
-        }
-    }
-
-    #[test]
-    fn the_fingerprint_tells_every_difference() {
-        let prints = [
-            new("a", None),
-            new("a", Some("")),
-            new("a", Some("b")),
-            new("ab", None),
-            NewTask {
-                status: Status::Completed,
-                ..new("a", None)
-            },
-        ]
-        .map(|new| fingerprint(&new).0);
-        for (index, print) in prints.iter().enumerate() {
-            assert_eq!(prints.iter().position(|other| other == print), Some(index));
-        }
-    }
-
-    /// They are stored: a client that repeats a creation across an upgrade must not be told that it asks for something else.
-    #[test]
-    fn the_fingerprints_of_today_stay_what_they_are() {
-        for (new, begins) in [
-            (
-                new("a", Some("b")),
-                [0xbe, 0xc5, 0xa7, 0xd6, 0x40, 0x4c, 0x03, 0x7b],
-            ),
-            (new("a", None), [0x09, 0xdc, 0xc9, 0x52, 0xbb, 0x3d, 0x5d, 0xbe]),
-        ] {
-            assert!(fingerprint(&new).0.starts_with(&begins), "{new:?}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! What travels: the bodies, parameters and headers of requests and answers.
 
 pub(crate) mod about;
+pub(crate) mod counts;
 pub(crate) mod cursor;
 pub(crate) mod idempotency;
 pub(crate) mod list;

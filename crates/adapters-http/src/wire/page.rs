@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
-use domain::task::{Description, Page, SortKey, Task, TaskParts};
+use domain::task::{Page, SortKey, Task};
 
 use super::task::TaskBody;
 use crate::policy::unsent::PIECE;
@@ -46,14 +46,7 @@ fn count_that_fits(tasks: &[Task]) -> usize {
 }
 
 fn most_bytes(task: &Task) -> usize {
-    let TaskParts {
-        owner,
-        title,
-        description,
-        ..
-    } = task.parts();
-    let description = description.as_ref().map_or("", Description::as_str);
-    BESIDES_TEXTS + ESCAPED * (owner.as_str().len() + title.as_str().len() + description.len())
+    BESIDES_TEXTS + ESCAPED * (task.owner().as_str().len() + task.text_bytes())
 }
 
 /// All of these tasks, in pieces if they are many: each is freed when it was sent.
@@ -110,7 +103,7 @@ impl MessageBody for Pieces {
 mod tests {
     use actix_web::body::{BodySize, to_bytes};
     use domain::identity::Owner;
-    use domain::task::{Cursor, Title};
+    use domain::task::{Cursor, Description, Title};
     use domain::testing::{a_task, an_owner_named};
     use proptest::prelude::*;
     use serde_json::Value;

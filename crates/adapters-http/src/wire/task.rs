@@ -1,14 +1,18 @@
-//! The bodies of `/api/tasks`.
+//! A task in bodies: the one file that knows what its fields are called, which rules they have and how they are written.
 
 use chrono::{DateTime, Utc};
 use domain::identity::Caller;
 use domain::task::{
-    Description, DescriptionError, Edit, NewTask, Status, Summary, Task, TaskChange, TaskId, TaskParts,
+    Description, DescriptionError, Edit, Fingerprint, NewTask, Status, Task, TaskChange, TaskId, TaskParts,
     Title, TitleError,
 };
-use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{
+    AdditionalProperties, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
 use uuid::Uuid;
 
 use crate::body::json_object::{JsonObject, Reading};
@@ -22,19 +26,19 @@ use crate::wire::timestamp::write_timestamp;
 pub(crate) struct TaskBody<'a> {
     #[schema(schema_with = schema::task_id)]
     id: TaskId,
-    #[schema(schema_with = schema::title)]
+    #[schema(schema_with = title)]
     title: &'a str,
-    #[schema(required, schema_with = schema::description)]
+    #[schema(required, schema_with = description)]
     description: Option<&'a str>,
     #[schema(schema_with = schema::status)]
     status: &'static str,
     #[schema(schema_with = schema::user_id)]
     user_id: &'a str,
-    #[schema(schema_with = schema::version)]
+    #[schema(schema_with = version)]
     version: i32,
-    #[schema(schema_with = schema::created_at)]
+    #[schema(schema_with = created_at)]
     created_at: DateTime<Utc>,
-    #[schema(schema_with = schema::updated_at)]
+    #[schema(schema_with = updated_at)]
     updated_at: DateTime<Utc>,
 }
 
@@ -123,68 +127,79 @@ fn write_text(json: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// How many tasks there are, for the badges of tabs.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Summary)]
-pub(crate) struct SummaryBody {
-    total: u64,
-    #[schema(inline)]
-    by_status: ByStatus,
+/// A field that a client may set.
+struct Field {
+    name: &'static str,
+    /// Its rule, as the document states it.
+    rule: fn() -> RefOr<Schema>,
+    /// Reads its value into a change.
+    read: fn(Value, &mut TaskChange) -> Result<(), Rule>,
 }
 
-#[derive(Serialize, ToSchema)]
-struct ByStatus {
-    pending: u64,
-    in_progress: u64,
-    completed: u64,
+/// Every field that a client may set: what bodies are read with, and what the document says of them.
+const FIELDS: [Field; 3] = [
+    Field {
+        name: "title",
+        rule: || title().into(),
+        read: |value, change| set(&mut change.title, read_title(value)),
+    },
+    Field {
+        name: "description",
+        rule: || description().into(),
+        read: |value, change| set(&mut change.description, read_description(value)),
+    },
+    Field {
+        name: "status",
+        rule: || schema::status().into(),
+        read: |value, change| set(&mut change.status, read_status(&value)),
+    },
+];
+
+fn set<T>(field: &mut Edit<T>, read: Result<T, Rule>) -> Result<(), Rule> {
+    *field = Edit::Set(read?);
+    Ok(())
 }
 
-impl From<&Summary> for SummaryBody {
-    fn from(summary: &Summary) -> Self {
-        Self {
-            total: summary.total(),
-            by_status: ByStatus {
-                pending: summary.with_status(Status::Pending),
-                in_progress: summary.with_status(Status::InProgress),
-                completed: summary.with_status(Status::Completed),
-            },
-        }
-    }
-}
+/// Makes the rule of a field, as the document states it.
+type RuleOf = fn() -> ObjectBuilder;
 
-/// How many tasks were deleted.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Deleted)]
-pub(crate) struct DeletedBody {
-    pub(crate) deleted: u64,
+/// The fields that clients get and may send back without effect; of `id` and `user_id` not everything is let pass.
+const READ_ONLY: [(&str, RuleOf); 5] = [
+    ("id", schema::task_id),
+    ("user_id", schema::user_id),
+    ("version", version),
+    ("created_at", created_at),
+    ("updated_at", updated_at),
+];
+
+/// What a task looks like in a request.
+pub(crate) fn in_a_request() -> ObjectBuilder {
+    let task = FIELDS.iter().fold(ObjectBuilder::new(), |task, field| {
+        task.property(field.name, (field.rule)())
+    });
+    let task = READ_ONLY.iter().fold(task, |task, (name, rule)| {
+        task.property(*name, rule().read_only(true))
+    });
+    task.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
 }
 
 /// Reads the body of a creation.
 pub(crate) fn new_task(body: JsonObject, caller: &Caller) -> Result<NewTask, FieldErrors> {
-    let mut title = None;
-    let mut has_title = false;
-    let mut description = None;
-    let mut status = Status::default();
+    let has_title = body.has("title");
     let mut errors = FieldErrors::default();
-    body.read_members(&mut errors, |name, value| match name {
-        "title" => {
-            has_title = true;
-            read_title(value).map(|read| title = Some(read)).into()
-        }
-        "description" => read_description(value).map(|read| description = read).into(),
-        "status" => read_status(&value).map(|read| status = read).into(),
-        "user_id" => read_user_id(&value, caller).into(),
-        "id" => Reading::Done,
-        name => read_only(name),
-    });
+    let TaskChange {
+        title,
+        description,
+        status,
+    } = read_fields(body, caller, None, &mut errors);
     if !has_title {
         errors.add_member("title", &Rule::Missing);
     }
-    match title {
+    match title.into_set() {
         Some(title) => errors.or(NewTask {
             title,
-            description,
-            status,
+            description: description.into_set().unwrap_or_default(),
+            status: status.into_set().unwrap_or_default(),
         }),
         None => Err(errors),
     }
@@ -206,26 +221,34 @@ pub(crate) fn task_change(
     path_id: &str,
     empty: Empty,
 ) -> Result<TaskChange, FieldErrors> {
-    let mut change = TaskChange::default();
     let mut errors = FieldErrors::default();
-    body.read_members(&mut errors, |name, value| match name {
-        "title" => read_title(value)
-            .map(|read| change.title = Edit::Set(read))
-            .into(),
-        "description" => read_description(value)
-            .map(|read| change.description = Edit::Set(read))
-            .into(),
-        "status" => read_status(&value)
-            .map(|read| change.status = Edit::Set(read))
-            .into(),
-        "user_id" => read_user_id(&value, caller).into(),
-        "id" => read_id(&value, path_id).into(),
-        name => read_only(name),
-    });
+    let change = read_fields(body, caller, Some(path_id), &mut errors);
     if empty == Empty::IsMissing && errors.is_empty() && change.is_empty() {
         return Err(FieldErrors::of_body(&Rule::Missing));
     }
     errors.or(change)
+}
+
+/// Reads what a body sets. A task that is not there yet has no path, and any `id` may be sent with it.
+fn read_fields(
+    body: JsonObject,
+    caller: &Caller,
+    path_id: Option<&str>,
+    errors: &mut FieldErrors,
+) -> TaskChange {
+    let mut change = TaskChange::default();
+    body.read_members(errors, |name, value| {
+        if let Some(field) = FIELDS.iter().find(|field| field.name == name) {
+            return (field.read)(value, &mut change).into();
+        }
+        match (name, path_id) {
+            ("user_id", _) => read_user_id(&value, caller).into(),
+            ("id", Some(path_id)) => read_id(&value, path_id).into(),
+            _ if READ_ONLY.iter().any(|(read_only, _)| *read_only == name) => Reading::Done,
+            _ => Reading::Unknown,
+        }
+    });
+    change
 }
 
 fn read_title(value: Value) -> Result<Title, Rule> {
@@ -285,11 +308,105 @@ fn read_id(value: &Value, path_id: &str) -> Result<(), Rule> {
     if is_same { Ok(()) } else { Err(Rule::IdMismatch) }
 }
 
-/// What clients get and may send back without effect.
-fn read_only(name: &str) -> Reading {
-    match name {
-        "created_at" | "updated_at" | "version" => Reading::Done,
-        _ => Reading::Unknown,
+/// The fingerprint of what was asked for, defaults applied: neither the order of fields nor fields without effect matter.
+///
+/// It is stored with the task. A field that is new adds nothing while it is absent, so that a creation that is repeated
+/// across an upgrade is still the same one.
+pub(crate) fn fingerprint(new: &NewTask) -> Fingerprint {
+    let NewTask {
+        title,
+        description,
+        status,
+    } = new;
+    let mut hash = Sha256::new();
+    let mut add = |part: Option<&str>| {
+        // The length in front keeps parts apart; none is not the same as empty.
+        hash.update(part.map_or(u64::MAX, |part| part.len() as u64).to_be_bytes());
+        hash.update(part.unwrap_or_default());
+    };
+    add(Some(title.as_str()));
+    add(description.as_ref().map(Description::as_str));
+    add(Some(status.as_str()));
+    Fingerprint(hash.finalize().into())
+}
+
+fn title() -> ObjectBuilder {
+    schema::text()
+        .description(Some(
+            "Unicode characters, at least one of them not white space, none of them a control character. Kept \
+             exactly as sent.",
+        ))
+        .min_length(Some(1))
+        .max_length(Some(Title::MAX_CHARS))
+        .pattern(Some(schema::WITHOUT_CONTROL_CHARACTERS))
+        .examples(["Buy milk"])
+}
+
+fn description() -> ObjectBuilder {
+    schema::text()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .description(Some(
+            "Unicode characters but NUL, kept exactly as sent; an empty text is not the same as none.",
+        ))
+        .max_length(Some(Description::MAX_CHARS))
+        .pattern(Some(schema::WITHOUT_NUL))
+        .examples(["2 litres"])
+}
+
+fn version() -> ObjectBuilder {
+    schema::integer()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+        .description(Some("1 at first, and 1 more with every change."))
+        .minimum(Some(1_u16))
+        .examples([1])
+}
+
+fn created_at() -> ObjectBuilder {
+    schema::timestamp("When it was created")
+}
+
+fn updated_at() -> ObjectBuilder {
+    schema::timestamp("When it was last changed")
+}
+
+/// The tasks of the examples.
+pub(crate) mod example {
+    use serde_json::{Value, json};
+
+    use super::FIELDS;
+    use crate::schema::TASK_ID;
+
+    pub(crate) fn task() -> Value {
+        version_of_task(1, "pending", "2026-11-23T06:47:44.123000Z")
+    }
+
+    pub(crate) fn changed_task() -> Value {
+        version_of_task(2, "completed", "2026-11-23T07:15:00.250000Z")
+    }
+
+    fn version_of_task(version: i32, status: &str, updated_at: &str) -> Value {
+        json!({
+            "id": TASK_ID, "title": "Buy milk", "description": "2 litres", "status": status,
+            "user_id": "usr_9f2c", "version": version,
+            "created_at": "2026-11-23T06:47:44.123000Z", "updated_at": updated_at,
+        })
+    }
+
+    pub(crate) fn other_task() -> Value {
+        json!({
+            "id": "01939f6d-8a10-7b3e-8f21-55c0de9a7b42",
+            "title": "Water the plants", "description": null, "status": "completed",
+            "user_id": "usr_9f2c", "version": 3,
+            "created_at": "2026-11-23T06:47:02.160000Z", "updated_at": "2026-11-23T06:50:31.004512Z",
+        })
+    }
+    /// Everything that a client may set.
+    pub(crate) fn all_fields() -> Value {
+        let task = task();
+        FIELDS
+            .iter()
+            .map(|field| (field.name, task.get(field.name).cloned()))
+            .collect()
     }
 }
 
@@ -334,6 +451,46 @@ mod tests {
         let mut json = Vec::new();
         TaskBody::from(&task).write_to(&mut json);
         assert_eq!(String::from_utf8(json).unwrap(), wanted.to_string());
+    }
+
+    fn new(title: &str, description: Option<&str>) -> NewTask {
+        NewTask {
+            title: Title::parse(title).unwrap(),
+            description: description.map(|text| Description::parse(text).unwrap()),
+            status: Status::Pending,
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_tells_every_difference() {
+        let prints = [
+            new("a", None),
+            new("a", Some("")),
+            new("a", Some("b")),
+            new("ab", None),
+            NewTask {
+                status: Status::Completed,
+                ..new("a", None)
+            },
+        ]
+        .map(|new| fingerprint(&new).0);
+        for (index, print) in prints.iter().enumerate() {
+            assert_eq!(prints.iter().position(|other| other == print), Some(index));
+        }
+    }
+
+    /// They are stored: a client that repeats a creation across an upgrade must not be told that it asks for something else.
+    #[test]
+    fn the_fingerprints_of_today_stay_what_they_are() {
+        for (new, begins) in [
+            (
+                new("a", Some("b")),
+                [0xbe, 0xc5, 0xa7, 0xd6, 0x40, 0x4c, 0x03, 0x7b],
+            ),
+            (new("a", None), [0x09, 0xdc, 0xc9, 0x52, 0xbb, 0x3d, 0x5d, 0xbe]),
+        ] {
+            assert!(fingerprint(&new).0.starts_with(&begins), "{new:?}");
+        }
     }
 
     proptest! {

@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{self, Array, BigInt, Binary, Integer, Nullable, Text, Timestamptz};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::identity::Owner;
 use domain::storage::{StorageError, corrupt};
@@ -17,8 +16,7 @@ use domain::task::{ArchivedTask, TaskArchive, TaskId};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::row::ArchivedRow;
-use super::statements::InsertTask;
+use super::row::{ArchivedRow, Import};
 use crate::call::cause_of;
 use crate::error::Failure;
 use crate::handle::Handle;
@@ -47,7 +45,7 @@ impl PostgresTaskArchive {
     ) -> Result<T, StorageError> {
         let failure = match timeout(PATIENCE, statement).await {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => cause_of(&error, &self.handle, false).await.into(),
+            Ok(Err(error)) => cause_of(&error, &self.handle).await.into(),
             Err(_) => Failure::GaveUp {
                 after: PATIENCE,
                 is_silence: true,
@@ -113,94 +111,6 @@ impl TaskArchive for PostgresTaskArchive {
         let erased = self.answer_to(statement.execute(&mut self.connection()));
         Ok(erased.await? as u64)
     }
-}
-
-/// Stores rows in one statement, column by column, so that its text does not depend on how many there are.
-#[derive(Default)]
-struct Import<'a> {
-    user_ids: Vec<&'a str>,
-    ids: Vec<Uuid>,
-    created_at: Vec<DateTime<Utc>>,
-    updated_at: Vec<DateTime<Utc>>,
-    versions: Vec<i32>,
-    statuses: Vec<&'static str>,
-    titles: Vec<&'a str>,
-    descriptions: Vec<Option<&'a str>>,
-    keys: Vec<Option<&'a str>>,
-    fingerprints: Vec<Option<[u8; 32]>>,
-}
-
-impl<'a> Import<'a> {
-    fn of(tasks: &'a [ArchivedTask]) -> Self {
-        let mut import = Self::default();
-        for ArchivedTask { task, key } in tasks {
-            let InsertTask {
-                user_id,
-                id,
-                created_at,
-                updated_at,
-                version,
-                status,
-                title,
-                description,
-                idempotency_key,
-                idempotency_fingerprint,
-            } = InsertTask::of(task, key.as_ref());
-            import.user_ids.push(user_id);
-            import.ids.push(id);
-            import.created_at.push(created_at);
-            import.updated_at.push(updated_at);
-            import.versions.push(version);
-            import.statuses.push(status);
-            import.titles.push(title);
-            import.descriptions.push(description);
-            import.keys.push(idempotency_key);
-            import.fingerprints.push(idempotency_fingerprint);
-        }
-        import
-    }
-}
-
-impl QueryFragment<Pg> for Import<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(
-            "INSERT INTO tasks (user_id, id, created_at, updated_at, version, status, title, description, \
-             idempotency_key, idempotency_fingerprint) SELECT * FROM unnest(",
-        );
-        out.push_bind_param::<Array<Text>, _>(&self.user_ids)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<sql_types::Uuid>, _>(&self.ids)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Timestamptz>, _>(&self.created_at)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Timestamptz>, _>(&self.updated_at)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Integer>, _>(&self.versions)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Text>, _>(&self.statuses)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Text>, _>(&self.titles)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.descriptions)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.keys)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<Binary>>, _>(&self.fingerprints)?;
-        // The rows themselves, because Citus counts those that were passed over as well. No conflict target: a taken id
-        // and a used key are passed over alike.
-        out.push_sql(") ON CONFLICT DO NOTHING RETURNING id");
-        Ok(())
-    }
-}
-
-impl Query for Import<'_> {
-    type SqlType = sql_types::Uuid;
-}
-
-impl QueryId for Import<'_> {
-    type QueryId = Import<'static>;
-
-    const HAS_STATIC_QUERY_ID: bool = true;
 }
 
 /// Removes the oldest rows of an owner. By hand, because one parameter in both places tells Citus that one shard will do.

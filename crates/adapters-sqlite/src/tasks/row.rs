@@ -1,4 +1,4 @@
-//! Between tasks and rows.
+//! Between tasks and rows: the one file that knows the columns of the table, but for `schema.rs`.
 
 #![expect(
     clippy::ref_option_ref,
@@ -7,6 +7,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use diesel::sqlite::Sqlite;
 use domain::identity::Owner;
 use domain::storage::{StorageError, corrupt};
@@ -97,14 +99,14 @@ fn time_of(microseconds: i64) -> Result<DateTime<Utc>, TimeOutOfRange> {
 #[derive(Insertable)]
 #[diesel(table_name = tasks, treat_none_as_default_value = false)]
 pub(super) struct NewTaskRow<'a> {
-    pub(super) user_id: &'a str,
-    pub(super) id: [u8; 16],
-    pub(super) created_at: i64,
-    pub(super) updated_at: i64,
-    pub(super) version: i64,
-    pub(super) status: &'static str,
-    pub(super) title: &'a str,
-    pub(super) description: Option<&'a str>,
+    user_id: &'a str,
+    id: [u8; 16],
+    created_at: i64,
+    updated_at: i64,
+    version: i64,
+    status: &'static str,
+    title: &'a str,
+    description: Option<&'a str>,
     idempotency_key: Option<&'a str>,
     idempotency_fingerprint: Option<[u8; 32]>,
 }
@@ -137,6 +139,38 @@ impl<'a> NewTaskRow<'a> {
         }
     }
 }
+
+/// Writes the changeable facts of a task. Neither its key nor its creation ever changes.
+///
+/// By hand, because diesel prepares its own `UPDATE ... SET` anew each time.
+pub(super) struct UpdateTask<'a>(pub(super) NewTaskRow<'a>);
+
+impl QueryId for UpdateTask<'_> {
+    type QueryId = UpdateTask<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl QueryFragment<Sqlite> for UpdateTask<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let Self(row) = self;
+        out.push_sql("UPDATE tasks SET title = ");
+        out.push_bind_param::<Text, _>(row.title)?;
+        out.push_sql(", description = ");
+        out.push_bind_param::<Nullable<Text>, _>(&row.description)?;
+        out.push_sql(", status = ");
+        out.push_bind_param::<Text, _>(row.status)?;
+        out.push_sql(", version = ");
+        out.push_bind_param::<BigInt, _>(&row.version)?;
+        out.push_sql(", updated_at = ");
+        out.push_bind_param::<BigInt, _>(&row.updated_at)?;
+        out.push_sql(" WHERE user_id = ");
+        out.push_bind_param::<Text, _>(row.user_id)?;
+        out.push_sql(" AND id = ");
+        out.push_bind_param::<Binary, _>(&row.id)
+    }
+}
+
+impl<Connection> RunQueryDsl<Connection> for UpdateTask<'_> {}
 
 #[cfg(test)]
 mod tests {

@@ -2,13 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Binary, Nullable, Text};
-use diesel::sqlite::Sqlite;
 use domain::identity::Owner;
 use domain::task::{Expected, IdempotencyKey, InsertError, Inserted, Task, TaskChange, TaskId, UpdateError};
 
-use super::row::{NewTaskRow, TaskRow};
+use super::row::{NewTaskRow, TaskRow, UpdateTask};
 use crate::error::JobError;
 use crate::schema::tasks;
 
@@ -126,35 +123,3 @@ fn find_expected(
         Err(JobError::Refused(UpdateError::VersionMismatch { current }))
     }
 }
-
-/// Writes the changeable facts of a task. Neither its key nor its creation ever changes.
-///
-/// By hand, because diesel prepares its own `UPDATE ... SET` anew each time.
-struct UpdateTask<'a>(NewTaskRow<'a>);
-
-impl QueryId for UpdateTask<'_> {
-    type QueryId = UpdateTask<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl QueryFragment<Sqlite> for UpdateTask<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        let Self(row) = self;
-        out.push_sql("UPDATE tasks SET title = ");
-        out.push_bind_param::<Text, _>(row.title)?;
-        out.push_sql(", description = ");
-        out.push_bind_param::<Nullable<Text>, _>(&row.description)?;
-        out.push_sql(", status = ");
-        out.push_bind_param::<Text, _>(row.status)?;
-        out.push_sql(", version = ");
-        out.push_bind_param::<BigInt, _>(&row.version)?;
-        out.push_sql(", updated_at = ");
-        out.push_bind_param::<BigInt, _>(&row.updated_at)?;
-        out.push_sql(" WHERE user_id = ");
-        out.push_bind_param::<Text, _>(row.user_id)?;
-        out.push_sql(" AND id = ");
-        out.push_bind_param::<Binary, _>(&row.id)
-    }
-}
-
-impl<Connection> RunQueryDsl<Connection> for UpdateTask<'_> {}

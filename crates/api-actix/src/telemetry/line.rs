@@ -31,7 +31,8 @@ pub(crate) fn json_line(mut bare: String, members: &str) -> String {
 }
 
 /// The line of this text, and of these fields at its end.
-pub(crate) fn text_line(mut bare: String, fields: &str) -> String {
+pub(crate) fn text_line(bare: String, fields: &str) -> String {
+    let mut bare = without_breaks(bare);
     let room = LONGEST.saturating_sub(fields.len() + 1);
     if bare.len() > room {
         let is_coloured = bare.contains('\u{1b}');
@@ -48,6 +49,24 @@ pub(crate) fn text_line(mut bare: String, fields: &str) -> String {
     bare.push_str(fields);
     bare.push('\n');
     bare
+}
+
+/// The text with its line breaks and their like as escapes: of an assertion that failed, or of an error from elsewhere. What
+/// begins a colour stays, for it is ours: those of others are escapes already.
+fn without_breaks(text: String) -> String {
+    let is_break = |letter: char| letter.is_control() && letter != '\u{1b}';
+    if !text.contains(is_break) {
+        return text;
+    }
+    let mut whole = String::with_capacity(text.len() + SHORT);
+    for letter in text.chars() {
+        if is_break(letter) {
+            whole.extend(letter.escape_default());
+        } else {
+            whole.push(letter);
+        }
+    }
+    whole
 }
 
 /// The object with its longest texts cut until it fits.
@@ -157,6 +176,12 @@ mod tests {
         assert_eq!(text_line("short".to_owned(), " a=1"), "short a=1\n");
     }
 
+    #[test]
+    fn a_readable_line_is_one_line() {
+        let line = text_line("\u{1b}[31mERROR left: 1\n\tright: 2\r\n\u{85}".to_owned(), " a=1");
+        assert_eq!(line, "\u{1b}[31mERROR left: 1\\n\\tright: 2\\r\\n\\u{85} a=1\n");
+    }
+
     proptest! {
         #[test]
         fn any_line_stays_json_and_keeps_its_names_and_its_request(
@@ -176,11 +201,12 @@ mod tests {
         }
 
         #[test]
-        fn any_readable_line_fits(bare in ".{0,3000}", fields in " [a-z=]{0,200}") {
+        fn any_readable_line_fits(bare in "(?s).{0,3000}", fields in " [a-z=]{0,200}") {
             let line = text_line(bare, &fields);
             prop_assert!(line.len() <= LONGEST, "{}", line.len());
             let end = format!("{fields}\n");
             prop_assert!(line.ends_with(&end));
+            prop_assert_eq!(line.lines().count(), 1);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! `task-api dev`: a server from nothing, with everything printed that is needed to try it.
 
+use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Binary, SECRET, Storage, TaskApi, token_for};
+use crate::support::{Answer, Binary, SECRET, Storage, TaskApi, token_for};
 use crate::{last_words, printed, text, unread};
 
 /// `dev` on a free port in that folder, with nothing else in its environment.
@@ -127,6 +128,54 @@ async fn the_token_of_dev_is_shown_to_no_other_web_site() {
         .await
         .unwrap();
     assert!(!preflight.headers().keys().any(is_of_cors), "{preflight:?}");
+}
+
+/// Names that lead to this machine and to nowhere else, here and wherever these tests run.
+fn names_of_this_machine() -> Vec<String> {
+    // To us the second one is a name like any other, since it has too few parts for an address; every system resolves it.
+    let mut names = vec!["localhost".to_owned(), "127.1".to_owned()];
+    if let Ok(output) = Command::new("hostname").output() {
+        names.push(text(output.stdout).trim().to_owned());
+    }
+    let leads_here = |name: &String| {
+        let addresses = (name.as_str(), 0).to_socket_addrs();
+        addresses.is_ok_and(|mut addresses| addresses.all(|address| address.ip().is_loopback()))
+    };
+    names.retain(|name| !name.is_empty() && leads_here(name));
+    names
+}
+
+#[tokio::test]
+async fn the_documentation_of_dev_is_shown_under_the_name_in_host_and_under_no_other() {
+    let names = names_of_this_machine();
+    assert!(names.len() >= 2, "{names:?}");
+    for name in names {
+        let folder = tempfile::tempdir().unwrap();
+        let dev = dev_in(folder.path()).env("HOST", &name).start().await;
+        let api = dev.api(Storage::Sqlite);
+        let get = async |host: &str| {
+            let request = api.anonymous().request(reqwest::Method::GET, "/docs");
+            Answer::to(request.header("Host", host)).await
+        };
+        for host in [
+            name.clone(),
+            format!("{name}:8000"),
+            format!("{}.:8000", name.to_uppercase()),
+        ] {
+            let answer = get(&host).await;
+            assert_eq!(answer.status, 200, "HOST={name}: {host}");
+            assert!(answer.body.contains("data-token=\"ey"), "HOST={name}: {host}");
+        }
+        for host in [
+            "elsewhere.example".to_owned(),
+            format!("{name}.elsewhere.example:8000"),
+            format!("elsewhere-{name}"),
+        ] {
+            let answer = get(&host).await;
+            assert_eq!(answer.status, 421, "HOST={name}: {host}");
+            assert_eq!(answer.problem(), "host_not_allowed", "HOST={name}: {host}");
+        }
+    }
 }
 
 #[tokio::test]

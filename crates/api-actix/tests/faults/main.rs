@@ -5,7 +5,7 @@
 //! success, a truthful 404, or a 503 with `Retry-After`; every acknowledged write is looked for at the end.
 //!
 //! `FAULTS=long` makes the faults last as long as they may, and crashes go on until 50,000 writes were acknowledged.
-//! `FAULT_SEED` repeats the choices of a run.
+//! `FAULT_SEED` repeats the choices of a run. With `FAULT_LANGUAGE=de` PostgreSQL speaks German.
 //!
 //! | File | What breaks |
 //! |---|---|

@@ -23,11 +23,23 @@ fn cluster() -> &'static Cluster {
             "commit_siblings = 0",
             &format!("max_connections = {MAX_CONNECTIONS}"),
         ];
-        Cluster::start(&ClusterOptions {
+        let options = ClusterOptions {
             settings: settings.map(str::to_owned).to_vec(),
             ..ClusterOptions::default()
+        };
+        if !is_german() {
+            return Cluster::start(&options);
+        }
+        Cluster::speaking_german(&options).unwrap_or_else(|reason| {
+            println!("SKIPPED: the faults in German. {reason}");
+            std::process::exit(0);
         })
     })
+}
+
+/// Whether PostgreSQL is to say everything in German (`FAULT_LANGUAGE=de`), which must change nothing.
+fn is_german() -> bool {
+    std::env::var_os("FAULT_LANGUAGE").is_some_and(|language| language == "de")
 }
 
 /// A server, its database, and the network between them.

@@ -7,6 +7,7 @@
 //! | `admin` | the listener for operators |
 //! | `logs` | the access log, and one request id and trace id in every line of a request |
 //! | `timings` | `Server-Timing` |
+//! | `panics` | the lines of a panic: few, short, and with the request |
 //! | `unread_logs` | a log that nobody takes stops nothing |
 //! | `traces` | spans, from an incoming `traceparent` to the database (feature `otel`) |
 #![expect(
@@ -21,6 +22,7 @@ mod admin;
 mod exposition;
 mod figures;
 mod logs;
+mod panics;
 #[path = "../support/mod.rs"]
 mod support;
 mod timings;

@@ -197,10 +197,10 @@ async fn fr_014_an_invalid_payload_is_422_and_names_every_wrong_member(api: &Api
     let alice = api.user("alice");
     let task = alice.has_task("Buy milk").await;
     let path = format!("/api/tasks/{}", task["id"].as_str().expect("an id"));
-    let body = json!({ "description": 7, "priority": 1, "status": "done", "title": "" });
+    let body = json!({ "description": 7, "colour": 1, "status": "done", "title": "" });
     let wanted = [
         ("description", "string_type"),
-        ("priority", "extra_forbidden"),
+        ("colour", "extra_forbidden"),
         ("status", "enum"),
         ("title", "string_too_short"),
     ]

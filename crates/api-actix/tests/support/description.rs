@@ -57,6 +57,35 @@ pub(crate) struct Description {
     validators: Mutex<HashMap<String, Arc<Validator>>>,
 }
 
+/// A request that has everything that its operation requires.
+pub(crate) struct GoodRequest<'a> {
+    pub(crate) method: Method,
+    /// The path as the document has it.
+    pub(crate) path: &'a str,
+    /// The path and the query to ask for.
+    pub(crate) target: String,
+    pub(crate) body: Option<&'a Value>,
+    /// The description of the operation.
+    pub(crate) operation: &'a Value,
+}
+
+impl GoodRequest<'_> {
+    pub(crate) fn needs_token(&self) -> bool {
+        self.operation["security"]
+            .as_array()
+            .is_some_and(|schemes| !schemes.is_empty())
+    }
+}
+
+/// The examples of the body that an operation takes, by their names.
+fn examples_of(operation: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let contents = operation["requestBody"]["content"].as_object();
+    let content = contents.and_then(|contents| contents.values().next());
+    let examples = content.and_then(|content| content["examples"].as_object());
+    let examples = examples.into_iter().flatten();
+    examples.map(|(name, example)| (name.as_str(), &example["value"]))
+}
+
 /// The one of this version.
 pub(crate) fn description() -> &'static Description {
     &DESCRIPTION
@@ -79,6 +108,56 @@ impl Description {
                     (path.as_str(), method.expect("a method"), operation)
                 })
         })
+    }
+
+    /// A good request of every operation, made of what the document requires. `id` is the id of whatever its path names.
+    pub(crate) fn good_requests(&self, id: &str) -> Vec<GoodRequest<'_>> {
+        let operations = self.operations();
+        operations
+            .map(|(path, method, operation)| GoodRequest {
+                method,
+                path,
+                target: self.target(path, operation, id),
+                body: examples_of(operation).map(|(_, body)| body).next(),
+                operation,
+            })
+            .collect()
+    }
+
+    /// The path with a value for every parameter, and the query with those that are required.
+    fn target(&self, path: &str, operation: &Value, id: &str) -> String {
+        let mut target = path.to_owned();
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        for parameter in parameters.map(|parameter| self.resolve(parameter)) {
+            let name = parameter["name"].as_str().expect("a name");
+            let schema = &parameter["schema"];
+            let single = self.resolve(schema.get("items").unwrap_or(schema));
+            let listed = single["enum"][0].as_str();
+            if parameter["in"] == "path" {
+                target = target.replace(&format!("{{{name}}}"), listed.unwrap_or(id));
+            } else if parameter["in"] == "query" && parameter["required"] == true {
+                let separator = if target.contains('?') { '&' } else { '?' };
+                let value = listed.expect("a required parameter is one of a list");
+                target = format!("{target}{separator}{name}={value}");
+            }
+        }
+        assert!(
+            !target.contains('{'),
+            "{target} has a parameter that is not described"
+        );
+        target
+    }
+
+    /// An example of the body of an operation, both by their names.
+    pub(crate) fn example(&self, operation: &str, name: &str) -> Value {
+        let mut operations = self.operations();
+        let (.., operation) = operations
+            .find(|(.., other)| other["operationId"] == operation)
+            .unwrap_or_else(|| panic!("there is no {operation}"));
+        let mut examples = examples_of(operation);
+        let example = examples.find(|(other, _)| *other == name);
+        let (_, example) = example.unwrap_or_else(|| panic!("there is no example {name}"));
+        example.clone()
     }
 
     /// What a reference leads to, or the value itself.

@@ -24,7 +24,7 @@ mod users;
 mod wire;
 
 pub(crate) use binary::{Binary, Process, TaskApi};
-pub(crate) use description::{Description, description};
+pub(crate) use description::{Description, GoodRequest, description};
 pub(crate) use memory::Parts;
 pub(crate) use users::{Answer, SECRET, User, signed, signed_with, token_for, token_signed_with};
 pub(crate) use wire::Wire;

@@ -65,7 +65,7 @@ async fn a_refused_creation_stores_nothing(api: &Api) {
         json!({ "title": "" }),
         json!({ "title": "fine", "status": "done" }),
         json!({ "title": "fine", "description": 1 }),
-        json!({ "title": "fine", "priority": 1 }),
+        json!({ "title": "fine", "colour": 1 }),
         json!({ "title": "fine", "user_id": "bob" }),
     ] {
         assert_eq!(alice.post("/api/tasks", &body).await.status, 422, "{body}");
@@ -110,7 +110,7 @@ async fn each_broken_rule_of_a_member_has_its_type() {
         ("status", json!(["pending"]), "string_type"),
         ("user_id", json!("bob"), "owner_mismatch"),
         ("user_id", json!(null), "owner_mismatch"),
-        ("priority", json!(1), "extra_forbidden"),
+        ("colour", json!(1), "extra_forbidden"),
         ("Title", json!("x"), "extra_forbidden"),
         ("title ", json!("x"), "extra_forbidden"),
         ("", json!("x"), "extra_forbidden"),

@@ -4,10 +4,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::path_of;
-use crate::support::{Api, Storage, User, on_every_storage};
+use crate::support::{Api, Storage, User, description, on_every_storage};
 
 on_every_storage! {
     each_member_can_be_changed_alone_and_the_others_stay
+    whatever_may_be_null_can_be_set_and_cleared_alone
     a_null_description_clears_it_and_an_empty_one_empties_it
     a_real_change_counts_the_version_up_and_moves_the_time_of_the_last_change
     a_change_to_the_same_values_changes_nothing_at_all
@@ -17,9 +18,15 @@ on_every_storage! {
     every_status_may_follow_every_other
 }
 
+/// A value for every member that a client may set.
+fn everything() -> Value {
+    let mut everything = description().example("createTask", "full");
+    everything["status"] = json!("in_progress");
+    everything
+}
+
 async fn a_full_task(alice: &User) -> Value {
-    let body = json!({ "title": "Buy milk", "description": "2 litres", "status": "in_progress" });
-    alice.post("/api/tasks", &body).await.json()
+    alice.post("/api/tasks", &everything()).await.json()
 }
 
 async fn each_member_can_be_changed_alone_and_the_others_stay(api: &Api) {
@@ -41,6 +48,30 @@ async fn each_member_can_be_changed_alone_and_the_others_stay(api: &Api) {
         assert_eq!(changed, wanted);
         assert_eq!(alice.get(&path).await.json(), wanted);
     }
+}
+
+async fn whatever_may_be_null_can_be_set_and_cleared_alone(api: &Api) {
+    let alice = api.user("alice");
+    let mut count = 0;
+    for (member, value) in everything().as_object().into_iter().flatten() {
+        let mut wanted = alice.has_task("Buy milk").await;
+        if !wanted[member].is_null() {
+            continue;
+        }
+        count += 1;
+        for (version, value) in [(2, value), (3, &Value::Null)] {
+            let changed = alice
+                .put(&path_of(&wanted), &json!({ member: value }))
+                .await
+                .json();
+            wanted[member] = value.clone();
+            wanted["version"] = json!(version);
+            wanted["updated_at"] = changed["updated_at"].clone();
+            assert_eq!(changed, wanted, "{member}");
+            assert_eq!(alice.get(&path_of(&wanted)).await.json(), wanted);
+        }
+    }
+    assert!(count >= 1, "the members were not found");
 }
 
 async fn a_null_description_clears_it_and_an_empty_one_empties_it(api: &Api) {
@@ -85,7 +116,7 @@ async fn a_change_to_the_same_values_changes_nothing_at_all(api: &Api) {
     for same in [
         json!({ "title": "Buy milk" }),
         json!({ "status": "in_progress" }),
-        json!({ "title": "Buy milk", "description": "2 litres", "status": "in_progress" }),
+        everything(),
     ] {
         let answer = alice.put(&path, &same).await;
         assert_eq!(answer.status, 200);

@@ -20,6 +20,15 @@ impl<T> Edit<T> {
         }
     }
 
+    /// The same, to take away.
+    #[must_use]
+    pub fn into_set(self) -> Option<T> {
+        match self {
+            Self::Keep => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+
     pub(super) fn apply_to(self, field: &mut T) {
         if let Self::Set(value) = self {
             *field = value;
@@ -63,6 +72,8 @@ mod tests {
     #[test]
     fn only_a_field_that_is_set_has_a_new_value() {
         assert_eq!(Edit::Set(Status::Completed).as_set(), Some(&Status::Completed));
+        assert_eq!(Edit::Set(Status::Completed).into_set(), Some(Status::Completed));
         assert_eq!(Edit::<Status>::Keep.as_set(), None);
+        assert_eq!(Edit::<Status>::Keep.into_set(), None);
     }
 }

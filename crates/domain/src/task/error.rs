@@ -71,3 +71,18 @@ impl UpdateError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain;
+
+    #[test]
+    fn a_failure_of_the_storage_reads_the_same_in_every_error() {
+        let slow = || StorageError::TimedOut("a lock".into());
+        let text = "the storage took too long: a lock";
+        assert_eq!(chain(&InsertError::from(slow())), text);
+        assert_eq!(chain(&GetError::from(slow())), text);
+        assert_eq!(chain(&UpdateError::from(slow())), text);
+    }
+}

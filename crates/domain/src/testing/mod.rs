@@ -14,6 +14,7 @@
 
 pub mod contract;
 mod memory;
+mod task;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -22,10 +23,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 pub use memory::InMemoryTaskRepository;
+pub use task::{
+    a_bare_task, a_change_of_everything, a_change_to_what_it_is, a_new_task, a_task, a_task_at_every_limit,
+    a_task_with, edits,
+};
 
 use crate::clock::Clock;
 use crate::identity::{Caller, Owner};
-use crate::task::{Description, NewTask, Status, Task, TaskId, TaskIds, TaskParts, Title, Version};
+use crate::task::{TaskId, TaskIds};
 
 /// Noon of a Thursday, in UTC.
 #[must_use]
@@ -58,50 +63,6 @@ pub fn a_caller_named(user_id: &str) -> Caller {
         owner: an_owner_named(user_id),
         expires_at: noon() + TimeDelta::minutes(15),
         issuer: Some("https://app.example".to_owned()),
-    }
-}
-
-/// A task of that owner with that title. Each call makes a newer one.
-#[must_use]
-pub fn a_task(owner: &Owner, title: &str) -> Task {
-    a_task_with(owner, title, |_| {})
-}
-
-/// The same, but for what `change` makes of it.
-///
-/// # Panics
-/// The changed facts contradict each other.
-#[must_use]
-pub fn a_task_with(owner: &Owner, title: &str, change: impl FnOnce(&mut TaskParts)) -> Task {
-    let id = an_id_at(noon());
-    let created_at = id.created_at();
-    let mut parts = TaskParts {
-        id,
-        owner: owner.clone(),
-        title: Title::parse(title).expect("a valid title"),
-        description: Some(Description::parse("2 litres, the blue one").expect("a valid description")),
-        status: Status::InProgress,
-        version: Version::new(3).expect("a valid version"),
-        created_at,
-        updated_at: created_at + TimeDelta::microseconds(61_234_567),
-    };
-    change(&mut parts);
-    Task::restore(parts).expect("consistent facts")
-}
-
-/// A creation with that title.
-#[must_use]
-pub fn a_new_task(title: &str) -> NewTask {
-    let TaskParts {
-        title,
-        description,
-        status,
-        ..
-    } = a_task(&an_owner(), title).into_parts();
-    NewTask {
-        title,
-        description,
-        status,
     }
 }
 

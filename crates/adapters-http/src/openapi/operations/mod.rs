@@ -1,6 +1,8 @@
 //! The operations, each with everything that it takes and answers; called like their handlers.
 
 pub(super) mod about;
+pub(super) mod docs;
+pub(super) mod health;
 pub(super) mod tasks;
 
 use serde_json::Value;
@@ -15,6 +17,11 @@ use crate::schema;
 
 /// The name of the security scheme.
 pub(super) const BEARER: &str = "bearer";
+/// The tags.
+pub(super) const TASKS: &str = "tasks";
+pub(super) const USER: &str = "user";
+pub(super) const SERVICE: &str = "service";
+
 const JSON: &str = "application/json";
 
 /// An operation that needs a token.

@@ -1,12 +1,12 @@
 //! `/api/tasks`.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::OperationBuilder;
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::ArrayBuilder;
 
-use super::{Example, JSON, JsonBody, Referring, answer_to_user, content, of_user};
+use super::{Example, JSON, JsonBody, Referring, TASKS, answer_to_user, content, of_user};
 use crate::body::MERGE_PATCH;
 use crate::openapi::failures::{
     BAD_REQUEST, BODY_TOO_LARGE, Failure, INVALID_FILTER, INVALID_NEW_TASK, INVALID_QUERY, INVALID_TASK,
@@ -14,14 +14,18 @@ use crate::openapi::failures::{
     UNSUPPORTED_MEDIA_TYPE, UNSUPPORTED_PATCH_TYPE,
 };
 use crate::openapi::parameters::STATUS_TO_DELETE;
-use crate::schema::{TASK_ID, reference};
+use crate::schema::reference;
+use crate::wire::task::example;
 
-pub(in crate::openapi) const TASKS: &str = "tasks";
 const PAGE_HEADERS: &[&str] = &["ETag", "Link", "X-Next-Cursor", "X-Page-Limit", "X-Total-Count"];
 
 pub(in crate::openapi) fn list() -> OperationBuilder {
     let examples = [
-        ("tasks", "Two tasks", json!([task(), other_task()])),
+        (
+            "tasks",
+            "Two tasks",
+            json!([example::task(), example::other_task()]),
+        ),
         ("none", "No task", json!([])),
     ];
     let tasks = content(ArrayBuilder::new().items(reference("Task")), examples);
@@ -78,14 +82,10 @@ pub(in crate::openapi) fn create() -> OperationBuilder {
         "NewTask",
         [
             ("short", "Only what is required", json!({ "title": "Buy milk" })),
-            (
-                "full",
-                "Everything",
-                json!({ "title": "Buy milk", "description": "2 litres", "status": "pending" }),
-            ),
+            ("full", "Everything", example::all_fields()),
         ],
     )))
-    .response("201", created.json("Task", ("task", "A task", task())))
+    .response("201", created.json("Task", ("task", "A task", example::task())))
     .fails_with(&[
         BAD_REQUEST,
         REQUEST_TIMEOUT,
@@ -142,7 +142,7 @@ pub(in crate::openapi) fn get() -> OperationBuilder {
         "A task of somebody else is a 404, exactly like one that does not exist.",
     )
     .takes(&["task_id", "If-None-Match"])
-    .response("200", found.json("Task", ("task", "A task", task())))
+    .response("200", found.json("Task", ("task", "A task", example::task())))
     .response("304", unchanged)
     .fails_with(&[TASK_NOT_FOUND, UNAVAILABLE])
 }
@@ -191,7 +191,10 @@ fn change(
     of_user(TASKS, id, summary, description)
         .takes(&["task_id", "If-Match"])
         .request_body(Some(body(media_types, schema, examples)))
-        .response("200", changed.json("Task", ("task", "A task", changed_task())))
+        .response(
+            "200",
+            changed.json("Task", ("task", "A task", example::changed_task())),
+        )
         .fails_with(&[
             BAD_REQUEST,
             TASK_NOT_FOUND,
@@ -230,29 +233,4 @@ fn body<const N: usize>(media_types: &[&str], component: &str, examples: [Exampl
         body.content(*media_type, content.clone())
     });
     with_media_types.build()
-}
-
-fn task() -> Value {
-    version_of_task(1, "pending", "2026-11-23T06:47:44.123000Z")
-}
-
-fn changed_task() -> Value {
-    version_of_task(2, "completed", "2026-11-23T07:15:00.250000Z")
-}
-
-fn version_of_task(version: i32, status: &str, updated_at: &str) -> Value {
-    json!({
-        "id": TASK_ID, "title": "Buy milk", "description": "2 litres", "status": status,
-        "user_id": "usr_9f2c", "version": version,
-        "created_at": "2026-11-23T06:47:44.123000Z", "updated_at": updated_at,
-    })
-}
-
-fn other_task() -> Value {
-    json!({
-        "id": "01939f6d-8a10-7b3e-8f21-55c0de9a7b42",
-        "title": "Water the plants", "description": null, "status": "completed",
-        "user_id": "usr_9f2c", "version": 3,
-        "created_at": "2026-11-23T06:47:02.160000Z", "updated_at": "2026-11-23T06:50:31.004512Z",
-    })
 }

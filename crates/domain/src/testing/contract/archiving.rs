@@ -3,10 +3,9 @@
 use super::steps::{all, found, insert, key, set_title, stored};
 use crate::identity::Owner;
 use crate::task::{
-    ArchivedTask, Description, Expected, IdempotencyKey, Inserted, Task, TaskArchive, TaskId, TaskRepository,
-    Title, Version,
+    ArchivedTask, Expected, IdempotencyKey, Inserted, Task, TaskArchive, TaskId, TaskRepository,
 };
-use crate::testing::{a_task, a_task_with, an_owner, an_owner_named, noon};
+use crate::testing::{a_bare_task, a_task, a_task_at_every_limit, an_owner, an_owner_named, noon};
 
 // More than any owner of a case has.
 const ALL: u16 = 1_000;
@@ -89,7 +88,7 @@ pub async fn an_archived_task_has_its_key_and_is_otherwise_as_it_was_stored(
 ) {
     let plain = without_key(stored(repo, &an_owner(), "it's \"plain\"; ס 😀").await);
     let bare = ArchivedTask {
-        task: a_task_with(&an_owner(), "bare", |parts| parts.description = None),
+        task: a_bare_task(&an_owner(), "bare"),
         key: Some(key("order-17", 1)),
     };
     repo.insert(&bare.task, bare.key.clone())
@@ -117,16 +116,10 @@ pub async fn an_archived_task_is_stored_as_it_was_and_its_key_still_counts(
     repo: &dyn TaskRepository,
     archive: &dyn TaskArchive,
 ) {
-    let longest = an_owner_named(&"😀".repeat(Owner::MAX_CHARS));
-    let task = a_task_with(&longest, &"😀".repeat(Title::MAX_CHARS), |parts| {
-        parts.description =
-            Some(Description::parse("😀".repeat(Description::MAX_CHARS)).expect("a valid description"));
-        parts.version = Version::new(i32::MAX).expect("a valid version");
-    });
+    let task = a_task_at_every_limit();
+    let longest = task.owner().clone();
     let longest_key = key(&"k".repeat(IdempotencyKey::MAX_CHARS), 255);
-    let bare = a_task_with(&an_owner(), "' {} $1 \\ , \" NULL", |parts| {
-        parts.description = None;
-    });
+    let bare = a_bare_task(&an_owner(), "' {} $1 \\ , \" NULL");
     let tasks = [
         ArchivedTask {
             task: task.clone(),

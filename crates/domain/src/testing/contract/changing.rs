@@ -3,20 +3,11 @@
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 
-use super::steps::{RACERS, ROUNDS, found, set_description, set_status, set_title, stored};
-use crate::task::{
-    Description, Edit, Expected, Status, TaskChange, TaskParts, TaskRepository, Title, UpdateError, Version,
+use super::steps::{RACERS, ROUNDS, found, insert, set_description, set_status, set_title, stored};
+use crate::task::{Description, Expected, Status, TaskChange, TaskRepository, UpdateError, Version};
+use crate::testing::{
+    a_bare_task, a_change_of_everything, a_change_to_what_it_is, a_task, an_id_at, an_owner, edits, noon,
 };
-use crate::testing::{an_id_at, an_owner, noon};
-
-/// Other values than those of [`a_task`](crate::testing::a_task).
-fn a_change_of_everything() -> TaskChange {
-    TaskChange {
-        title: Edit::Set(Title::parse("after").expect("a valid title")),
-        description: Edit::Set(Some(Description::parse("new").expect("a valid description"))),
-        status: Edit::Set(Status::Completed),
-    }
-}
 
 /// The answer of an update and what is stored are both what [`Task::changed`] says.
 pub async fn an_update_stores_what_the_domain_says(repo: &dyn TaskRepository) {
@@ -32,65 +23,46 @@ pub async fn an_update_stores_what_the_domain_says(repo: &dyn TaskRepository) {
     assert_eq!(found(repo, &task).await, Some(expected));
 }
 
-/// Each field counts as a change when no other one changes, and whatever may be cleared can be cleared.
+/// Each field counts as a change when no other one changes, whatever may be cleared can be cleared, and whatever was
+/// absent can be set.
 pub async fn each_field_can_be_changed_alone(repo: &dyn TaskRepository) {
-    // Without `..`: a new field does not compile until it is tried.
-    let TaskChange {
-        title,
-        description,
-        status,
-    } = a_change_of_everything();
-    let kept = TaskChange::default;
     let now = noon() + TimeDelta::hours(1);
-    for change in [
-        TaskChange { title, ..kept() },
-        TaskChange {
-            description,
-            ..kept()
-        },
-        TaskChange {
-            description: Edit::Set(None),
-            ..kept()
-        },
-        TaskChange { status, ..kept() },
-    ] {
-        let task = stored(repo, &an_owner(), "before").await;
-        let wanted = task.changed(&change, now);
-        assert_ne!(wanted, task, "{change:?}");
-        let answer = repo
-            .update(task.owner(), task.id(), &change, &Expected::Any, now)
-            .await
-            .expect("an update");
-        assert_eq!(answer, wanted);
-        assert_eq!(found(repo, &task).await, Some(wanted));
+    for change in edits() {
+        let full = a_task(&an_owner(), "before");
+        assert_ne!(full.changed(&change, now), full, "{change:?}");
+        for task in [full, a_bare_task(&an_owner(), "before")] {
+            insert(repo, &task).await;
+            let wanted = task.changed(&change, now);
+            let answer = repo
+                .update(task.owner(), task.id(), &change, &Expected::Any, now)
+                .await
+                .expect("an update");
+            assert_eq!(answer, wanted);
+            assert_eq!(found(repo, &task).await, Some(wanted));
+        }
     }
 }
 
 /// Equal values, or no values at all, are no change, conditional or not.
 pub async fn a_change_to_equal_values_keeps_version_and_time(repo: &dyn TaskRepository) {
-    let task = stored(repo, &an_owner(), "same").await;
     let now = noon() + TimeDelta::hours(1);
-    let TaskParts {
-        title,
-        description,
-        status,
-        ..
-    } = task.parts().clone();
-    let equal = TaskChange {
-        title: Edit::Set(title),
-        description: Edit::Set(description),
-        status: Edit::Set(status),
-    };
-    for change in [equal, TaskChange::default(), set_title("same")] {
-        for expected in [Expected::Any, Expected::OneOf(vec![task.version()])] {
-            let answer = repo
-                .update(task.owner(), task.id(), &change, &expected, now)
-                .await
-                .expect("an update");
-            assert_eq!(answer, task);
+    for task in [a_task(&an_owner(), "same"), a_bare_task(&an_owner(), "same")] {
+        insert(repo, &task).await;
+        for change in [
+            a_change_to_what_it_is(&task),
+            TaskChange::default(),
+            set_title("same"),
+        ] {
+            for expected in [Expected::Any, Expected::OneOf(vec![task.version()])] {
+                let answer = repo
+                    .update(task.owner(), task.id(), &change, &expected, now)
+                    .await
+                    .expect("an update");
+                assert_eq!(answer, task);
+            }
         }
+        assert_eq!(found(repo, &task).await, Some(task));
     }
-    assert_eq!(found(repo, &task).await, Some(task));
 }
 
 /// `updated_at` grows with every real change, whatever the clock says.

@@ -1,14 +1,8 @@
 //! What is stored is what comes back.
 
-use chrono::TimeDelta;
-
 use super::steps::{found, insert, key, stored};
-use crate::identity::Owner;
-use crate::task::{
-    Description, IdempotencyKey, InsertError, Inserted, Status, Task, TaskParts, TaskRepository, Title,
-    Version,
-};
-use crate::testing::{a_task_with, an_id_at, an_owner, an_owner_named, noon};
+use crate::task::{Description, IdempotencyKey, InsertError, Inserted, Status, TaskRepository};
+use crate::testing::{a_bare_task, a_task_at_every_limit, a_task_with, an_owner};
 
 /// Every field, quotes, line breaks, right-to-left text, emoji and single microseconds come back as they went in.
 pub async fn a_stored_task_reads_back_unchanged(repo: &dyn TaskRepository) {
@@ -32,26 +26,17 @@ pub async fn a_stored_task_reads_back_unchanged(repo: &dyn TaskRepository) {
     }
 }
 
-/// The longest texts, the latest version and times far apart fit.
+/// The longest texts, the latest version and times far apart fit, and so does a task without anything that it may lack.
 pub async fn a_task_at_every_limit_reads_back_unchanged(repo: &dyn TaskRepository) {
-    let id = an_id_at(noon());
-    let parts = TaskParts {
-        id,
-        owner: an_owner_named(&"😀".repeat(Owner::MAX_CHARS)),
-        title: Title::parse("😀".repeat(Title::MAX_CHARS)).expect("a valid title"),
-        description: Some(
-            Description::parse("😀".repeat(Description::MAX_CHARS)).expect("a valid description"),
-        ),
-        status: Status::Completed,
-        version: Version::new(i32::MAX).expect("a valid version"),
-        created_at: id.created_at(),
-        updated_at: id.created_at() + TimeDelta::days(200_000) + TimeDelta::microseconds(1),
-    };
-    let task = Task::restore(parts).expect("consistent facts");
+    let largest = a_task_at_every_limit();
     let longest_key = key(&"k".repeat(IdempotencyKey::MAX_CHARS), 255);
-    let inserted = repo.insert(&task, Some(longest_key)).await.expect("an insertion");
-    assert_eq!(inserted, Inserted::New);
-    assert_eq!(found(repo, &task).await, Some(task));
+    let inserted = repo.insert(&largest, Some(longest_key)).await;
+    assert_eq!(inserted.expect("an insertion"), Inserted::New);
+    let bare = a_bare_task(&an_owner(), "t");
+    insert(repo, &bare).await;
+    for task in [largest, bare] {
+        assert_eq!(found(repo, &task).await, Some(task));
+    }
 }
 
 /// A second task with the same id is refused, and the first stays as it was.
