@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use domain::fairness::{Entry, FairQueue, Grant, LaneId, LaneLimits, Ticket};
 use domain::identity::Owner;
@@ -353,6 +354,15 @@ pub(crate) struct Worker {
 impl Worker {
     /// Waits for a job and takes it: users take turns. `None` means that the queue is closed and empty.
     pub(crate) fn next(&self) -> Option<Taken> {
+        self.next_doing(None, || {})
+    }
+
+    /// The same, and does this whenever no job has come for so long.
+    pub(crate) fn next_or_every(&self, pause: Duration, idle: impl FnMut()) -> Option<Taken> {
+        self.next_doing(Some(pause), idle)
+    }
+
+    fn next_doing(&self, pause: Option<Duration>, mut idle: impl FnMut()) -> Option<Taken> {
         let condition = match self.side {
             Side::Readers => &self.queue.for_readers,
             Side::Writer => &self.queue.for_writer,
@@ -365,7 +375,19 @@ impl Worker {
             if jobs.is_closed_to(self.side) && !jobs.has_waiting(self.side) {
                 return None;
             }
-            jobs = condition.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+            let Some(pause) = pause else {
+                jobs = condition.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (woken, waited) = condition
+                .wait_timeout(jobs, pause)
+                .unwrap_or_else(PoisonError::into_inner);
+            jobs = woken;
+            if waited.timed_out() {
+                drop(jobs);
+                idle();
+                jobs = self.queue.jobs();
+            }
         }
     }
 

@@ -13,6 +13,7 @@
 
 use std::iter;
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::prelude::*;
@@ -25,6 +26,10 @@ use crate::watch::{Guard, Watch};
 
 /// The most jobs that share a commit: enough to make the sync cheap, few enough that the first one waits briefly.
 pub(crate) const MOST_PER_COMMIT: usize = 64;
+
+/// How often the writer looks at the file while it has nothing to write: so it knows what others have committed, and does
+/// not take a file that was copied over this one later for their work.
+const IDLE_LOOK: Duration = Duration::from_secs(1);
 
 /// Owns the only connection that writes.
 pub(crate) struct Writer {
@@ -55,7 +60,7 @@ impl Writer {
 
     /// Serves writes until the line is closed, and hands the connection back, if there is one.
     pub(crate) fn serve(mut self, worker: &Worker) -> Option<SqliteConnection> {
-        while let Some(first) = worker.next() {
+        while let Some(first) = worker.next_or_every(IDLE_LOOK, || self.look_while_idle()) {
             let others = iter::from_fn(|| worker.next_at_once());
             let taken = iter::once(first).chain(others).take(MOST_PER_COMMIT);
             // No caller waits for an answer: then none has to wait for the lock either.
@@ -77,6 +82,13 @@ impl Writer {
             }
         }
         self.connection
+    }
+
+    fn look_while_idle(&mut self) {
+        if let (Some(guard), Some(connection)) = (&mut self.guard, &mut self.connection) {
+            // What is wrong with the file is logged, and stays wrong; all else shows with the next commit.
+            let _ = guard.check_before_commit(connection);
+        }
     }
 
     /// The same as `commit_together`, and a success is one in the file that will be there tomorrow.

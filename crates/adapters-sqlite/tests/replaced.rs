@@ -181,6 +181,28 @@ async fn after_a_backup_was_copied_over_it_nothing_is_acknowledged_and_a_new_sta
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_over_a_file_that_was_only_migrated_is_noticed_while_nothing_is_written() {
+    let other = Bench::new().await;
+    let outer = tempfile::tempdir().expect("a temporary folder");
+    let path = outer.path().join("tasks.db");
+    let database = SqliteDatabase::open(&path, SqliteSettings::default()).expect("an open database");
+    database.migrate().expect("a migrated database");
+    let tasks = database.tasks();
+    tokio::time::sleep(Duration::from_millis(6_500)).await;
+    fs::copy(&other.backup, &path).expect("a copy");
+    let copied = Instant::now();
+    while tasks.check().await.is_ok() {
+        assert!(copied.elapsed() < Duration::from_secs(3), "still healthy");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let refused = tasks.insert(&a_task(&an_owner(), "new"), None).await;
+    assert!(
+        matches!(refused, Err(InsertError::Storage(StorageError::Unavailable(_)))),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_reads_all_the_time_notices_after_a_moment_and_whoever_writes_at_once() {
     let bench = Bench::new().await;
     let read = async || {

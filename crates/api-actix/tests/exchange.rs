@@ -271,7 +271,12 @@ async fn the_type_of_every_problem_leads_to_an_explanation() {
         .anonymous()
         .request(Method::GET, place)
         .header("Accept", "text/html");
-    assert!(Answer::to(page).await.body.starts_with("<!doctype html>"));
+    let page = Answer::to(page).await;
+    assert!(page.body.starts_with("<!doctype html>"));
+    assert!(
+        page.header("vary").contains("Accept,") || page.header("vary").ends_with("Accept"),
+        "{page:?}"
+    );
     assert_eq!(
         api.anonymous().get("/problems/nothing").await.problem(),
         "route_not_found"

@@ -48,6 +48,7 @@ pub(crate) async fn problem(name: web::Path<String>, request: HttpRequest) -> Re
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
     let mut answer = HttpResponse::Ok();
+    answer.insert_header((header::VARY, "Accept"));
     if accepts_html.is_some_and(|accept| accept.contains("text/html")) {
         return Ok(answer.content_type("text/html; charset=utf-8").body(page(code)));
     }
