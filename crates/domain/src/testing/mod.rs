@@ -12,105 +12,18 @@
     reason = "in tests a broken set-up should panic"
 )]
 
+mod clock;
 pub mod contract;
+mod ids;
 mod memory;
+mod people;
 mod task;
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
-
-use chrono::{DateTime, TimeDelta, Utc};
-use uuid::Uuid;
-
+pub use clock::{FixedClock, noon};
+pub use ids::{CountingTaskIds, an_id_at};
 pub use memory::InMemoryTaskRepository;
+pub use people::{a_caller, a_caller_named, an_owner, an_owner_named};
 pub use task::{
     a_bare_task, a_change_of_everything, a_change_to_what_it_is, a_new_task, a_task, a_task_at_every_limit,
     a_task_with, edits,
 };
-
-use crate::clock::Clock;
-use crate::identity::{Caller, Owner};
-use crate::task::{TaskId, TaskIds};
-
-/// Noon of a Thursday, in UTC.
-#[must_use]
-pub fn noon() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_768_478_400, 0).expect("a valid time")
-}
-
-/// An owner.
-#[must_use]
-pub fn an_owner() -> Owner {
-    an_owner_named("usr_9f2c")
-}
-
-/// The owner with that user id.
-#[must_use]
-pub fn an_owner_named(user_id: &str) -> Owner {
-    Owner::parse(user_id).expect("a valid user id")
-}
-
-/// A caller.
-#[must_use]
-pub fn a_caller() -> Caller {
-    a_caller_named(an_owner().as_str())
-}
-
-/// The caller with that user id.
-#[must_use]
-pub fn a_caller_named(user_id: &str) -> Caller {
-    Caller {
-        owner: an_owner_named(user_id),
-        expires_at: noon() + TimeDelta::minutes(15),
-        issuer: Some("https://app.example".to_owned()),
-    }
-}
-
-/// A new id that carries this time. Ids of one time sort in the order in which they were made.
-#[must_use]
-pub fn an_id_at(time: DateTime<Utc>) -> TaskId {
-    static NEXT: AtomicU32 = AtomicU32::new(1);
-    id_with(time, NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-fn id_with(time: DateTime<Utc>, number: u32) -> TaskId {
-    let millis = u64::try_from(time.timestamp_millis()).expect("a time after 1970");
-    let mut random = [0; 10];
-    random[6..].copy_from_slice(&number.to_be_bytes());
-    let uuid: Uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
-    TaskId::from_uuid(uuid).expect("a version 7 UUID")
-}
-
-/// A clock that shows what it is told.
-#[derive(Debug)]
-pub struct FixedClock(Mutex<DateTime<Utc>>);
-
-impl FixedClock {
-    /// A clock that shows this time until it is told otherwise.
-    #[must_use]
-    pub fn at(time: DateTime<Utc>) -> Self {
-        Self(Mutex::new(time))
-    }
-
-    /// Moves the clock, backwards too.
-    pub fn advance(&self, by: TimeDelta) {
-        let mut time = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *time += by;
-    }
-}
-
-impl Clock for FixedClock {
-    fn now(&self) -> DateTime<Utc> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Ids that count upwards: the same ones in every run.
-#[derive(Debug, Default)]
-pub struct CountingTaskIds(AtomicU32);
-
-impl TaskIds for CountingTaskIds {
-    fn next(&self, now: DateTime<Utc>) -> TaskId {
-        id_with(now, self.0.fetch_add(1, Ordering::Relaxed))
-    }
-}
