@@ -129,8 +129,8 @@ impl Dependencies {
         broken
     }
 
-    /// What breaks the rules about everything that product code brings. This asks `cargo tree`, which knows the features
-    /// of one crate built by itself; `cargo metadata` knows those of the workspace, tests included.
+    /// What breaks the rules about everything that product code brings. This asks `cargo tree`, which knows the
+    /// features of one crate built by itself; `cargo metadata` knows those of the workspace, tests included.
     ///
     /// # Errors
     /// `cargo tree` fails.

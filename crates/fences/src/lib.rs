@@ -11,8 +11,8 @@
 //!
 //! From the file that mentions something to the file that **defines** it, if that is another file of the same crate:
 //!
-//! - `use crate::…`, `use self::…`, `use super::…`, and each path that is written out, also among the tokens of a macro
-//!   and in quotes in an attribute. A module that was imported by itself is no arrow; each path through it is.
+//! - `use crate::…`, `use self::…`, `use super::…`, and each path that is written out, also among the tokens of a
+//!   macro and in quotes in an attribute. A module that was imported by itself is no arrow; each path through it is.
 //! - Re-exports are followed. With `pub use entity::Task` in `task/mod.rs`, `crate::task::Task` leads to
 //!   `task/entity.rs`.
 //! - A re-export is an arrow too, down from the parent to its child; `mod child;` is none. So a `mod.rs` or `lib.rs`
