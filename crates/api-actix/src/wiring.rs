@@ -117,7 +117,7 @@ pub(crate) fn observers(config: &ObserveConfig, database: &'static str) -> Resul
     let metrics = config.admin_address.as_ref();
     Ok(Observers {
         metrics: metrics.map(|_| Arc::new(Metrics::default())),
-        access_log: config.access_log.clone(),
+        access_log: config.access_log,
         server_timing: config.server_timing,
         spans: match &config.collector {
             Some(collector) => spans(collector, database)?,
