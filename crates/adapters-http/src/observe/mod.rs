@@ -19,7 +19,6 @@ pub mod otel;
 mod process;
 pub mod snapshot;
 pub mod spans;
-mod text;
 pub mod traced;
 
 use std::any::Any;
