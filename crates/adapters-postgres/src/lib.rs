@@ -5,10 +5,16 @@
 //!
 //! use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings};
 //!
+//! # fn trusted_authorities() -> rustls::ClientConfig {
+//! #     rustls::ClientConfig::builder()
+//! #         .with_root_certificates(rustls::RootCertStore::empty())
+//! #         .with_no_client_auth()
+//! # }
 //! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
 //! let database = PostgresDatabase::new(PostgresSettings {
 //!     url: DatabaseUrl::parse("postgresql://app@localhost/tasks")?,
 //!     migration_url: None,
+//!     tls_config: trusted_authorities,
 //!     connect_timeout: None,
 //!     acquire_timeout: Duration::from_secs(2),
 //!     work_lane_size: 8,
@@ -76,6 +82,8 @@ mod url;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustls::ClientConfig;
+
 pub use connect::ConnectError;
 pub use migrations::{Lock, MigrateError, SchemaState};
 pub use probe::ServerInfo;
@@ -95,6 +103,8 @@ pub struct PostgresSettings {
     pub url: DatabaseUrl,
     /// Where migrations run, if not there: the direct address behind a pooler.
     pub migration_url: Option<DatabaseUrl>,
+    /// Whom to trust, asked only if an address demands TLS.
+    pub tls_config: fn() -> ClientConfig,
     /// How long establishing a connection may take, from the first packet to the last of authentication. `None`
     /// is 2.5 s, and 10 s towards Neon, which may be asleep.
     pub connect_timeout: Option<Duration>,
@@ -120,7 +130,8 @@ impl PostgresDatabase {
     /// Prepares to use the database; does not connect yet.
     #[must_use]
     pub fn new(settings: PostgresSettings) -> Self {
-        let connector = |url: &DatabaseUrl| Arc::new(Connector::new(url, settings.connect_timeout));
+        let connector =
+            |url: &DatabaseUrl| Arc::new(Connector::new(url, settings.tls_config, settings.connect_timeout));
         let main = connector(&settings.url);
         Self {
             migration_connector: settings

@@ -10,6 +10,7 @@
 //! | `failure` | why a command did not succeed, and its exit code |
 //! | `telemetry` | writes the log |
 //! | [`system`] | the clock and the ids |
+//! | `tls` | whom this process trusts when it connects to others |
 
 pub mod cli;
 mod commands;
@@ -18,4 +19,5 @@ mod failure;
 mod storage;
 pub mod system;
 mod telemetry;
+mod tls;
 mod wiring;

@@ -16,7 +16,7 @@ use crate::config::{ConfigError, ObserveConfig, TokenConfig};
 use crate::failure::Failure;
 use crate::storage::Backend;
 use crate::system::{RandomTaskIds, SystemClock};
-use crate::telemetry;
+use crate::{telemetry, tls};
 use adapters_http::observe::Observers;
 use adapters_http::observe::metrics::Metrics;
 #[cfg(feature = "otel")]
@@ -44,7 +44,7 @@ impl Wiring {
     /// that calls this, which is to live as long as the process.
     ///
     /// # Errors
-    /// TLS cannot be set up.
+    /// The HTTP client for the public keys cannot be made.
     pub(crate) fn new(
         backend: Backend,
         tokens: TokenConfig,
@@ -148,6 +148,7 @@ fn verifier(tokens: TokenConfig) -> Result<JwtVerifier, Failure> {
     let Some(key_set) = tokens.key_set else {
         return Ok(verifier);
     };
-    let source = HttpKeySet::at(key_set.url.clone()).map_err(|error| Failure::unavailable(chain(&error)))?;
+    let source = HttpKeySet::at(key_set.url.clone(), tls::client_config())
+        .map_err(|error| Failure::unavailable(chain(&error)))?;
     Ok(verifier.with_key_set(key_set, source))
 }
