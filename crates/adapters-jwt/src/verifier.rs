@@ -56,9 +56,12 @@ impl JwtVerifier {
     /// # use domain::testing::{FixedClock, noon};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let tls_config = rustls::ClientConfig::builder()
+    /// #     .with_root_certificates(rustls::RootCertStore::empty())
+    /// #     .with_no_client_auth();
     /// # let clock = Arc::new(FixedClock::at(noon()));
     /// let front_end = BetterAuthUrl::parse("https://app.example")?;
-    /// let source = HttpKeySet::at(front_end.key_set().clone())?;
+    /// let source = HttpKeySet::at(front_end.key_set().clone(), tls_config)?;
     /// let key_set = KeySetSettings {
     ///     url: front_end.key_set().clone(),
     ///     origin: Some(front_end.origin().clone()),

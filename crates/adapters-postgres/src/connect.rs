@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, Config};
@@ -118,7 +118,11 @@ impl ServerLimits {
 }
 
 impl Connector {
-    pub(crate) fn new(url: &DatabaseUrl, connect_timeout: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        url: &DatabaseUrl,
+        tls_config: fn() -> ClientConfig,
+        connect_timeout: Option<Duration>,
+    ) -> Self {
         let default = if url.may_be_asleep() {
             WAKE_UP_TIMEOUT
         } else {
@@ -239,19 +243,4 @@ impl Connector {
             );
         }
     }
-}
-
-/// Verifies certificates against the public roots and the machine's own (`SSL_CERT_FILE` and `SSL_CERT_DIR` count).
-fn tls_config() -> ClientConfig {
-    let mut roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    let native = rustls_native_certs::load_native_certs();
-    for error in &native.errors {
-        tracing::warn!(%error, "some of the machine's root certificates could not be read");
-    }
-    roots.add_parsable_certificates(native.certs);
-    ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth()
 }

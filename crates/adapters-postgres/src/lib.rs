@@ -5,10 +5,16 @@
 //!
 //! use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings};
 //!
+//! # fn trusted_authorities() -> rustls::ClientConfig {
+//! #     rustls::ClientConfig::builder()
+//! #         .with_root_certificates(rustls::RootCertStore::empty())
+//! #         .with_no_client_auth()
+//! # }
 //! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
 //! let database = PostgresDatabase::new(PostgresSettings {
 //!     url: DatabaseUrl::parse("postgresql://app@localhost/tasks")?,
 //!     migration_url: None,
+//!     tls_config: trusted_authorities,
 //!     connect_timeout: None,
 //!     acquire_timeout: Duration::from_secs(2),
 //!     work_lane_size: 8,
@@ -112,7 +118,8 @@ impl PostgresDatabase {
     /// Prepares to use the database; does not connect yet.
     #[must_use]
     pub fn new(settings: PostgresSettings) -> Self {
-        let connector = |url: &DatabaseUrl| Arc::new(Connector::new(url, settings.connect_timeout));
+        let connector =
+            |url: &DatabaseUrl| Arc::new(Connector::new(url, settings.tls_config, settings.connect_timeout));
         let main = connector(&settings.url);
         Self {
             migration_connector: settings

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustls::ClientConfig;
+
 use crate::url::DatabaseUrl;
 
 /// How to use the database.
@@ -11,6 +13,8 @@ pub struct PostgresSettings {
     pub url: DatabaseUrl,
     /// Where migrations run, if not there: the direct address behind a pooler.
     pub migration_url: Option<DatabaseUrl>,
+    /// Whom to trust, asked only if an address demands TLS.
+    pub tls_config: fn() -> ClientConfig,
     /// How long establishing a connection may take, from the first packet to the last of authentication. `None`
     /// is 2.5 s, and 10 s towards Neon, which may be asleep.
     pub connect_timeout: Option<Duration>,

@@ -7,16 +7,17 @@
 
 mod support;
 
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use adapters_postgres::{PostgresDatabase, ServerInfo};
+use adapters_postgres::{PostgresDatabase, PostgresSettings, ServerInfo};
 use domain::health::StorageHealth;
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
-use support::{settings, unavailable};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use support::{settings, trusting, unavailable};
 use test_postgres::{Cluster, ClusterOptions, a_free_port};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -24,7 +25,7 @@ use tokio::net::TcpListener;
 /// A server whose certificate is for `localhost`, and the certificate of the authority that says so.
 struct Server {
     cluster: Cluster,
-    authority: String,
+    authority: CertificateDer<'static>,
 }
 
 const RULES: &str =
@@ -38,7 +39,7 @@ fn server() -> &'static Server {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("an authority");
-        let authority = certificate.pem();
+        let authority = certificate.der().clone();
 
         let issuer = Issuer::new(params, key);
         let mut params = CertificateParams::new(["localhost".to_owned()]).expect("parameters");
@@ -98,7 +99,7 @@ async fn is_encrypted(application: &str, socket: &str) -> bool {
 
 /// Connects, and compares what we say about it with what the server says.
 async fn connected(url: &str, mark: &str, socket: &str) -> ServerInfo {
-    let mut settings = settings(&format!("{url}&application_name={mark}"));
+    let mut settings = trusting_settings(&format!("{url}&application_name={mark}"));
     settings.connect_timeout = Some(Duration::from_secs(10));
     let database = PostgresDatabase::new(settings);
     let info = database
@@ -115,33 +116,24 @@ async fn connected(url: &str, mark: &str, socket: &str) -> ServerInfo {
     info
 }
 
-/// Runs a test of this file once more in a process that trusts the authority: the trusted ones are read from
-/// the environment, and a process must not change its own.
-fn run_trusting(server: &Server, test: &str) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let authority = folder.path().join("authority.pem");
-    std::fs::write(&authority, &server.authority).expect("a file");
-    let output = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", test, "--include-ignored"])
-        .env("SSL_CERT_FILE", authority)
-        .env("TLS_TEST_SOCKET", server.cluster.url("postgres"))
-        .env("TLS_TEST_URL", server.url("HOST", ""))
-        .output()
-        .expect("a process");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+/// Settings for that address that trust the authority of [`server`].
+fn trusting_settings(url: &str) -> PostgresSettings {
+    let tls_config = || {
+        let mut authorities = RootCertStore::empty();
+        authorities.add(server().authority.clone()).expect("an authority");
+        trusting(authorities)
+    };
+    PostgresSettings {
+        tls_config,
+        ..settings(url)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
 async fn a_server_whose_authority_and_name_are_right_is_trusted() {
-    let Some(socket) = std::env::var_os("TLS_TEST_SOCKET") else {
-        let server = server().with_a_user().await;
-        return run_trusting(server, "a_server_whose_authority_and_name_are_right_is_trusted");
-    };
-    let socket = socket.to_string_lossy();
-    let url = std::env::var_os("TLS_TEST_URL").expect("a URL");
-    let url = |host: &str, query: &str| url.to_string_lossy().replacen("HOST", host, 1) + query;
+    let server = server().with_a_user().await;
+    let socket = server.cluster.url("postgres");
     for (mark, query) in [
         ("t1", "sslmode=require"),
         ("t2", "sslmode=verify-ca"),
@@ -149,14 +141,18 @@ async fn a_server_whose_authority_and_name_are_right_is_trusted() {
         ("t4", "sslmode=require&channel_binding=require"),
     ] {
         assert!(
-            connected(&url("localhost", query), mark, &socket).await.tls,
+            connected(&server.url("localhost", query), mark, &socket)
+                .await
+                .tls,
             "{query}"
         );
     }
 
     // The certificate does not speak of this name, whichever mode is asked for.
     for mode in ["require", "verify-ca", "verify-full"] {
-        let database = PostgresDatabase::new(settings(&url("127.0.0.1", &format!("sslmode={mode}"))));
+        let database = PostgresDatabase::new(trusting_settings(
+            &server.url("127.0.0.1", &format!("sslmode={mode}")),
+        ));
         let error = database.probe().await.expect_err("another name");
         assert!(error.is_refusal());
         let error = error.to_string();

@@ -55,7 +55,7 @@ fn searching(tasks: &SqliteTaskRepository, owner: &Owner) -> JoinHandle<Result<P
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn short_reads_and_the_health_check_do_not_wait_for_anothers_searches() {
+async fn short_reads_and_the_health_check_do_not_wait_for_searches_of_another_user() {
     let fixture = Fixture::with(SqliteSettings::default());
     let tasks = fixture.database.tasks();
     let (alice, bob) = (an_owner_named("alice"), an_owner_named("bob"));

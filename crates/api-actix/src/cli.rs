@@ -67,10 +67,6 @@ enum Command {
         /// Which shell
         shell: Shell,
     },
-    /// Print the manual page
-    Man,
-    /// Print the version
-    Version,
 }
 
 impl Cli {
@@ -99,8 +95,6 @@ impl Cli {
             Command::Token(arguments) => token::run(&source()?, arguments),
             Command::Openapi => print(openapi::json()),
             Command::Completions { shell } => completions(shell),
-            Command::Man => manual(),
-            Command::Version => print(concat!("task-api ", env!("CARGO_PKG_VERSION"))),
         }
     }
 }
@@ -171,11 +165,4 @@ fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "task-api", &mut script);
     print_bytes(&script)
-}
-
-fn manual() -> Result<(), Failure> {
-    let mut page = Vec::new();
-    // Writing to memory cannot fail.
-    let _ = clap_mangen::Man::new(Cli::command()).render(&mut page);
-    print_bytes(&page)
 }

@@ -16,7 +16,7 @@ use crate::clock_and_ids::{RandomTaskIds, SystemClock};
 use crate::config::{ConfigError, ObserveConfig, TokenConfig};
 use crate::failure::Failure;
 use crate::storage::Backend;
-use crate::telemetry;
+use crate::{telemetry, tls};
 use adapters_http::observe::Observers;
 use adapters_http::observe::metrics::Metrics;
 #[cfg(feature = "otel")]
@@ -44,7 +44,7 @@ impl Wiring {
     /// that calls this, which is to live as long as the process.
     ///
     /// # Errors
-    /// TLS cannot be set up.
+    /// The HTTP client for the public keys cannot be made.
     pub(crate) fn new(
         backend: Backend,
         tokens: TokenConfig,
@@ -117,7 +117,7 @@ pub(crate) fn observers(config: &ObserveConfig, database: &'static str) -> Resul
     let metrics = config.admin_address.as_ref();
     Ok(Observers {
         metrics: metrics.map(|_| Arc::new(Metrics::default())),
-        access_log: config.access_log.clone(),
+        access_log: config.access_log,
         server_timing: config.server_timing,
         spans: match &config.collector {
             Some(collector) => spans(collector, database)?,
@@ -148,6 +148,7 @@ fn verifier(tokens: TokenConfig) -> Result<JwtVerifier, Failure> {
     let Some(key_set) = tokens.key_set else {
         return Ok(verifier);
     };
-    let source = HttpKeySet::at(key_set.url.clone()).map_err(|error| Failure::unavailable(chain(&error)))?;
+    let source = HttpKeySet::at(key_set.url.clone(), tls::client_config())
+        .map_err(|error| Failure::unavailable(chain(&error)))?;
     Ok(verifier.with_key_set(key_set, source))
 }

@@ -35,7 +35,7 @@ fn publish(plan: &Plan, results: &Results) -> Fallible<()> {
     )?;
     fs::write(plan.output.join("report.md"), &report)?;
     let mut written = "results.json, report.md".to_owned();
-    if let Some(chart) = chart::svg(results) {
+    if let Some(chart) = chart::svg(results)? {
         fs::write(plan.output.join("chart.svg"), chart)?;
         written += ", chart.svg";
     }

@@ -1,8 +1,6 @@
 //! One line for requests, on the target `access`. It never holds a query string, a body, a token or a user.
 
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix_web::http::StatusCode;
 use thiserror::Error;
@@ -10,26 +8,21 @@ use thiserror::Error;
 use super::{Outcome, milliseconds};
 use crate::context::RequestContext;
 
-/// Of so many requests that did not fail on our side one is logged when they are sampled.
-const SAMPLE: u32 = 100;
-
 /// Which requests are logged.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub enum AccessLog {
     /// None.
     Off,
     /// Those that failed on our side (5xx).
     #[default]
     Errors,
-    /// Those, and one in a hundred of the others.
-    Sampled(Arc<AtomicU32>),
     /// All.
     All,
 }
 
 /// A text that does not say which requests to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be off, errors, sampled or all")]
+#[error("must be off, errors or all")]
 pub struct InvalidAccessLog;
 
 impl FromStr for AccessLog {
@@ -39,7 +32,6 @@ impl FromStr for AccessLog {
         match text {
             "off" => Ok(Self::Off),
             "errors" => Ok(Self::Errors),
-            "sampled" => Ok(Self::Sampled(Arc::default())),
             "all" => Ok(Self::All),
             _ => Err(InvalidAccessLog),
         }
@@ -48,14 +40,11 @@ impl FromStr for AccessLog {
 
 impl AccessLog {
     /// Whether a request with this outcome is logged.
-    pub(crate) fn wants(&self, status: StatusCode) -> bool {
+    pub(crate) fn wants(self, status: StatusCode) -> bool {
         match self {
             Self::Off => false,
             Self::All => true,
             Self::Errors => status.is_server_error(),
-            Self::Sampled(passed) => {
-                status.is_server_error() || passed.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAMPLE)
-            }
         }
     }
 }
@@ -92,16 +81,15 @@ pub(crate) fn log(outcome: &Outcome, context: &RequestContext) {
 mod tests {
     use super::*;
 
-    fn logged(setting: &str, status: StatusCode) -> usize {
-        let access_log: AccessLog = setting.parse().unwrap();
-        (0..1000).filter(|_| access_log.wants(status)).count()
+    fn logs(setting: &str, status: StatusCode) -> bool {
+        setting.parse::<AccessLog>().unwrap().wants(status)
     }
 
     #[test]
     fn failures_on_our_side_are_always_logged_unless_it_is_off() {
-        for (setting, wanted) in [("off", 0), ("errors", 1000), ("sampled", 1000), ("all", 1000)] {
+        for (setting, wanted) in [("off", false), ("errors", true), ("all", true)] {
             assert_eq!(
-                logged(setting, StatusCode::SERVICE_UNAVAILABLE),
+                logs(setting, StatusCode::SERVICE_UNAVAILABLE),
                 wanted,
                 "{setting}"
             );
@@ -110,14 +98,17 @@ mod tests {
 
     #[test]
     fn everything_else_is_logged_as_far_as_somebody_asks_for_it() {
-        for (setting, wanted) in [("off", 0), ("errors", 0), ("sampled", 10), ("all", 1000)] {
-            assert_eq!(logged(setting, StatusCode::OK), wanted, "{setting}");
-            assert_eq!(logged(setting, StatusCode::NOT_FOUND), wanted, "{setting}");
+        for (setting, wanted) in [("off", false), ("errors", false), ("all", true)] {
+            assert_eq!(logs(setting, StatusCode::OK), wanted, "{setting}");
+            assert_eq!(logs(setting, StatusCode::NOT_FOUND), wanted, "{setting}");
         }
     }
 
     #[test]
     fn other_words_are_refused() {
-        assert_eq!("some".parse::<AccessLog>().unwrap_err(), InvalidAccessLog);
+        for word in ["some", "sampled", ""] {
+            let error = word.parse::<AccessLog>().unwrap_err();
+            assert_eq!(error.to_string(), "must be off, errors or all", "{word}");
+        }
     }
 }

@@ -7,11 +7,10 @@ use std::sync::{PoisonError, RwLock};
 use domain::identity::RefusalReason;
 use domain::storage::StorageError;
 use foldhash::fast::RandomState;
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
+use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::snapshot::Snapshot;
-use super::text::Text;
 use super::{Outcome, process};
 
 /// Upper bounds of the buckets for durations, in seconds (semantic conventions for HTTP).
@@ -20,9 +19,6 @@ const BUCKETS: [f64; 14] = [
 ];
 
 const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
-const ACTIVE_REQUESTS: &str = "http_server_active_requests";
-const AUTH_FAILURES: &str = "auth_failures_total";
-const DB_ERRORS: &str = "db_errors_total";
 
 /// The labels of a request. Callers cannot make them up: methods, routes, statuses and codes are ours.
 #[derive(PartialEq, Eq, Hash)]
@@ -66,29 +62,31 @@ impl Default for Metrics {
         let builder = PrometheusBuilder::new().set_buckets_for_metric(matcher, &BUCKETS);
         // Only an empty list of buckets is refused.
         let recorder = builder.unwrap_or_default().build_recorder();
-        let help = "How long requests took, in seconds";
-        recorder.describe_histogram(REQUEST_DURATION.into(), Some(Unit::Seconds), help.into());
-        let help = "Requests that are under way";
-        recorder.describe_gauge(ACTIVE_REQUESTS.into(), None, help.into());
-        let help = "Requests refused for their token, by reason";
-        recorder.describe_counter(AUTH_FAILURES.into(), None, help.into());
-        let help = "Failures of the database that a request has met, by class";
-        recorder.describe_counter(DB_ERRORS.into(), None, help.into());
         // Those that callers may never cause are there from the start, so that their first one is an increase.
-        let counter = |name: &'static str, label, value| {
-            let labels = vec![Label::from_static_parts(label, value)];
-            recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+        let auth_failure = |reason: &RefusalReason| {
+            let counter = counter!(
+                description: "Requests refused for their token, by reason",
+                "auth_failures_total", "reason" => reason.as_str()
+            );
+            (*reason, counter)
         };
-        let reasons = RefusalReason::ALL.iter();
-        let auth_failures =
-            reasons.map(|reason| (*reason, counter(AUTH_FAILURES, "reason", reason.as_str())));
-        let auth_failures = auth_failures.collect();
-        let classes = StorageError::CLASSES.into_iter();
-        let db_errors = classes.map(|class| (class, counter(DB_ERRORS, "class", class)));
-        let db_errors = db_errors.collect();
+        let db_error = |class| {
+            let counter = counter!(
+                description: "Failures of the database that a request has met, by class",
+                "db_errors_total", "class" => class
+            );
+            (class, counter)
+        };
+        let (active_requests, auth_failures, db_errors) = with_local_recorder(&recorder, || {
+            (
+                gauge!(description: "Requests that are under way", "http_server_active_requests"),
+                RefusalReason::ALL.iter().map(auth_failure).collect(),
+                StorageError::CLASSES.into_iter().map(db_error).collect(),
+            )
+        });
         Self {
             text: recorder.handle(),
-            active_requests: recorder.register_gauge(&Key::from_name(ACTIVE_REQUESTS), &METADATA),
+            active_requests,
             requests: RwLock::default(),
             auth_failures,
             db_errors,
@@ -119,8 +117,12 @@ impl Metrics {
             return;
         }
         drop(known);
-        let key = Key::from_parts(REQUEST_DURATION, labels.to_labels());
-        let histogram = self.recorder.register_histogram(&key, &METADATA);
+        let histogram = with_local_recorder(&self.recorder, || {
+            histogram!(
+                description: "How long requests took, in seconds",
+                REQUEST_DURATION, labels.to_labels()
+            )
+        });
         histogram.record(outcome.took);
         let mut known = self.requests.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(labels, histogram);
@@ -141,10 +143,13 @@ impl Metrics {
     /// Everything as text (Prometheus exposition format 0.0.4), with what is looked up at this moment.
     #[must_use]
     pub fn render(&self, snapshot: &Snapshot) -> String {
-        let mut text = Text(self.text.render());
-        snapshot.render(&mut text);
-        process::render(&mut text);
-        text.0
+        // A recorder of its own for each look: what there is no value for now has no old one either.
+        let looked_up = PrometheusBuilder::new().build_recorder();
+        with_local_recorder(&looked_up, || {
+            snapshot.record();
+            process::record();
+        });
+        self.text.render() + &looked_up.handle().render() + &process::cpu_text()
     }
 
     /// Sorts what was recorded into its buckets. Needed now and then if nobody asks for the text.
@@ -152,5 +157,3 @@ impl Metrics {
         self.text.run_upkeep();
     }
 }
-
-const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);

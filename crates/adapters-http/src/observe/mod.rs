@@ -24,7 +24,6 @@ mod panics;
 mod process;
 pub mod snapshot;
 pub mod spans;
-mod text;
 pub mod traced;
 
 pub use observers::Observers;

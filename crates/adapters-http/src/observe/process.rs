@@ -2,40 +2,48 @@
 
 use std::fs;
 
-use super::text::{Text, bare};
+use metrics::gauge;
 
 /// Ticks a second in `/proc/*/stat`: a promise of the kernel to programs, whatever its own clock does.
 const TICKS: f64 = 100.0;
 
-/// Appends the figures. One that cannot be read is left out.
-pub(super) fn render(text: &mut Text) {
+/// Tells the recorder of this thread. What cannot be read is left out.
+pub(super) fn record() {
     let (status, stat, limits) = (read("self/status"), read("self/stat"), read("self/limits"));
-    let memory = number(&status, "VmRSS:").map(|kib| kib * 1024.0);
-    let help = "Memory in RAM, in bytes";
-    text.gauge("process_resident_memory_bytes", help, memory.map(bare));
-    let cpu = field(&stat, 14).zip(field(&stat, 15));
-    let cpu = cpu.map(|(user, system)| (user + system) / TICKS);
-    let help = "CPU time of all threads, in seconds";
-    text.counter("process_cpu_seconds_total", help, cpu.map(bare));
-    let help = "Open file descriptors, connections included";
-    text.gauge("process_open_fds", help, open_files().map(bare));
-    let help = "The most file descriptors that may be open";
-    text.gauge(
-        "process_max_fds",
-        help,
-        number(&limits, "Max open files").map(bare),
-    );
-    text.gauge(
-        "process_threads",
-        "Threads",
-        number(&status, "Threads:").map(bare),
-    );
+    if let Some(kib) = number(&status, "VmRSS:") {
+        gauge!(description: "Memory in RAM, in bytes", "process_resident_memory_bytes").set(kib * 1024.0);
+    }
+    if let Some(count) = open_files() {
+        gauge!(description: "Open file descriptors, connections included", "process_open_fds").set(count);
+    }
+    if let Some(most) = number(&limits, "Max open files") {
+        gauge!(description: "The most file descriptors that may be open", "process_max_fds").set(most);
+    }
+    if let Some(count) = number(&status, "Threads:") {
+        gauge!(description: "Threads", "process_threads").set(count);
+    }
     let booted = number(&read("stat"), "btime");
-    let started = booted
-        .zip(field(&stat, 22))
-        .map(|(booted, ticks)| booted + ticks / TICKS);
-    let help = "When the process started, in seconds since 1970";
-    text.gauge("process_start_time_seconds", help, started.map(bare));
+    if let Some((booted, ticks)) = booted.zip(field(&stat, 22)) {
+        gauge!(
+            description: "When the process started, in seconds since 1970",
+            "process_start_time_seconds"
+        )
+        .set(booted + ticks / TICKS);
+    }
+}
+
+/// The one figure that is written by hand: counters of the recorder are whole numbers, and this one has fractions.
+pub(super) fn cpu_text() -> String {
+    let stat = read("self/stat");
+    let cpu = field(&stat, 14).zip(field(&stat, 15));
+    cpu.map_or_else(String::new, |(user, system)| {
+        format!(
+            "# HELP process_cpu_seconds_total CPU time of all threads, in seconds\n\
+             # TYPE process_cpu_seconds_total counter\n\
+             process_cpu_seconds_total {}\n",
+            (user + system) / TICKS
+        )
+    })
 }
 
 fn read(file: &str) -> String {
@@ -55,9 +63,10 @@ fn field(stat: &str, number: usize) -> Option<f64> {
     after_name.split_whitespace().nth(number - 3)?.parse().ok()
 }
 
-fn open_files() -> Option<usize> {
+fn open_files() -> Option<u32> {
     // One of them was for looking.
-    Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1))
+    let count = fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1);
+    u32::try_from(count).ok()
 }
 
 #[cfg(test)]

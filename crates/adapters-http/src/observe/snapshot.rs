@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::text::{Text, bare, labelled};
+use metrics::{counter, gauge};
 
 /// The label of the semantic conventions that tells pools apart.
 const POOL: &str = "db_client_connection_pool_name";
@@ -85,80 +85,122 @@ pub struct LostLines {
 }
 
 impl Snapshot {
-    pub(super) fn render(&self, text: &mut Text) {
-        let version = labelled("version", env!("CARGO_PKG_VERSION"), 1);
-        text.gauge(
-            "task_api_build_info",
-            "Always 1; the labels say what is running",
-            [version],
-        );
-        render_pools(&self.pools, text);
+    /// Tells the recorder of this thread.
+    pub(super) fn record(&self) {
+        gauge!(
+            description: "Always 1; the labels say what is running",
+            "task_api_build_info", "version" => env!("CARGO_PKG_VERSION")
+        )
+        .set(1);
+        self.pools.iter().for_each(PoolFigures::record);
         if let Some((now, max)) = self.in_flight {
-            let help = "Operations that use the database or wait for it";
-            text.gauge("db_operations_in_flight", help, [bare(now)]);
-            let help = "The most operations that may do so at once";
-            text.gauge("db_operations_in_flight_max", help, [bare(max)]);
+            gauge!(description: "Operations that use the database or wait for it", "db_operations_in_flight")
+                .set(float(now));
+            gauge!(description: "The most operations that may do so at once", "db_operations_in_flight_max")
+                .set(float(max));
         }
         if let Some(retries) = &self.retries {
-            let outcomes = [("run", retries.run), ("denied", retries.denied)];
-            text.counter(
-                "db_retries_total",
-                "Statements whose connection broke, by whether they ran once more",
-                outcomes.map(|(outcome, count)| labelled("outcome", outcome, count)),
-            );
-            let help = "How many more statements may run once more right now";
-            text.gauge("db_retry_budget", help, [bare(retries.budget)]);
+            retries.record();
         }
-        let help = "Bytes that answers hold and that are not sent yet";
-        text.gauge("http_server_unsent_bytes", help, [bare(self.unsent.bytes)]);
-        let help = "The most bytes that answers may hold before reads are refused";
-        text.gauge("http_server_unsent_bytes_max", help, [bare(self.unsent.max)]);
-        let help = "Reads refused because too many answers wait to be read";
-        text.counter(
-            "http_server_unsent_refusals_total",
-            help,
-            [bare(self.unsent.refused)],
-        );
-        let help = "Lines of the log that were lost because nobody took them, by kind";
-        let kinds = [
+        self.unsent.record();
+        for (kind, count) in [
             ("audit", self.lost_lines.audit),
             ("other", self.lost_lines.others),
-        ];
-        let kinds = kinds.map(|(kind, count)| labelled("kind", kind, count));
-        text.counter("log_lines_lost_total", help, kinds);
+        ] {
+            counter!(
+                description: "Lines of the log that were lost because nobody took them, by kind",
+                "log_lines_lost_total", "kind" => kind
+            )
+            .absolute(count);
+        }
         if let Some(keys) = &self.keys {
-            let help = "Public keys that verify tokens";
-            text.gauge("jwks_keys", help, [bare(keys.keys)]);
-            let help = "How long ago the public keys were fetched, in seconds";
-            text.gauge("jwks_age_seconds", help, [bare(keys.age.as_secs_f64())]);
-            let outcomes = [("success", keys.fetches), ("failure", keys.failures)];
-            text.counter(
-                "jwks_fetches_total",
-                "How often the public keys were fetched, by outcome",
-                outcomes.map(|(outcome, count)| labelled("outcome", outcome, count)),
-            );
+            keys.record();
         }
     }
 }
 
-fn render_pools(pools: &[PoolFigures], text: &mut Text) {
-    let states = pools
-        .iter()
-        .filter_map(|pool| Some((pool.name, pool.connections?)))
-        .flat_map(|(pool, (idle, used))| [(pool, "idle", idle), (pool, "used", used)])
-        .map(|(pool, state, count)| {
-            let labels = format!("{POOL}=\"{pool}\",db_client_connection_state=\"{state}\"");
-            (labels, count)
-        });
-    let help = "Open connections to the database, by state";
-    text.gauge("db_client_connection_count", help, states);
-    let max = pools.iter().map(|pool| labelled(POOL, pool.name, pool.max));
-    let help = "The most connections that requests may open";
-    text.gauge("db_client_connection_max", help, max);
-    let waiting = pools.iter().map(|pool| labelled(POOL, pool.name, pool.waiting));
-    let help = "Operations that wait for a connection";
-    text.gauge("db_client_connection_pending_requests", help, waiting);
-    let timeouts = pools.iter().map(|pool| labelled(POOL, pool.name, pool.timeouts));
-    let help = "Operations that have waited for a connection in vain";
-    text.counter("db_client_connection_timeouts_total", help, timeouts);
+impl PoolFigures {
+    fn record(&self) {
+        if let Some((idle, used)) = self.connections {
+            for (state, count) in [("idle", idle), ("used", used)] {
+                gauge!(
+                    description: "Open connections to the database, by state",
+                    "db_client_connection_count", POOL => self.name, "db_client_connection_state" => state
+                )
+                .set(count);
+            }
+        }
+        gauge!(
+            description: "The most connections that requests may open",
+            "db_client_connection_max", POOL => self.name
+        )
+        .set(self.max);
+        gauge!(
+            description: "Operations that wait for a connection",
+            "db_client_connection_pending_requests", POOL => self.name
+        )
+        .set(float(self.waiting));
+        counter!(
+            description: "Operations that have waited for a connection in vain",
+            "db_client_connection_timeouts_total", POOL => self.name
+        )
+        .absolute(self.timeouts);
+    }
+}
+
+impl RetryFigures {
+    fn record(&self) {
+        for (outcome, count) in [("run", self.run), ("denied", self.denied)] {
+            counter!(
+                description: "Statements whose connection broke, by whether they ran once more",
+                "db_retries_total", "outcome" => outcome
+            )
+            .absolute(count);
+        }
+        gauge!(description: "How many more statements may run once more right now", "db_retry_budget")
+            .set(self.budget);
+    }
+}
+
+impl UnsentFigures {
+    fn record(self) {
+        gauge!(
+            description: "Bytes that answers hold and that are not sent yet",
+            "http_server_unsent_bytes"
+        )
+        .set(float(self.bytes));
+        gauge!(
+            description: "The most bytes that answers may hold before reads are refused",
+            "http_server_unsent_bytes_max"
+        )
+        .set(float(self.max));
+        counter!(
+            description: "Reads refused because too many answers wait to be read",
+            "http_server_unsent_refusals_total"
+        )
+        .absolute(self.refused);
+    }
+}
+
+impl KeyFigures {
+    fn record(&self) {
+        gauge!(description: "Public keys that verify tokens", "jwks_keys").set(float(self.keys));
+        gauge!(description: "How long ago the public keys were fetched, in seconds", "jwks_age_seconds")
+            .set(self.age);
+        for (outcome, count) in [("success", self.fetches), ("failure", self.failures)] {
+            counter!(
+                description: "How often the public keys were fetched, by outcome",
+                "jwks_fetches_total", "outcome" => outcome
+            )
+            .absolute(count);
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact up to nine thousand million million"
+)]
+fn float(count: usize) -> f64 {
+    count as f64
 }

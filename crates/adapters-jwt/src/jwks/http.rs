@@ -1,13 +1,12 @@
 //! The key set over HTTP, fetched as cautiously as something may be that strangers can provoke.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use thiserror::Error;
 
 use super::source::{FetchFailed, KeySetSource};
@@ -29,13 +28,13 @@ pub struct HttpKeySet {
 }
 
 impl HttpKeySet {
-    /// A key set at that address. Nothing is fetched yet.
+    /// A key set at that address, from a server that these settings trust. Nothing is fetched yet.
     ///
     /// # Errors
-    /// [`NoHttpClient`] if TLS cannot be set up.
-    pub fn at(url: KeySetUrl) -> Result<Self, NoHttpClient> {
+    /// [`NoHttpClient`] if there is no client for these settings.
+    pub fn at(url: KeySetUrl, tls_config: ClientConfig) -> Result<Self, NoHttpClient> {
         let client = Client::builder()
-            .tls_backend_preconfigured(tls_config().map_err(|error| NoHttpClient(error.into()))?)
+            .tls_backend_preconfigured(tls_config)
             .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -91,24 +90,6 @@ fn failed(error: reqwest::Error) -> FetchFailed {
         // The address may hold what only its owner should see.
         FetchFailed::Unreachable(error.without_url().into())
     }
-}
-
-/// Verifies certificates against the public roots and the machine's own (`SSL_CERT_FILE` and `SSL_CERT_DIR` count).
-fn tls_config() -> Result<ClientConfig, rustls::Error> {
-    let mut roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    let native = rustls_native_certs::load_native_certs();
-    for error in &native.errors {
-        tracing::warn!(%error, "some of the machine's root certificates could not be read");
-    }
-    roots.add_parsable_certificates(native.certs);
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
 }
 
 /// The HTTP client could not be made.

@@ -9,6 +9,7 @@ use adapters_jwt::{
 };
 use domain::identity::TokenVerifier;
 use domain::testing::{FixedClock, noon};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
@@ -19,7 +20,18 @@ use crate::key_server::{HttpServer, Reply};
 
 async fn fetch(url: &str) -> Result<Vec<u8>, FetchFailed> {
     let url = KeySetUrl::parse(url).expect("a good address");
-    HttpKeySet::at(url).expect("a client").fetch().await
+    key_set(url).fetch().await
+}
+
+/// Trusts nobody: no server of these tests can prove itself.
+fn key_set(url: KeySetUrl) -> HttpKeySet {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls_config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS")
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    HttpKeySet::at(url, tls_config).expect("a client")
 }
 
 /// What a fetch comes to from a server that answers like this.
@@ -218,8 +230,7 @@ fn verifier(server: &HttpServer, timeout: Duration) -> JwtVerifier {
         ..key_set_settings(None, timing)
     };
     let rules = VerifierSettings::default();
-    JwtVerifier::new(rules, Arc::new(FixedClock::at(noon())))
-        .with_key_set(settings, HttpKeySet::at(url).expect("a client"))
+    JwtVerifier::new(rules, Arc::new(FixedClock::at(noon()))).with_key_set(settings, key_set(url))
 }
 
 #[tokio::test]

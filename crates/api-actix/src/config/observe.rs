@@ -105,6 +105,7 @@ mod tests {
             ("ADMIN_ADDR", ":9091"),
             ("ADMIN_ADDR", "localhost:http"),
             ("ACCESS_LOG", "everything"),
+            ("ACCESS_LOG", "sampled"),
             ("SERVER_TIMING", "perhaps"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://"),

@@ -1,11 +1,13 @@
-//! Names that look like settings of ours and are none: mostly slips of the pen.
+//! Names that look like settings of ours and are none: mostly typos.
+
+use strsim::levenshtein;
 
 use super::Source;
 
 /// What families of our settings begin with. `LOG_` and `OTEL_` are left out: many a program has a `LOG_DIR`, and
 /// OpenTelemetry has more settings than we ask for.
 const PREFIXES: [&str; 6] = ["BETTER_AUTH_", "CORS_", "DB_", "JWKS_", "JWT_", "RATE_LIMIT_"];
-/// A family that front ends have settings in too (`DATABASE_HOST`, `DATABASE_URL_UNPOOLED`): only slips are noticed.
+/// A family that front ends have settings in too (`DATABASE_HOST`, `DATABASE_URL_UNPOOLED`): only typos are noticed.
 const SHARED_PREFIX: &str = "DATABASE_";
 /// Settings of others, which share `.env` with us: of Better Auth itself, and where Payload keeps its data.
 const OF_OTHERS: [&str; 4] = [
@@ -14,8 +16,8 @@ const OF_OTHERS: [&str; 4] = [
     "BETTER_AUTH_TRUSTED_ORIGINS",
     "DATABASE_URI",
 ];
-/// How many letters a slip of the pen may change, and never more than a third of those behind the prefix.
-const SLIP: usize = 3;
+/// How many letters a typo may change, and never more than a third of those behind the prefix.
+const MOST_LETTERS: usize = 3;
 
 /// A sentence about each name that looks like one of ours and is none. All settings must have been asked for.
 pub(crate) fn settings(source: &Source) -> Vec<String> {
@@ -23,9 +25,9 @@ pub(crate) fn settings(source: &Source) -> Vec<String> {
     let sentence = |name: &str| {
         let (prefix, is_shared) = family(name)?;
         let letters = name.len() - prefix.len();
-        let distances = asked.keys().map(|known| (distance(name, known), known));
-        let is_slip = |distance| distance <= SLIP && distance * 3 <= letters;
-        match distances.min().filter(|(distance, _)| is_slip(*distance)) {
+        let distances = asked.keys().map(|known| (levenshtein(name, known), known));
+        let is_typo = |distance| distance <= MOST_LETTERS && distance * 3 <= letters;
+        match distances.min().filter(|(distance, _)| is_typo(*distance)) {
             Some((_, nearest)) => Some(format!(
                 "{name} is no setting of task-api; did you mean {nearest}?"
             )),
@@ -53,25 +55,6 @@ pub(crate) fn log_warnings(source: &Source) {
     for unknown in settings(source) {
         tracing::warn!("{unknown}");
     }
-}
-
-/// How many letters must be inserted, removed or replaced to make one name of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, letter) in one.bytes().enumerate() {
-        let mut diagonal = index;
-        let mut left = index + 1;
-        for (cell, other_letter) in row.iter_mut().skip(1).zip(other.bytes()) {
-            let replaced = diagonal + usize::from(letter != other_letter);
-            diagonal = *cell;
-            left = replaced.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -108,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_family_that_others_share_only_slips_are_noticed() {
+    fn of_a_family_that_others_share_only_typos_are_noticed() {
         let mut given = vec![("DATABASE_MIGRATIONS_URL", "x")];
         let of_others = [
             "DATABASE_AUTH_TOKEN",
@@ -139,17 +122,5 @@ mod tests {
         let source = Source::of_environment(&[("DATABASE_URL", "x"), ("DATABASE_MIGRATION_URL", "x")]);
         source.text("DB_POOL_SIZE");
         assert_eq!(settings(&source), Vec::<String>::new());
-    }
-
-    #[test]
-    fn the_distance_of_names_counts_insertions_removals_and_replacements() {
-        for (one, other, wanted) in [
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("flaw", "lawn", 2),
-            ("a", "a", 0),
-        ] {
-            assert_eq!(distance(one, other), wanted, "{one} {other}");
-        }
     }
 }

@@ -12,6 +12,7 @@ use domain::chain;
 
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::failure::Failure;
+use crate::tls;
 use adapters_http::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
 
 /// Connects, waiting for the server as long as the settings say.
@@ -28,6 +29,7 @@ pub(super) async fn open(
     let database = PostgresDatabase::new(PostgresSettings {
         url: url.clone(),
         migration_url: migration_url.cloned(),
+        tls_config: tls::client_config,
         connect_timeout: config.connect_timeout,
         acquire_timeout: config.acquire_timeout,
         work_lane_size: share_of_worker(config.pool_size, workers),

@@ -20,8 +20,6 @@ fn help_lists_every_command_and_every_exit_code() {
         "token",
         "openapi",
         "completions",
-        "man",
-        "version",
     ] {
         let is_explained = help
             .lines()
@@ -48,7 +46,7 @@ fn help_lists_every_command_and_every_exit_code() {
 #[test]
 fn the_version_is_that_of_the_package() {
     let wanted = concat!("task-api ", env!("CARGO_PKG_VERSION"), "\n");
-    for argument in ["version", "--version", "-V"] {
+    for argument in ["--version", "-V"] {
         assert_eq!(printed(&TaskApi::with(&[argument])), wanted, "{argument}");
     }
 }
@@ -193,7 +191,7 @@ fn commands_on_the_database_need_its_url_and_no_secret() {
 #[test]
 fn a_reader_that_went_away_is_no_failure() {
     for arguments in [
-        &["version"][..],
+        &["--version"][..],
         &["--help"],
         &["openapi"],
         &["token", "--user", "alice"],

@@ -1,4 +1,4 @@
-//! What containers and shells need: `healthcheck`, secrets in files, completions and the manual page.
+//! What containers and shells need: `healthcheck`, secrets in files, and completions.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -169,16 +169,4 @@ fn bash_reads_its_completions() {
     let bash = std::process::Command::new("bash").arg("-n").arg(&file).output();
     let Ok(output) = bash else { return };
     assert!(output.status.success(), "{output:?}");
-}
-
-#[test]
-fn the_manual_page_names_every_command() {
-    let page = printed(&TaskApi::with(&["man"]));
-    assert!(
-        page.contains(".TH task-api 1") && page.contains("Exit codes"),
-        "{page}"
-    );
-    for command in ["serve", "check\\-config", "healthcheck", "completions"] {
-        assert!(page.contains(command), "{command}");
-    }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `commands` | help, version, `check`, `migrate` |
 //! | `check_config` | what is effective, where it comes from, what is wrong |
-//! | `container` | `healthcheck`, secrets in files and their rotation, completions, the manual page |
+//! | `container` | `healthcheck`, secrets in files and their rotation, completions |
 //! | `token` | tokens for development |
 //! | `dev` | a server from nothing |
 //! | `copy` | from one database to another |

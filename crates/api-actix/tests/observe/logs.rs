@@ -149,18 +149,6 @@ async fn the_access_log_names_routes_and_neither_paths_nor_queries_nor_users() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_in_a_hundred_is_logged_when_requests_are_sampled() {
-    let watched = Watched::on_sqlite(&[("ACCESS_LOG", "sampled")]).await;
-    for _ in 0..201 {
-        watched.api.anonymous().get("/livez").await;
-    }
-    crate::until("the third sample", async || {
-        watched.binary.log().matches("\"access\"").count() == 3
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_traceparent_is_passed_over() {
     let watched = Watched::on_sqlite(&[("ACCESS_LOG", "all")]).await;
     let request = watched.api.anonymous().request(reqwest::Method::GET, "/livez");

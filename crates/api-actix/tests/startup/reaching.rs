@@ -227,3 +227,36 @@ async fn us2_2_a_database_that_comes_late_is_found_while_the_server_waits() {
         200
     );
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_certificate_is_trusted_if_ssl_cert_file_names_its_authority_and_refused_otherwise() {
+    // It is its own authority.
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate = rcgen::CertificateParams::new(["localhost".to_owned()])
+        .and_then(|parameters| parameters.self_signed(&key))
+        .expect("a certificate");
+    let cluster = Cluster::start(&ClusterOptions {
+        settings: vec![
+            "ssl = on".to_owned(),
+            "ssl_cert_file = 'server.pem'".to_owned(),
+            "ssl_key_file = 'key.pem'".to_owned(),
+        ],
+        files: vec![
+            ("server.pem".to_owned(), certificate.pem()),
+            ("key.pem".to_owned(), key.serialize_pem()),
+        ],
+        tcp_port: Some(a_free_port()),
+    });
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let authority = folder.path().join("authority.pem");
+    std::fs::write(&authority, certificate.pem()).expect("a file");
+    let url = cluster.tcp_url("postgres").replace("127.0.0.1", "localhost");
+    let task_api = || TaskApi::serve_on(&format!("{url}?sslmode=verify-full"));
+
+    let line = GaveUp::refusal(&task_api());
+    assert!(line.contains("invalid peer certificate"), "{line}");
+    let authority = authority.display().to_string();
+    let binary = task_api().env("SSL_CERT_FILE", &authority).start().await;
+    assert_eq!(binary.entries("database connected")[0]["tls"], true);
+}
