@@ -1,5 +1,5 @@
 //! What tests of every crate share: builders that read as sentences, a clock that stands still, the in-memory
-//! repository, and the contract that every repository passes.
+//! repository, a verifier of tokens without cryptography, and the contract that every repository passes.
 //!
 //! Use the in-memory repository for behaviour and a mock only for failures that it cannot have. Builders give
 //! every field a value that is not its default, so that a forgotten column shows.
@@ -14,6 +14,7 @@
 
 pub mod contract;
 mod memory;
+mod tokens;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -22,6 +23,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 pub use memory::InMemoryTaskRepository;
+pub use tokens::{FakeTokenVerifier, Verdict};
 
 use crate::clock::Clock;
 use crate::identity::{Caller, Owner};
