@@ -80,7 +80,7 @@ impl TokenVerifier for FakeTokenVerifier {
         match self.verdict(token) {
             Verdict::Accepted(caller) => Ok(caller),
             Verdict::Expired => Err(Refusal::new(RefusalReason::Expired).into()),
-            Verdict::Invalid => Err(Refusal::new(RefusalReason::BadSignature).into()),
+            Verdict::Invalid => Err(Refusal::new(RefusalReason::Malformed).into()),
             Verdict::KeysUnavailable => Err(AuthError::KeysUnavailable("the keys are away".into())),
         }
     }

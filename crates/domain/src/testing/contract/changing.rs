@@ -18,7 +18,7 @@ fn a_change_of_everything() -> TaskChange {
     }
 }
 
-/// The answer of an update and what is stored are both what [`Task::changed`] says.
+/// The answer of an update and what is stored are both what [`Task::changed`](crate::task::Task::changed) says.
 pub async fn an_update_stores_what_the_domain_says(repo: &dyn TaskRepository) {
     let task = stored(repo, &an_owner(), "before").await;
     let now = noon() + TimeDelta::hours(1) + TimeDelta::microseconds(7);
