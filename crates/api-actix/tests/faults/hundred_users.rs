@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::TURN;
-use crate::support::{Answer, Api, Storage, User, token_for};
+use crate::support::{Answer, Storage, User, api_over, token_for};
 
 const CONNECTIONS: usize = 100;
 /// How often each of them goes through all the operations.
@@ -47,7 +47,7 @@ async fn sc_007_a_hundred_requests_of_one_user_at_once_are_all_served_on_postgre
 
 async fn serves_everybody(storage: Storage, name: impl Fn(usize) -> String) {
     let _turn = TURN.lock().await;
-    let api = Api::over(storage).await;
+    let api = api_over(storage).await;
     let mut users = JoinSet::new();
     let started = Instant::now();
     for number in 0..CONNECTIONS {

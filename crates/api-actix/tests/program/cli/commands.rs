@@ -215,3 +215,11 @@ fn check_of_a_file_that_is_not_there_makes_none() {
     assert_eq!(report["error"], "DATABASE_URL names a file that does not exist");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn the_command_openapi_prints_it_and_needs_no_setting() {
+    let (output, _) = TaskApi::with(&["openapi"]).output();
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).expect("text");
+    assert!(printed == format!("{}\n", adapters_http::openapi::json()));
+}

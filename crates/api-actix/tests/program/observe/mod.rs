@@ -2,8 +2,7 @@
 //!
 //! | File | What it proves |
 //! |---|---|
-//! | `figures` | the figures, what counts and what does not, and that callers cannot make up labels |
-//! | `exposition` | reads the text format of Prometheus, strictly |
+//! | `figures` | the figures of the build, the pools and the process; the others are tested in `adapters-http` |
 //! | `admin` | the listener for operators |
 //! | `logs` | the access log, and one request id and trace id in every line of a request |
 //! | `timings` | `Server-Timing` |
@@ -12,24 +11,22 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "in tests a broken set-up should panic"
 )]
 #![expect(clippy::float_cmp, reason = "counts are whole numbers")]
 
 mod admin;
-mod exposition;
 mod figures;
 mod logs;
 mod timings;
 #[cfg(feature = "otel")]
+#[expect(clippy::panic, reason = "in tests a broken set-up should panic")]
 mod traces;
 mod unread_logs;
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Api, Binary, Storage, TaskApi};
-use exposition::Figures;
+use crate::support::{Api, Binary, Figures, Storage, TaskApi};
 
 /// A server with a listener for operators, on a SQLite file of its own.
 struct Watched {

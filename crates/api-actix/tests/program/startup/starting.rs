@@ -4,19 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, Binary, Storage, TaskApi, on_every_storage};
-
-on_every_storage! {
-    us1_3_the_server_starts_and_answers_health_checks
-}
-
-async fn us1_3_the_server_starts_and_answers_health_checks(api: &Api) {
-    for path in ["/health", "/healthz", "/api/health", "/livez", "/readyz"] {
-        let answer = api.anonymous().get(path).await;
-        assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        assert_eq!(answer.json(), json!({ "status": "ok" }), "{path}");
-    }
-}
+use crate::support::{Binary, Storage, TaskApi};
 
 /// A database that nobody has used yet. It goes away with the value.
 struct Empty {
