@@ -15,6 +15,7 @@
 //! | `network` | the way to the database |
 //! | `server` | the server itself |
 //! | `endurance` | nothing, or all of it, for longer and with more users |
+//! | `hundred_users` | nothing: a hundred users at once, on SQLite too |
 //!
 //! `trial` is one fault from the start to the verdict, `load` the users, `ledger` what they know, `stage` and `proxy` what breaks.
 #![expect(
@@ -25,6 +26,7 @@
 )]
 
 mod endurance;
+mod hundred_users;
 mod ledger;
 mod load;
 mod network;
@@ -40,6 +42,11 @@ mod trial;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+/// Held by whatever loads the machine, so that nothing of it is measured beside another.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// The one that fits a short run, or, with `FAULTS=long`, a long one.
 fn short_or_long<T>(short: T, long: T) -> T {

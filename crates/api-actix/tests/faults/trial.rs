@@ -4,12 +4,10 @@ use std::fmt;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex;
-
 use crate::ledger::{Harm, Ledger, Sight};
 use crate::load::{End, Exchange, Load, Outcome};
-use crate::seed;
 use crate::stage::Stage;
+use crate::{TURN, seed};
 
 /// A fault that users at work live through.
 pub(crate) struct Trial {
@@ -56,7 +54,6 @@ impl Trial {
     /// Has users at work live through the fault, prints what they saw, and insists on what was promised to them.
     pub(crate) async fn strikes<T>(self, fault: impl AsyncFnOnce(&Stage, &Load) -> T) -> (Report, T) {
         // One at a time, or one would be the other's fault.
-        static TURN: Mutex<()> = Mutex::const_new(());
         let _turn = TURN.lock().await;
         let stage = if self.has_fault {
             Stage::set_with_slow_commits().await

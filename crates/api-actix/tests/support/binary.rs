@@ -157,8 +157,19 @@ impl Binary {
     }
 
     /// Somebody to speak to it, while the test keeps the process.
-    pub(crate) fn api(&self, storage: Storage) -> Api {
-        Api::at(self.url.clone(), storage, Box::new(()))
+    pub(crate) fn api(&self, _storage: Storage) -> Api {
+        Api::at(&self.url, Box::new(()))
+    }
+
+    /// Somebody to speak to it, who keeps the process.
+    pub(crate) fn into_api(self) -> Api {
+        self.into_api_with(())
+    }
+
+    /// The same, who also keeps what the process needs, such as its database.
+    pub(crate) fn into_api_with(self, needed: impl Send + Sync + 'static) -> Api {
+        let url = self.url.clone();
+        Api::at(&url, Box::new((self, needed)))
     }
 
     /// How long it took from the start of the process to listening.

@@ -9,7 +9,7 @@ use crate::testing::{
     a_bare_task, a_change_of_everything, a_change_to_what_it_is, a_task, an_id_at, an_owner, edits, noon,
 };
 
-/// The answer of an update and what is stored are both what [`Task::changed`] says.
+/// The answer of an update and what is stored are both what [`Task::changed`](crate::task::Task::changed) says.
 pub async fn an_update_stores_what_the_domain_says(repo: &dyn TaskRepository) {
     let task = stored(repo, &an_owner(), "before").await;
     let now = noon() + TimeDelta::hours(1) + TimeDelta::microseconds(7);
