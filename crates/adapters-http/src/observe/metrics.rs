@@ -123,8 +123,8 @@ impl Metrics {
                 REQUEST_DURATION, labels.to_labels()
             )
         });
-        histogram.record(outcome.took);
         let mut known = self.requests.write().unwrap_or_else(PoisonError::into_inner);
+        histogram.record(outcome.took);
         known.insert(labels, histogram);
     }
 
@@ -149,11 +149,18 @@ impl Metrics {
             snapshot.record();
             process::record();
         });
-        self.text.render() + &looked_up.handle().render() + &process::cpu_text()
+        let requests = self.collecting(PrometheusHandle::render);
+        requests + &looked_up.handle().render() + &process::cpu_text()
     }
 
     /// Sorts what was recorded into its buckets. Needed now and then if nobody asks for the text.
     pub fn tidy_up(&self) {
-        self.text.run_upkeep();
+        self.collecting(PrometheusHandle::run_upkeep);
+    }
+
+    /// Lets no request end while the recorder collects what was recorded: it loses what is recorded at that moment.
+    fn collecting<T>(&self, collect: impl FnOnce(&PrometheusHandle) -> T) -> T {
+        let _alone = self.requests.write().unwrap_or_else(PoisonError::into_inner);
+        collect(&self.text)
     }
 }
