@@ -1,5 +1,7 @@
 //! A migrated database in a folder of its own.
 
+#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
+
 use std::path::PathBuf;
 
 use adapters_sqlite::{SqliteDatabase, SqliteSettings};

@@ -1,10 +1,5 @@
 //! What the tests of this crate share.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test file uses a part of it"
-)]
 
 pub(crate) mod cutter;
 pub(crate) mod proxy;

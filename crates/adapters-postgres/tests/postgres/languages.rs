@@ -1,15 +1,13 @@
 //! What a failure means where the server speaks another language: the same as in English.
 #![expect(clippy::print_stdout, reason = "what could not be tried is said")]
 
-mod support;
-
+use crate::support::scene::{OURS, Scene, locked};
+use crate::support::{read, renamed};
 use adapters_postgres::DatabaseUrl;
 use domain::chain;
 use domain::health::StorageHealth;
 use domain::storage::StorageError;
 use domain::task::UpdateError;
-use support::scene::{OURS, Scene, locked};
-use support::{read, renamed};
 use test_postgres::{Cluster, ClusterOptions, a_free_port};
 
 /// A server that speaks English, and one that speaks German where that can be had.

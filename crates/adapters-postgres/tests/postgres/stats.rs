@@ -1,13 +1,11 @@
 //! What the database says about the use of its connections.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::scene::locked;
+use crate::support::{eventually, migrated_with, read, renamed, settings, stored};
 use adapters_postgres::{DatabaseStats, LaneStats, RepeatStats};
 use domain::testing::an_owner;
-use support::scene::locked;
-use support::{eventually, migrated_with, read, renamed, settings, stored};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]

@@ -2,8 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-mod support;
-
+use crate::support::Fixture;
 use adapters_sqlite::{SqliteDatabase, SqliteSettings, SqliteTaskRepository};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -13,7 +12,6 @@ use domain::task::{
     TaskQuery, TaskRepository,
 };
 use domain::testing::{a_task, an_owner};
-use support::Fixture;
 use tokio::task::JoinSet;
 
 async fn all(tasks: &SqliteTaskRepository) -> Vec<Task> {

@@ -1,11 +1,9 @@
 //! What the archive does when a row or the server is in the way.
 
-mod support;
-
+use crate::support::{eventually, migrated, unavailable};
 use domain::storage::StorageError;
 use domain::task::{ArchivedTask, TaskArchive};
 use domain::testing::{a_task, an_owner};
-use support::{eventually, migrated, unavailable};
 
 fn titled(title: &str) -> ArchivedTask {
     ArchivedTask {

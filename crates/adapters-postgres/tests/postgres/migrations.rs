@@ -1,17 +1,15 @@
 //! Migrations: there and back, many at once, all or nothing.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{migrated, settings, stored, timed, unavailable};
 use adapters_postgres::{DatabaseUrl, MigrateError, PostgresDatabase, SchemaState};
 use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use domain::health::StorageHealth;
 use domain::testing::an_owner;
 use futures_util::future::join_all;
-use support::{migrated, settings, stored, timed, unavailable};
 use test_postgres::TestDatabase;
 use tokio_postgres::Client;
 

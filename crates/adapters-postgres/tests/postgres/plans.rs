@@ -1,15 +1,13 @@
 //! How the server runs the statements of the API over many rows.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-mod support;
-
+use crate::support::{a_page_of, eventually, migrated, renamed, stored};
 use adapters_postgres::PostgresTaskRepository;
 use domain::identity::Owner;
 use domain::task::{
     Cursor, Edit, Expected, Fingerprint, IdempotencyKey, Status, TaskArchive, TaskChange, TaskRepository,
 };
 use domain::testing::{a_task, an_owner_named};
-use support::{a_page_of, eventually, migrated, renamed, stored};
 use test_postgres::{Cluster, ClusterOptions, TestDatabase};
 
 /// 20,000 tasks of 50 owners, in the order in which they were created.

@@ -1,8 +1,6 @@
 //! The contracts of the ports, on a real server.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-mod support;
-
 use adapters_postgres::{PostgresTaskArchive, PostgresTaskRepository};
 use test_postgres::TestDatabase;
 
@@ -13,7 +11,7 @@ domain::task_repository_contract!(
 
 async fn fresh() -> (TestDatabase, PostgresTaskRepository) {
     let database = test_postgres::fresh_database().await;
-    let repository = support::migrated(database.url()).await.worker();
+    let repository = crate::support::migrated(database.url()).await.worker();
     (database, repository)
 }
 
@@ -24,7 +22,7 @@ domain::task_archive_contract!(
 
 async fn fresh_archive() -> (TestDatabase, PostgresTaskRepository, PostgresTaskArchive) {
     let database = test_postgres::fresh_database().await;
-    let opened = support::migrated(database.url()).await;
+    let opened = crate::support::migrated(database.url()).await;
     let archive = opened.archive().await.expect("a connection");
     (database, opened.worker(), archive)
 }

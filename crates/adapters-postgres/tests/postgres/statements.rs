@@ -1,11 +1,10 @@
 //! One prepared statement per operation, seen in the server's own log.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-mod support;
-
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::{a_page_of, a_title, later, migrated_with, settings, stored};
 use adapters_postgres::PostgresTaskRepository;
 use chrono::TimeDelta;
 use domain::health::StorageHealth;
@@ -16,7 +15,6 @@ use domain::task::{
     TaskParts, TaskQuery, TaskRepository, UpdateError, Version,
 };
 use domain::testing::{a_task, an_owner, noon};
-use support::{a_page_of, a_title, later, migrated_with, settings, stored};
 use test_postgres::{Cluster, ClusterOptions, TestDatabase};
 
 const TIMES: usize = 100;

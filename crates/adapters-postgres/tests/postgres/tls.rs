@@ -5,11 +5,10 @@
     reason = "in tests a broken set-up should panic"
 )]
 
-mod support;
-
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::support::{settings, trusting, unavailable};
 use adapters_postgres::{PostgresDatabase, PostgresSettings, ServerInfo};
 use domain::health::StorageHealth;
 use rcgen::{
@@ -17,7 +16,6 @@ use rcgen::{
 };
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use support::{settings, trusting, unavailable};
 use test_postgres::{Cluster, ClusterOptions, a_free_port};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

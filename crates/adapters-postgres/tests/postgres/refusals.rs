@@ -1,21 +1,19 @@
 //! Not being let in: which refusals are final, what they say, and poolers that refuse our start-up options.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-mod support;
-
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::support::proxy::{Detour, connect, fatal};
+use crate::support::scene::{locked, sessions, waiting_for_locks};
+use crate::support::{
+    eventually, migrated, migrated_with, read, renamed, settings, stored, timed, timed_out, unavailable,
+};
 use adapters_postgres::{ConnectError, PostgresDatabase};
 use domain::health::StorageHealth;
 use domain::task::{SearchTerm, TaskFilter, TaskRepository};
 use domain::testing::an_owner;
-use support::proxy::{Detour, connect, fatal};
-use support::scene::{locked, sessions, waiting_for_locks};
-use support::{
-    eventually, migrated, migrated_with, read, renamed, settings, stored, timed, timed_out, unavailable,
-};
 use test_postgres::{Cluster, ClusterOptions, a_free_port};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};

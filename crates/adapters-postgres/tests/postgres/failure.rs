@@ -1,23 +1,21 @@
 //! The server goes away, falls silent and comes back: what callers see, and how soon it is over.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::proxy::{Detour, Proxy, connect};
+use crate::support::scene::{locked, until_somebody_waits, waiting_for_locks};
+use crate::support::{
+    eventually, migrated, read, renamed, settings, stored, timed, timed_out, unavailable, unexpected,
+};
 use adapters_postgres::{PostgresDatabase, PostgresTaskRepository};
 use domain::health::StorageHealth;
 use domain::storage::StorageError;
 use domain::task::{Expected, Fingerprint, IdempotencyKey, Inserted, Task, TaskRepository, UpdateError};
 use domain::testing::{a_task, an_owner};
 use futures_util::future::{join, join_all, join3};
-use support::proxy::{Detour, Proxy, connect};
-use support::scene::{locked, until_somebody_waits, waiting_for_locks};
-use support::{
-    eventually, migrated, read, renamed, settings, stored, timed, timed_out, unavailable, unexpected,
-};
 use test_postgres::{Cluster, ClusterOptions, StopMode, TestDatabase};
 use tokio::io::copy_bidirectional;
 use tokio::time::{sleep, timeout};

@@ -1,12 +1,10 @@
 //! Servers that cannot do all that a search needs.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-mod support;
-
+use crate::support::{migrated, settings, stored};
 use adapters_postgres::{PostgresDatabase, PostgresTaskRepository};
 use domain::task::{SearchTerm, TaskFilter, TaskRepository};
 use domain::testing::an_owner;
-use support::{migrated, settings, stored};
 
 /// How many tasks of ours a search finds.
 async fn found(repository: &PostgresTaskRepository, term: &str) -> u64 {

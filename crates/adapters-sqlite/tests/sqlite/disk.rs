@@ -18,7 +18,7 @@ use adapters_sqlite::{OpenError, SqliteDatabase, SqliteSettings, SqliteTaskRepos
 use domain::health::StorageHealth;
 use domain::storage::StorageError;
 use domain::task::{InsertError, Task, TaskId, TaskRepository};
-use domain::testing::{a_task, an_owner, an_owner_named};
+use domain::testing::{a_task, a_task_with, an_owner, an_owner_named};
 
 /// Names the folder of the database for the process that runs in a test.
 const FOLDER: &str = "DISK_TEST_FOLDER";
@@ -32,7 +32,12 @@ fn restricted() -> Option<PathBuf> {
 fn run_restricted(words: &[&str], test: &str, folder: &Path) -> String {
     let this_program = std::env::current_exe().expect("this program").into_os_string();
     let mut line: Vec<OsString> = words.iter().map(OsString::from).collect();
-    line.extend([this_program, "--exact".into(), test.into(), "--nocapture".into()]);
+    line.extend([
+        this_program,
+        "--exact".into(),
+        format!("disk::{test}").into(),
+        "--nocapture".into(),
+    ]);
     let (program, arguments) = line.split_first().expect("a program");
     let output = Command::new(program)
         .args(arguments)
@@ -114,8 +119,18 @@ fn big() -> Task {
     Task::restore(parts).expect("consistent facts")
 }
 
+/// The same task in both processes: an id of `a_task` depends on the tests that ran before in its process.
+fn first() -> Task {
+    let id = TaskId::parse("0190d3c0-0000-7000-8000-000000000001").expect("a task id");
+    a_task_with(&an_owner(), "first", |parts| {
+        parts.id = id;
+        parts.created_at = id.created_at();
+        parts.updated_at = id.created_at();
+    })
+}
+
 /// The words before a program that make it heed permissions, even for root.
-fn as_anybody() -> Vec<&'static str> {
+fn without_privileges() -> Vec<&'static str> {
     let id = Command::new("id").arg("-u").output().expect("a user id");
     if id.stdout == b"0\n" {
         vec![
@@ -135,16 +150,16 @@ async fn a_file_that_must_not_be_written_can_be_read() {
         let path = folder.path().join("tasks.db");
         let database = open(&path).unwrap();
         database.migrate().unwrap();
-        database.tasks().insert(&big(), None).await.unwrap();
+        database.tasks().insert(&first(), None).await.unwrap();
         drop(database);
         fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
         let test = "a_file_that_must_not_be_written_can_be_read";
-        run_restricted(&as_anybody(), test, folder.path());
+        run_restricted(&without_privileges(), test, folder.path());
         return;
     };
     let database = open(&path).unwrap();
     let tasks = database.tasks();
-    assert!(is_stored(&tasks, big().id()).await);
+    assert!(is_stored(&tasks, first().id()).await);
     let refused = tasks.insert(&big(), None).await;
     let Err(InsertError::Storage(StorageError::Unavailable(cause))) = refused else {
         panic!("{refused:?}")
@@ -170,7 +185,7 @@ fn a_folder_that_must_not_be_written_is_refused() {
     open(&folder.path().join("tasks.db")).unwrap().migrate().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o500)).unwrap();
     let test = "a_folder_that_must_not_be_written_is_refused";
-    run_restricted(&as_anybody(), test, folder.path());
+    run_restricted(&without_privileges(), test, folder.path());
     fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
 }
 

@@ -111,7 +111,7 @@ fn both_databases_have_migrations_of_the_same_names() {
 #[test]
 fn schema_rs_is_what_the_migrations_make() {
     let (mut connection, _folder) = migrated();
-    let source = include_str!("../src/schema.rs");
+    let source = include_str!("../../src/schema.rs");
     let tables = tables(&mut connection);
     assert_eq!(source.matches("table! {").count(), tables.len());
     for table in tables {

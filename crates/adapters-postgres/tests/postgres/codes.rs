@@ -1,15 +1,13 @@
 //! What a failed statement means, each provoked on a real server, with the SQLSTATE that the log shows.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-mod support;
-
+use crate::support::scene::{OURS, Scene, locked, sessions, until_somebody_waits};
+use crate::support::{a_title, eventually, migrated, read, renamed, settings, timed_out, unavailable};
 use adapters_postgres::PostgresDatabase;
 use domain::health::StorageHealth;
 use domain::storage::StorageError;
 use domain::task::{Edit, Expected, InsertError, Task, TaskChange, TaskRepository, UpdateError};
 use domain::testing::{a_task, an_owner, noon};
-use support::scene::{OURS, Scene, locked, sessions, until_somebody_waits};
-use support::{a_title, eventually, migrated, read, renamed, settings, timed_out, unavailable};
 use test_postgres::{Cluster, ClusterOptions};
 
 /// From now on each update runs this first, on its own session, and counts.

@@ -1,18 +1,14 @@
 //! What the database says about its own use.
 
-#![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::Fixture;
 use adapters_sqlite::{LaneStats, SqliteSettings};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use domain::task::TaskRepository;
 use domain::testing::{a_task, an_owner};
 use futures_util::FutureExt;
-use support::Fixture;
 
 #[test]
 fn a_database_at_rest_has_its_connections_and_nobody_waits() {

@@ -1,16 +1,14 @@
 //! Locks, time limits and overload: who waits, for how long, and who does not.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::scene::{Scene, locked, sessions, until_somebody_waits, waiting_for_locks};
+use crate::support::{eventually, read, renamed, stored, timed, timed_out};
 use domain::health::StorageHealth;
 use domain::storage::StorageError;
 use domain::task::{Page, PageLimit, SearchTerm, Sort, TaskFilter, TaskQuery, TaskRepository, UpdateError};
 use domain::testing::an_owner_named;
 use futures_util::future::{join, join_all};
-use support::scene::{Scene, locked, sessions, until_somebody_waits, waiting_for_locks};
-use support::{eventually, read, renamed, stored, timed, timed_out};
 use tokio::task::JoinHandle;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,15 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-mod support;
-
+use crate::support::Fixture;
 use adapters_sqlite::SqliteSettings;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use domain::storage::StorageError;
 use domain::task::{ArchivedTask, TaskArchive};
 use domain::testing::{a_task, an_owner};
-use support::Fixture;
 
 fn titled(title: &str) -> ArchivedTask {
     ArchivedTask {

@@ -2,10 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::Fixture;
 use adapters_sqlite::SqliteSettings;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -15,7 +14,6 @@ use domain::task::{
     InsertError, Inserted, PageLimit, SearchTerm, Sort, Task, TaskFilter, TaskQuery, TaskRepository,
 };
 use domain::testing::{a_task, an_owner};
-use support::Fixture;
 use tokio::task::JoinSet;
 
 fn impatient() -> SqliteSettings {

@@ -13,10 +13,10 @@
     reason = "in tests a broken set-up should panic, and a failure says in which history"
 )]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::cutter::{CUTS, Cut, Cutter};
+use crate::support::{a_title, migrated, settings};
 use adapters_postgres::{PostgresDatabase, PostgresSettings, PostgresTaskRepository};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::identity::Owner;
@@ -27,8 +27,6 @@ use domain::task::{
 };
 use domain::testing::{a_task_with, an_owner_named, noon};
 use futures_util::future::{join, join_all};
-use support::cutter::{CUTS, Cut, Cutter};
-use support::{a_title, migrated, settings};
 
 /// How many are run, in so many threads of their own.
 const HISTORIES: u64 = 600;

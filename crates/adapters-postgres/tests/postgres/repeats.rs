@@ -6,10 +6,12 @@
     reason = "in tests a broken set-up should panic, and a failure says in which case"
 )]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::cutter::{CUTS, Cut, Cutter};
+use crate::support::{
+    a_page_of, a_title, eventually, later, migrated, renamed, settings, stored, timed, timed_out, unavailable,
+};
 use adapters_postgres::{PostgresDatabase, PostgresSettings, PostgresTaskRepository};
 use chrono::TimeDelta;
 use domain::health::StorageHealth;
@@ -19,10 +21,6 @@ use domain::task::{
 };
 use domain::testing::{a_task, an_owner, noon};
 use futures_util::future::{join, join_all};
-use support::cutter::{CUTS, Cut, Cutter};
-use support::{
-    a_page_of, a_title, eventually, later, migrated, renamed, settings, stored, timed, timed_out, unavailable,
-};
 use test_postgres::TestDatabase;
 use tokio_postgres::Client;
 
@@ -445,7 +443,7 @@ async fn waiting_for_a_connection_and_a_statement_have_one_deadline_together() {
     let database = test_postgres::fresh_database().await;
     let mut settings = settings(database.url());
     settings.work_lane_size = 1;
-    let repository = support::migrated_with(settings).await.worker();
+    let repository = crate::support::migrated_with(settings).await.worker();
     let (short, long) = (
         stored(&repository, &an_owner(), "short").await,
         stored(&repository, &an_owner(), "long").await,

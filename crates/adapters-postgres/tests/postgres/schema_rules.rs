@@ -5,16 +5,14 @@
     reason = "in tests a broken set-up should panic"
 )]
 
-mod support;
-
 use std::fmt::Write as _;
 
+use crate::support::{a_page_of, migrated, stored};
 use adapters_postgres::PostgresTaskRepository;
 use domain::health::StorageHealth;
 use domain::storage::StorageError;
 use domain::task::{Task, TaskRepository};
 use domain::testing::{a_task, an_owner, an_owner_named};
-use support::{a_page_of, migrated, stored};
 use test_postgres::TestDatabase;
 use tokio_postgres::Client;
 
@@ -85,7 +83,7 @@ async fn as_diesel_sees_it(client: &Client) -> String {
 #[ignore = "needs PostgreSQL"]
 async fn schema_rs_is_what_the_migrations_leave() {
     let (_database, client, _) = fresh().await;
-    let written: String = include_str!("../src/schema.rs")
+    let written: String = include_str!("../../src/schema.rs")
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with("//"))
         .flat_map(|line| [line, "\n"])
