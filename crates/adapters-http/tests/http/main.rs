@@ -14,7 +14,7 @@
 
 mod edge;
 mod exchange;
-mod figures;
+mod metrics;
 mod openapi;
 mod problems;
 mod seed;

@@ -76,7 +76,7 @@ mod tests {
         handed.are_left(3);
         assert_eq!(state(), (3, 0));
         handed.are_left(0);
-        assert_eq!(unsent.figures().bytes, 0);
+        assert_eq!(unsent.metrics().bytes, 0);
     }
 
     #[test]
@@ -84,6 +84,6 @@ mod tests {
         let (unsent, handed) = (Unsent::default(), Handed::default());
         handed.add(unsent.hold(&an_owner_named("alice"), 10));
         drop(handed);
-        assert_eq!(unsent.figures().bytes, 0);
+        assert_eq!(unsent.metrics().bytes, 0);
     }
 }

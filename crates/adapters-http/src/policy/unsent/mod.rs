@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::identity::Owner;
 
-use crate::observe::snapshot::UnsentFigures;
+use crate::observe::snapshot::UnsentMetrics;
 use crate::problem::{Code, Problem};
 
 /// Bodies from this size on are counted and sent in pieces, in bytes. Smaller ones fit into the buffer of the connection,
@@ -61,8 +61,8 @@ impl Unsent {
 
     /// How things stand.
     #[must_use]
-    pub fn figures(&self) -> UnsentFigures {
-        UnsentFigures {
+    pub fn metrics(&self) -> UnsentMetrics {
+        UnsentMetrics {
             bytes: self.0.total.load(Ordering::Relaxed),
             max: self.0.limit,
             refused: self.0.refused.load(Ordering::Relaxed),
@@ -104,7 +104,7 @@ impl Default for Unsent {
 /// Without the users.
 impl fmt::Debug for Unsent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.figures().fmt(f)
+        self.metrics().fmt(f)
     }
 }
 
@@ -197,8 +197,8 @@ mod tests {
         assert!(!is_refused(&unsent, "alice"));
         drop(hold);
         assert_eq!(
-            unsent.figures(),
-            UnsentFigures {
+            unsent.metrics(),
+            UnsentMetrics {
                 bytes: 60,
                 max: 400,
                 refused: 1
@@ -219,7 +219,7 @@ mod tests {
         assert!(is_refused(&unsent, "e"));
         holds.clear();
         assert!(!is_refused(&unsent, "a"));
-        assert_eq!(unsent.figures().bytes, 0);
+        assert_eq!(unsent.metrics().bytes, 0);
     }
 
     #[test]
@@ -228,11 +228,11 @@ mod tests {
         let mut hold = unsent.hold(&an_owner_named("alice"), 10);
         let mut part = hold.split_off(4);
         part.shrink_to(1);
-        assert_eq!(unsent.figures().bytes, 7);
+        assert_eq!(unsent.metrics().bytes, 7);
         drop(hold);
-        assert_eq!(unsent.figures().bytes, 1);
+        assert_eq!(unsent.metrics().bytes, 1);
         drop(part);
-        assert_eq!(unsent.figures().bytes, 0);
+        assert_eq!(unsent.metrics().bytes, 0);
         assert!(unsent.0.owners.lock().unwrap().is_empty());
     }
 

@@ -45,9 +45,9 @@ async fn becomes(what: &str, holds: impl AsyncFn() -> bool) {
 /// Waits until answers of at least so many bytes wait, and the operating system's buffers take in no more of them.
 async fn are_stuck_at(bytes: usize, unsent: &Unsent) {
     becomes("unread answers wait, and no byte of them moves", async || {
-        let before = unsent.figures().bytes;
+        let before = unsent.metrics().bytes;
         tokio::time::sleep(Duration::from_millis(300)).await;
-        before >= bytes && unsent.figures().bytes == before
+        before >= bytes && unsent.metrics().bytes == before
     })
     .await;
 }
@@ -93,10 +93,10 @@ async fn a_user_who_does_not_read_is_refused_more_and_nobody_else() {
     }
     assert_eq!(api.bearer("a.b.c").get("/api/tasks").await.status, 401);
     // Two workers may be making a page each when the share is used up.
-    assert!(unsent.figures().bytes < 4 * MIB, "{unsent:?}");
-    assert!(unsent.figures().refused >= 10, "{unsent:?}");
+    assert!(unsent.metrics().bytes < 4 * MIB, "{unsent:?}");
+    assert!(unsent.metrics().refused >= 10, "{unsent:?}");
     drop(streams);
-    becomes("everything is released", async || unsent.figures().bytes == 0).await;
+    becomes("everything is released", async || unsent.metrics().bytes == 0).await;
     assert_eq!(alice.get("/api/tasks?limit=1").await.status, 200);
 }
 
@@ -117,7 +117,7 @@ async fn when_everything_is_used_every_read_is_refused_and_nothing_else() {
     );
     assert_eq!(api.anonymous().get("/readyz").await.status, 200);
     drop(streams);
-    becomes("everything is released", async || unsent.figures().bytes == 0).await;
+    becomes("everything is released", async || unsent.metrics().bytes == 0).await;
     assert_eq!(erin.get("/api/tasks").await.status, 200);
 }
 
@@ -143,7 +143,7 @@ async fn what_was_read_counts_no_more() {
                 assert_eq!(tasks.len(), 18);
             }
         }
-        becomes("everything is released", async || unsent.figures().bytes == 0).await;
+        becomes("everything is released", async || unsent.metrics().bytes == 0).await;
     }
-    assert_eq!(unsent.figures().refused, 0);
+    assert_eq!(unsent.metrics().refused, 0);
 }

@@ -15,7 +15,7 @@ fn dev_in(folder: &Path) -> TaskApi {
     TaskApi::with(&["dev"]).in_folder(folder).env("PORT", "0")
 }
 
-/// What a running `dev` told the developer.
+/// The output of a running `dev`.
 struct Welcome {
     token: String,
     /// Lines for a shell.
@@ -190,7 +190,7 @@ async fn nothing_in_the_folder_of_dev_gets_into_a_repository() {
     assert_eq!(
         std::fs::read_to_string(&file).unwrap(),
         "secret\n",
-        "what somebody wrote stays"
+        "what a developer wrote stays"
     );
 }
 
@@ -326,7 +326,7 @@ async fn every_dev_folder_has_a_secret_of_its_own() {
 }
 
 #[test]
-fn dev_goes_on_when_nobody_reads_what_it_prints() {
+fn dev_goes_on_when_no_one_reads_what_it_prints() {
     let folder = tempfile::tempdir().unwrap();
     let mut dev = unread(&dev_in(folder.path()));
     std::thread::sleep(Duration::from_millis(500));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use adapters_http::observe::Observers;
 use adapters_http::observe::metrics::Metrics;
 use adapters_http::observe::snapshot::{
-    KeyFigures, LostLines, PoolFigures, RetryFigures, Snapshot, UnsentFigures,
+    KeyMetrics, LostLines, PoolMetrics, RetryMetrics, Snapshot, UnsentMetrics,
 };
 use domain::Cause;
 use domain::identity::RefusalReason;
@@ -298,7 +298,7 @@ async fn ten_thousand_random_urls_and_methods_make_no_more_series_than_a_few() {
 
 /// The names of all figures.
 fn names() -> BTreeSet<String> {
-    let pool = PoolFigures {
+    let pool = PoolMetrics {
         name: "read",
         connections: Some((1, 2)),
         max: 3,
@@ -308,18 +308,18 @@ fn names() -> BTreeSet<String> {
     let snapshot = Snapshot {
         pools: vec![pool],
         in_flight: Some((6, 7)),
-        retries: Some(RetryFigures {
+        retries: Some(RetryMetrics {
             run: 8,
             denied: 9,
             budget: 10,
         }),
-        keys: Some(KeyFigures {
+        keys: Some(KeyMetrics {
             keys: 11,
             age: Duration::from_secs(12),
             fetches: 13,
             failures: 14,
         }),
-        unsent: UnsentFigures::default(),
+        unsent: UnsentMetrics::default(),
         lost_lines: LostLines::default(),
     };
     let figures = Figures::parse(&Metrics::default().render(&snapshot));
