@@ -1,4 +1,4 @@
-//! What the archive does when a row or the server is in the way.
+//! The archive when a row or the server is in the way.
 
 mod support;
 
