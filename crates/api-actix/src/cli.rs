@@ -42,8 +42,8 @@ enum Command {
     Dev,
     /// Bring the schema of the database up to date, and say what was done
     Migrate {
-        /// How long a migration of PostgreSQL may wait for others that use the tables: a dump, another process that migrates.
-        /// Requests go on meanwhile
+        /// How long a migration of PostgreSQL may wait for others that use the tables: a dump, another process that
+        /// migrates. Requests go on meanwhile
         #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
         wait: Duration,
     },

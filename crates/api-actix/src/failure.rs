@@ -92,7 +92,8 @@ impl Failure {
         &self.message
     }
 
-    /// Says so on standard error. Waits for a reader that is stuck, but not for long: if it fails, no one is left to tell.
+    /// Says so on standard error. Waits for a reader that is stuck, but not for long: if it fails, no one is left to
+    /// tell.
     pub fn tell(&self) {
         let line = format!("task-api: {}\n", self.message);
         let (told, telling) = mpsc::channel();

@@ -81,8 +81,8 @@ impl Running {
         self.server.url()
     }
 
-    /// Serves until the process is told to stop. Operators are answered and spans are sent to the end. Then the database
-    /// is closed: workers may hold it for longer than the process lives.
+    /// Serves until the process is told to stop. Operators are answered and spans are sent to the end. Then the
+    /// database is closed: workers may hold it for longer than the process lives.
     ///
     /// # Errors
     /// The server broke down.

@@ -50,8 +50,8 @@ impl Storage {
         }
     }
 
-    /// Brings the schema up to date and returns the names of the migrations that ran. Waits up to `wait` for other users of
-    /// the tables of PostgreSQL; for a SQLite file it waits half a minute.
+    /// Brings the schema up to date and returns the names of the migrations that ran. Waits up to `wait` for other
+    /// users of the tables of PostgreSQL; for a SQLite file it waits half a minute.
     ///
     /// # Errors
     /// A migration failed, or it was blocked by another user of the tables all the time; nothing is half done then.

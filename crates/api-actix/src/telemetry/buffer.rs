@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 const CAPACITY: usize = 4 << 20;
 /// How much of that lines other than those of the audit log may use.
 const CAPACITY_FOR_OTHERS: usize = 3 << 20;
-/// So much is written at once, in whole lines. POSIX (`PIPE_BUF`) promises for more than 4 KiB on no system that lines of
-/// several processes in one pipe stay whole.
+/// So much is written at once, in whole lines. POSIX (`PIPE_BUF`) promises for more than 4 KiB on no system that lines
+/// of several processes in one pipe stay whole.
 const PIECE: usize = 4096;
 /// The memory that an idle buffer keeps, in bytes.
 const IDLE_CAPACITY: usize = 64 << 10;
@@ -109,8 +109,8 @@ impl LogBuffer {
         }
     }
 
-    /// Empties the buffer into this for as long as the process lives. Lines were lost and now it goes on: then `tell` is
-    /// called.
+    /// Empties the buffer into this for as long as the process lives. Lines were lost and now it goes on: then `tell`
+    /// is called.
     pub(crate) fn empty_into(
         &'static self,
         mut output: impl Write + Send + 'static,

@@ -125,7 +125,8 @@ pub(crate) fn lost_lines() -> LostLines {
 }
 
 static BUFFER: LogBuffer = LogBuffer::new();
-/// The time that lines may still take when the process ends. A stop has ten seconds, and requests under way may use nine of them.
+/// The time that lines may still take when the process ends. A stop has ten seconds, and requests under way may use
+/// nine of them.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Standard error under a name of its own: a writer of the other one takes a lock, and would wait for a line that
@@ -258,7 +259,8 @@ fn current_request() -> Option<RequestIds> {
     })
 }
 
-/// Lines of another format, none too long, each with the request during which it was written unless it names one itself.
+/// Lines of another format, none too long, each with the request during which it was written unless it names one
+/// itself.
 struct WithRequest<F> {
     lines: F,
     current: CurrentRequest,

@@ -1,8 +1,8 @@
 //! A hundred users at once: SC-002 and SC-007.
 //!
 //! The promises are about a release build on a quiet machine; here a debug build may share two cores with a compiler.
-//! So what is asserted is that every user is served, and a limit that only a real fault breaks; the measurements are printed
-//! (`cargo test -p api-actix --test faults hundred_users -- --include-ignored --nocapture`).
+//! So what is asserted is that every user is served, and a limit that only a real fault breaks; the measurements are
+//! printed (`cargo test -p api-actix --test faults hundred_users -- --include-ignored --nocapture`).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

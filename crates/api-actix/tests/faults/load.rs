@@ -110,8 +110,8 @@ impl Load {
         }
     }
 
-    /// Lets through no more requests, as a load balancer does when there is no server to take them. Those that are under
-    /// way go on.
+    /// Lets through no more requests, as a load balancer does when there is no server to take them. Those that are
+    /// under way go on.
     pub(crate) fn hold(&self) {
         self.journal.is_held.store(true, Ordering::Relaxed);
     }

@@ -17,7 +17,8 @@
 //! | `endurance` | nothing, or all of it, for longer and with more users |
 //! | `hundred_users` | nothing: a hundred users at once, on SQLite too |
 //!
-//! `trial` is one fault from the start to the verdict, `load` the users, `ledger` what they know, `stage` and `proxy` what breaks.
+//! `trial` is one fault from the start to the verdict, `load` the users, `ledger` what they know, `stage` and `proxy`
+//! what breaks.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -127,8 +127,8 @@ async fn interrupted(folder: &Folder, from: &str, signal: &str) -> String {
     panic!("every copy ended before {signal}")
 }
 
-/// Waits until some batches have arrived in a database that a copy has just begun to make. Opening it would be in the way
-/// of the copy, so this looks at the size of its log.
+/// Waits until some batches have arrived in a database that a copy has just begun to make. Opening it would be in the
+/// way of the copy, so this looks at the size of its log.
 async fn until_batches_are_in(path: &Path) {
     const A_FEW_BATCHES: u64 = 1 << 19;
     let log = path.with_extension("db-wal");

@@ -132,7 +132,8 @@ async fn the_token_of_dev_is_shown_to_no_other_web_site() {
 
 /// Names that lead to this machine and to nowhere else, here and wherever these tests run.
 fn names_of_this_machine() -> Vec<String> {
-    // To us the second one is a name like any other, since it has too few parts for an address; every system resolves it.
+    // To us the second one is a name like any other, since it has too few parts for an address; every system resolves
+    // it.
     let mut names = vec!["localhost".to_owned(), "127.1".to_owned()];
     if let Ok(output) = Command::new("hostname").output() {
         names.push(text(output.stdout).trim().to_owned());

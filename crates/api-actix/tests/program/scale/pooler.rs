@@ -60,7 +60,8 @@ async fn statuses_of(user: User) -> Vec<u16> {
     statuses
 }
 
-/// Whether PgBouncer is there, and of this kind. If not, that is said past the test harness, which hides what is printed.
+/// Whether PgBouncer is there, and of this kind. If not, that is said past the test harness, which hides what is
+/// printed.
 fn is_there(kind: &str, is_it: impl Fn((u32, u32)) -> bool) -> bool {
     let found = PgBouncer::version();
     let is_there = found.is_some_and(is_it);
