@@ -1,4 +1,4 @@
-//! The figures that are looked up when somebody asks for them: what is running, and how the database and the public
+//! The metrics that are looked up when they are asked for: what is running, and how the database and the public
 //! keys are used.
 
 use std::time::Duration;
@@ -17,9 +17,9 @@ pub struct Snapshot {
     pub in_flight: Option<(usize, usize)>,
     /// Statements that ran once more; for a database whose connections can break.
     pub retries: Option<RetryMetrics>,
-    /// What answers hold that is not sent yet.
+    /// The bytes that responses hold and that are not sent yet.
     pub unsent: UnsentMetrics,
-    /// Lines of the log that nobody took.
+    /// Lines of the log that were never written.
     pub lost_lines: LostLines,
     /// The public keys that verify tokens, if there are any to fetch.
     pub keys: Option<KeyMetrics>,
@@ -64,7 +64,7 @@ pub struct KeyMetrics {
     pub failures: u64,
 }
 
-/// What answers hold that is not sent yet.
+/// The bytes that responses hold and that are not sent yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UnsentMetrics {
     /// Bytes that are held right now.
@@ -75,7 +75,7 @@ pub struct UnsentMetrics {
     pub refused: u64,
 }
 
-/// Lines of the log that were lost since the start, because nobody took them.
+/// Lines of the log that were lost since the start, because no one took them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LostLines {
     /// Of the audit log.
@@ -108,7 +108,7 @@ impl Snapshot {
             ("other", self.lost_lines.others),
         ] {
             counter!(
-                description: "Lines of the log that were lost because nobody took them, by kind",
+                description: "Lines of the log that were lost because no one took them, by kind",
                 "log_lines_lost_total", "kind" => kind
             )
             .absolute(count);

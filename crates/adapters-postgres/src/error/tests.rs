@@ -22,7 +22,7 @@ fn word(error: StatementError) -> &'static str {
     }
 }
 
-/// The words of servers and poolers, their code, its word, and whether the connection is kept. The language does not
+/// Errors of servers and poolers with their code, its word, and whether the connection is kept. The language does not
 /// matter.
 #[rustfmt::skip]
 pub(crate) const SAID: &[(&str, &str, &str, bool)] = &[

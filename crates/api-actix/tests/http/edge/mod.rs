@@ -1,4 +1,4 @@
-//! A client before any handler, as far as only the process shows it; the rest are tests of
+//! The server before any handler runs, as far as only the process shows it; the rest are tests of
 //! `adapters-http`.
 //!
 //! | File | What it proves |
