@@ -103,7 +103,7 @@ pub(crate) enum Meaning {
     Stale,
     /// Another transaction was in the way, and the statement was undone; the connection is sound.
     Undone,
-    /// The server has no room for it; the connection is sound.
+    /// The server has no capacity for it; the connection is sound.
     Exhausted,
     /// The server stopped the statement in time; the connection is sound.
     TooSlow,

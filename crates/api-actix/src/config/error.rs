@@ -21,7 +21,7 @@ impl ConfigError {
         }
     }
 
-    /// Which variable it is.
+    /// The name of the variable.
     #[must_use]
     pub fn variable(&self) -> &'static str {
         self.variable

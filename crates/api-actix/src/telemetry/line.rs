@@ -52,7 +52,7 @@ pub(crate) fn text_line(bare: String, fields: &str) -> String {
 }
 
 /// The text with its line breaks and their like as escapes: of an assertion that failed, or of an error from elsewhere.
-/// What begins a colour stays, for it is ours: those of others are escapes already.
+/// The beginning of a colour stays, for it is ours: those of others are escapes already.
 fn without_breaks(text: String) -> String {
     let is_break = |letter: char| letter.is_control() && letter != '\u{1b}';
     if !text.contains(is_break) {

@@ -31,7 +31,7 @@ use adapters_http::observe::snapshot::LostLines;
 /// How to log.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
-    /// What to log: a level, or directives of tracing's `EnvFilter`.
+    /// The lines to log: a level, or directives of tracing's `EnvFilter`.
     pub filter: EnvFilter,
     /// In which form.
     pub format: LogFormat,

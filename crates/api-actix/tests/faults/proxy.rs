@@ -14,9 +14,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 pub(crate) enum Mood {
     /// Carries everything at once.
     Forwarding,
-    /// Carries everything so much later, in each direction.
+    /// Carries everything later by this time, in each direction.
     Delaying(Duration),
-    /// Tells the server so much later that the database has closed a connection.
+    /// Tells the server later, by this time, that the database has closed a connection.
     ClosingLate(Duration),
     /// Carries nothing, loses nothing: it all goes on afterwards.
     Standing,

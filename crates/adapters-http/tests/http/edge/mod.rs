@@ -9,7 +9,7 @@
 //! | `unsent` | a client that does not read what it asks for takes neither the memory nor the service from others |
 //! | `listeners` | a server on several addresses has one application for each worker |
 //!
-//! What only the process shows stands in `api-actix/tests/http/edge`.
+//! Tests that need the process are in `api-actix/tests/http/edge`.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
 mod expect;
