@@ -1,4 +1,4 @@
-//! What operators ask, on an address of its own (`ADMIN_ADDR`): figures, and what is logged. Nobody is
+//! The listener for operators, on an address of its own (`ADMIN_ADDR`): metrics, and what is logged. No one is
 //! authenticated here, so the address must not be reachable from outside.
 
 use std::io;
@@ -22,23 +22,23 @@ use crate::problem::{Code, Problem, refused};
 use crate::routes::{nothing_here, readable};
 use crate::server::{listeners, serve_service, url_of};
 
-/// How often figures are tidied up if nobody asks for them: until then each request takes eight bytes.
+/// How often metrics are tidied up if they are not asked for: until then each request takes eight bytes.
 const TIDY_UP_EVERY: Duration = Duration::from_secs(1);
 
-/// What operators can ask for.
+/// The state behind the requests of operators.
 #[derive(Clone)]
 pub struct AdminState {
     /// The metrics of requests.
     pub metrics: Arc<Metrics>,
     /// Looks up how the rest of the process is doing.
     pub snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync>,
-    /// What is logged.
+    /// The log level.
     pub log_level: Arc<dyn LogLevel>,
     /// The host of their address.
     pub own_host: OwnHost,
 }
 
-/// What is logged, and how to change it.
+/// The log level, and how to change it.
 pub trait LogLevel: Send + Sync {
     /// A level or directives.
     fn get(&self) -> String;

@@ -13,7 +13,7 @@
 //! | [`wire`] | what travels: bodies, parameters, headers |
 //! | `body` | reading a body, and the JSON object in it |
 //! | [`state`], [`readiness`] | what the handlers of one worker use |
-//! | [`policy`] | what a deployment allows: origins, rates, time limits, unsent answers |
+//! | [`policy`] | what a deployment allows: origins, rates, time limits, unsent responses |
 //! | [`problem`] | the only folder with status codes for errors |
 //! | [`observe`] | metrics, spans and log lines about requests |
 //! | [`context`] | what identifies a request |
@@ -22,8 +22,8 @@
 //!
 //! # Adding an operation
 //!
-//! Its use case in `domain`, a line in `table`, its handler in `routes`, its description in `openapi/operations`: one that
-//! lacks any of these does not compile. `docs/adding-things.md` has an example.
+//! Its use case in `domain`, a line in `table`, its handler in `routes`, its description in `openapi/operations`: one
+//! that lacks any of these does not compile. `docs/adding-things.md` has an example.
 
 pub mod admin;
 pub mod app;

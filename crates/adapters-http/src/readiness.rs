@@ -21,8 +21,8 @@ struct Verdict {
 }
 
 impl Readiness {
-    /// The last verdict if it is fresh, a failure too; else a new one. Whoever comes meanwhile waits for it instead of
-    /// asking as well.
+    /// The last verdict if it is fresh, a failure too; else a new one. A request that comes meanwhile waits for it
+    /// instead of asking as well.
     pub(crate) async fn of(&self, storage: &dyn StorageHealth) -> Result<(), Problem> {
         let mut last = self.0.lock().await;
         if let Some(Verdict { at, failure }) = *last
@@ -49,14 +49,14 @@ mod tests {
 
     use super::*;
 
-    /// A storage that is away, and takes its time to say so.
+    /// A storage that is unavailable, and takes its time to say so.
     #[derive(Default)]
-    struct Away {
+    struct Unavailable {
         asked: AtomicUsize,
     }
 
     #[async_trait]
-    impl StorageHealth for Away {
+    impl StorageHealth for Unavailable {
         async fn check(&self) -> Result<(), StorageError> {
             self.asked.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
@@ -70,7 +70,7 @@ mod tests {
 
     #[tokio::test]
     async fn probes_at_the_same_time_share_one_look_at_the_storage() {
-        let (storage, readiness) = (Away::default(), Readiness::default());
+        let (storage, readiness) = (Unavailable::default(), Readiness::default());
         let probes = join_all((0..8).map(|_| readiness.of(&storage))).await;
         for probe in probes {
             assert_eq!(probe.unwrap_err().code(), Code::PoolExhausted);

@@ -1,4 +1,4 @@
-//! What the handlers of one worker use.
+//! The state that the handlers of one worker use.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::policy::time_limits::TimeLimits;
 use crate::readiness::Readiness;
 
-/// What the handlers of one worker use.
+/// The state that the handlers of one worker use.
 pub struct App {
     /// The use cases.
     pub tasks: TaskService,
@@ -21,11 +21,11 @@ pub struct App {
     pub tokens: Arc<dyn TokenVerifier>,
     /// Who knows how the storage is.
     pub storage: Arc<dyn StorageHealth>,
-    /// What it said when it was last asked.
+    /// Its last verdict.
     pub readiness: Readiness,
     /// Whether the process is about to stop.
     pub lifecycle: Arc<Lifecycle>,
-    /// What an operator decides about requests.
+    /// An operator's settings for requests.
     pub policy: Policy,
     /// Who is told about requests.
     pub observers: Arc<Observers>,

@@ -1,4 +1,4 @@
-//! The one place that runs a statement: a place in the line, a connection, time limits, what a failure means, and
+//! The one place that runs a statement: a slot in the queue, a connection, time limits, the meaning of a failure, and
 //! whether the statement runs once more.
 
 use std::pin::{Pin, pin};
@@ -14,17 +14,17 @@ use domain::storage::StorageError;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::error::{Failure, StatementError};
+use crate::error::{AttemptFailure, StatementError};
 use crate::handle::Handle;
 use crate::lanes::{Lane, Lanes, Loan, Pools, Share};
 use crate::retry::{FirstRun, Repeat, RetryBudget};
 use crate::stats::DatabaseStats;
-use crate::turns::{Place, Turns};
+use crate::turns::{Permit, Turns};
 
 /// How long a call may take, with all its statements, their repeats, and the waiting for connections.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the end of a connection may follow the error that announced it.
-const FAREWELL: Duration = Duration::from_millis(50);
+/// How long the end of a connection, which tells the reason, may follow the error that announced it.
+const CLOSE_REASON_TIMEOUT: Duration = Duration::from_millis(50);
 /// How often a statement that takes its time looks whether its connection was found silent.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a statement that no one waits for may go on before it is cancelled: that costs its connection, and most
@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_millis(100);
 /// How long we wait for the end of a statement that was cancelled.
 const CANCELLED: Duration = Duration::from_secs(10);
 
-/// What all workers of the process share.
+/// The state that all workers of the process share.
 pub(crate) struct Process {
     pub(crate) pools: Pools,
     pub(crate) turns: Arc<Turns>,
@@ -77,11 +77,11 @@ impl Executor {
         }
     }
 
-    /// Begins a call of the port: from now on it has a place among the requests of the process, and a deadline.
+    /// Begins a call of the port: from now on it has a slot among the requests of the process, and a deadline.
     pub(crate) fn begin<'a>(&'a self, owner: &'a Owner) -> Result<Call<'a>, StorageError> {
-        let place = self.process.turns.enter(owner).map_err(Failure::from)?;
+        let permit = self.process.turns.enter(owner).map_err(AttemptFailure::from)?;
         self.process.retry_budget.earn();
-        Ok(self.call(Some((owner, place))))
+        Ok(self.call(Some((owner, permit))))
     }
 
     /// Begins a call that is no user's and waits behind no one: a look at the health of the database.
@@ -89,7 +89,7 @@ impl Executor {
         self.call(None)
     }
 
-    fn call<'a>(&'a self, caller: Option<(&'a Owner, Place<'a>)>) -> Call<'a> {
+    fn call<'a>(&'a self, caller: Option<(&'a Owner, Permit<'a>)>) -> Call<'a> {
         Call {
             lanes: &self.lanes,
             process: &self.process,
@@ -109,7 +109,7 @@ pub(crate) struct Call<'a> {
     lanes: &'a Lanes,
     process: &'a Process,
     deadline: Instant,
-    caller: Option<(&'a Owner, Place<'a>)>,
+    caller: Option<(&'a Owner, Permit<'a>)>,
 }
 
 impl Call<'_> {
@@ -133,7 +133,7 @@ impl Call<'_> {
             sleep(Duration::from_millis(rand::random_range(15..=45))).await;
             match self.attempt(share, Some(first_run), &statement).await {
                 // It did not run again, so the first failure is what there is to say.
-                Err(Failure::Busy | Failure::NotConnected(_)) => {}
+                Err(AttemptFailure::Busy | AttemptFailure::NotConnected(_)) => {}
                 second => {
                     self.process.retry_budget.note_repeat();
                     outcome = second;
@@ -149,7 +149,7 @@ impl Call<'_> {
         share: Share,
         first_run: Option<FirstRun>,
         statement: &(impl Fn(Attempt) -> F + Sync),
-    ) -> Result<T, Failure>
+    ) -> Result<T, AttemptFailure>
     where
         F: Future<Output = QueryResult<T>> + Send,
     {
@@ -174,15 +174,15 @@ impl Call<'_> {
         }
     }
 
-    /// Goes on waiting for an answer, and asks for it on another connection too: the first answer counts. If that is the
-    /// other one, the first connection is silent.
+    /// Goes on waiting for an answer, and asks for it on another connection too: the first answer counts. If that is
+    /// the other one, the first connection is silent.
     async fn on_two_connections<T, F>(
         &self,
         first: &mut Unanswered,
         wait: Wait,
         answering: Pin<&mut F>,
         statement: &(impl Fn(Attempt) -> F + Sync),
-    ) -> Result<T, Failure>
+    ) -> Result<T, AttemptFailure>
     where
         F: Future<Output = QueryResult<T>> + Send,
     {
@@ -211,10 +211,10 @@ impl Call<'_> {
         }
     }
 
-    fn wait_on(&self, loan: &Loan) -> Result<Wait, Failure> {
+    fn wait_on(&self, loan: &Loan) -> Result<Wait, AttemptFailure> {
         let since = Instant::now();
         if since >= self.deadline {
-            return Err(Failure::GaveUp {
+            return Err(AttemptFailure::GaveUp {
                 after: CALL_TIMEOUT,
                 is_silence: false,
             });
@@ -225,10 +225,10 @@ impl Call<'_> {
         })
     }
 
-    fn note<T>(&self, outcome: &Result<T, Failure>) {
+    fn note<T>(&self, outcome: &Result<T, AttemptFailure>) {
         let is_degraded = match outcome {
             // It did not get as far as the database, so it says nothing about it.
-            Err(Failure::Busy) => return,
+            Err(AttemptFailure::Busy) => return,
             Err(failure) => failure.is_outage(),
             Ok(_) => false,
         };
@@ -239,7 +239,7 @@ impl Call<'_> {
     }
 }
 
-/// What a statement runs on.
+/// The connection that a statement runs on.
 pub(crate) struct Attempt {
     handle: Arc<Handle>,
     first_run: Option<FirstRun>,
@@ -250,7 +250,7 @@ impl Attempt {
         self.handle.connection()
     }
 
-    /// Nobody gets this connection again.
+    /// This connection is never lent again.
     pub(crate) fn retire_connection(&self) {
         self.handle.mark_bad();
     }
@@ -268,7 +268,7 @@ struct Wait {
     until: Instant,
 }
 
-/// A loan whose statement is under way. A caller who walks away meanwhile (a client that hung up, a deadline) must not
+/// A loan whose statement is under way. A caller that gives up meanwhile (a client that hung up, a deadline) must not
 /// hand a connection that is busy, or that never answers again, to the next one: it is kept until the statement has
 /// ended, which is cancelled if that takes long. Until then it counts as used: else statements that no one waits for
 /// would pile up on the server, one connection after the other.
@@ -280,11 +280,11 @@ impl Unanswered {
         &mut self,
         wait: Wait,
         statement: Pin<&mut (impl Future<Output = QueryResult<T>> + Send)>,
-    ) -> Option<Result<T, Failure>> {
+    ) -> Option<Result<T, AttemptFailure>> {
         let loan = self.0.as_ref()?;
         let may_suspect = loan.lane == Lane::Read;
         let outcome = answer_of(&loan.handle, loan.lane, wait, may_suspect, statement).await;
-        if !matches!(outcome, None | Some(Err(Failure::GaveUp { .. }))) {
+        if !matches!(outcome, None | Some(Err(AttemptFailure::GaveUp { .. }))) {
             drop(self.0.take());
         }
         outcome
@@ -295,15 +295,15 @@ impl Unanswered {
         &mut self,
         wait: Wait,
         statement: Pin<&mut (impl Future<Output = QueryResult<T>> + Send)>,
-    ) -> Result<T, Failure> {
-        let gave_up = Failure::GaveUp {
+    ) -> Result<T, AttemptFailure> {
+        let gave_up = AttemptFailure::GaveUp {
             after: wait.until - wait.since,
             is_silence: false,
         };
         let Some(loan) = &self.0 else { return Err(gave_up) };
         let outcome = answer_of(&loan.handle, loan.lane, wait, false, statement).await;
         let outcome = outcome.unwrap_or(Err(gave_up));
-        if !matches!(outcome, Err(Failure::GaveUp { .. })) {
+        if !matches!(outcome, Err(AttemptFailure::GaveUp { .. })) {
             drop(self.0.take());
         }
         outcome
@@ -365,15 +365,15 @@ async fn finish(loan: Loan) {
     }
 }
 
-/// The answer to a statement, or what went wrong, by which the connection is judged. `None`: the connection is suspicious,
-/// which it may only be if the caller says so.
+/// The answer to a statement, or what went wrong, by which the connection is judged. `None`: the connection is
+/// suspicious, which it may only be if the caller says so.
 async fn answer_of<T>(
     handle: &Handle,
     lane: Lane,
     wait: Wait,
     may_suspect: bool,
     mut statement: Pin<&mut (impl Future<Output = QueryResult<T>> + Send)>,
-) -> Option<Result<T, Failure>> {
+) -> Option<Result<T, AttemptFailure>> {
     let mut look = if may_suspect {
         handle.suspicious_at(wait.since)
     } else {
@@ -412,7 +412,7 @@ async fn judged<T>(
     lane: Lane,
     since: Instant,
     result: QueryResult<T>,
-) -> Result<T, Failure> {
+) -> Result<T, AttemptFailure> {
     let error = match result {
         Ok(answer) if lane == Lane::Read => {
             handle.mark_read(since);
@@ -433,21 +433,21 @@ async fn judged<T>(
     Err(error.into())
 }
 
-fn given_up(handle: &Handle, lane: Lane, wait: Wait) -> Failure {
-    // A server that is well would have stopped the statement by then, and said so.
+fn given_up(handle: &Handle, lane: Lane, wait: Wait) -> AttemptFailure {
+    // A healthy server would have stopped the statement by then, and said so.
     let after = wait.until - wait.since;
     let is_silence = after > lane.server_limits().statement_timeout;
     if is_silence {
         handle.mark_silent(wait.since);
     }
-    Failure::GaveUp { after, is_silence }
+    AttemptFailure::GaveUp { after, is_silence }
 }
 
-/// What a failed statement means, once it is known whether its connection has ended with it.
+/// The meaning of a failed statement, once it is known whether its connection has ended with it.
 pub(crate) async fn cause_of(error: &Error, handle: &Handle) -> StatementError {
     let error = StatementError::new(error);
     if error.may_be_the_end()
-        && let Ok(last_words) = timeout(FAREWELL, handle.end()).await
+        && let Ok(last_words) = timeout(CLOSE_REASON_TIMEOUT, handle.end()).await
     {
         return error.at_the_end(last_words);
     }

@@ -1,4 +1,4 @@
-//! What a failed statement means: by its SQLSTATE ([`crate::sqlstate`]), whatever the language of its text.
+//! The meaning of a failed statement: by its SQLSTATE ([`crate::sqlstate`]), whatever the language of its text.
 
 use std::borrow::Cow;
 use std::sync::Once;
@@ -14,7 +14,7 @@ use crate::turns::Refused;
 
 /// Why a statement did not get its answer.
 #[derive(Debug, ThisError)]
-pub(crate) enum Failure {
+pub(crate) enum AttemptFailure {
     /// Every connection is in use.
     #[error("every connection is in use")]
     Busy,
@@ -26,7 +26,7 @@ pub(crate) enum Failure {
     GaveUp {
         /// How long we waited.
         after: Duration,
-        /// Whether a server that is well would have said something by then.
+        /// Whether a healthy server would have said something by then.
         is_silence: bool,
     },
     /// The server has answered, or the connection has ended.
@@ -34,7 +34,7 @@ pub(crate) enum Failure {
     Statement(#[from] StatementError),
 }
 
-impl Failure {
+impl AttemptFailure {
     /// Whether the database is out of reach or unable to work. That one statement waited too long for a lock, or met
     /// another transaction, says nothing about it.
     pub(crate) fn is_outage(&self) -> bool {
@@ -56,19 +56,19 @@ impl Failure {
     }
 }
 
-impl From<Refused> for Failure {
+impl From<Refused> for AttemptFailure {
     fn from(_: Refused) -> Self {
         Self::Busy
     }
 }
 
-impl From<Failure> for StorageError {
-    fn from(failure: Failure) -> Self {
+impl From<AttemptFailure> for StorageError {
+    fn from(failure: AttemptFailure) -> Self {
         match failure {
-            Failure::Busy => Self::Busy,
-            Failure::NotConnected(_) => Self::Unavailable(Box::new(failure)),
-            Failure::GaveUp { .. } => Self::TimedOut(Box::new(failure)),
-            Failure::Statement(error) => match error.meaning {
+            AttemptFailure::Busy => Self::Busy,
+            AttemptFailure::NotConnected(_) => Self::Unavailable(Box::new(failure)),
+            AttemptFailure::GaveUp { .. } => Self::TimedOut(Box::new(failure)),
+            AttemptFailure::Statement(error) => match error.meaning {
                 Meaning::Lost | Meaning::Useless | Meaning::Stale | Meaning::Undone | Meaning::Exhausted => {
                     Self::Unavailable(Box::new(error))
                 }
@@ -86,24 +86,24 @@ impl From<Failure> for StorageError {
 #[derive(Debug, ThisError)]
 #[error("SQLSTATE {}: {message}", sqlstate.as_deref().unwrap_or("unknown"))]
 pub(crate) struct StatementError {
-    /// What the server calls it, if that is known.
+    /// Its name on the server, if that is known.
     sqlstate: Option<Cow<'static, str>>,
     message: String,
     meaning: Meaning,
 }
 
-/// What a failure means for the caller and for the connection.
+/// The meaning of a failure for the caller and for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// The connection is lost. Whether the statement happened is not known.
     Lost,
-    /// What is at the other end does not do what we need; nor does the connection.
+    /// The server at the other end does not do what we need; nor does the connection.
     Useless,
     /// The connection is past its time; the statement did not happen.
     Stale,
     /// Another transaction was in the way, and the statement was undone; the connection is sound.
     Undone,
-    /// The server has no room for it; the connection is sound.
+    /// The server has no capacity for it; the connection is sound.
     Exhausted,
     /// The server stopped the statement in time; the connection is sound.
     TooSlow,
@@ -113,12 +113,12 @@ pub(crate) enum Meaning {
     Unreadable,
     /// A fault of ours.
     Fault,
-    /// The server said no in words that we do not know, so it may be anything. Like `Lost` it is tried once more, through
-    /// another connection; if it comes again it is a fault of ours.
+    /// The server said no in words that we do not know, so it may be anything. Like `Lost` it is tried once more,
+    /// through another connection; if it comes again it is a fault of ours.
     Unrecognised,
 }
 
-/// The connection is lost, and nobody said why.
+/// The connection is lost, for no stated reason.
 const LOST: &str = "08006";
 
 impl StatementError {
@@ -176,7 +176,7 @@ impl StatementError {
         self.meaning
     }
 
-    /// Whether nobody should get this connection again.
+    /// Whether this connection must never be lent again.
     pub(crate) fn spoils_the_connection(&self) -> bool {
         match self.meaning {
             Meaning::Lost | Meaning::Useless | Meaning::Stale | Meaning::Unrecognised => true,
@@ -209,11 +209,11 @@ fn of_database_error(kind: DatabaseErrorKind, text: &str) -> StatementError {
     }
 }
 
-/// What a SQLSTATE means (PostgreSQL manual, appendix A). Its first two characters are its class.
+/// The meaning of a SQLSTATE (PostgreSQL manual, appendix A). Its first two characters are its class.
 fn meaning_of(code: &str) -> Meaning {
     match code {
-        // The connection was idle for too long; or has a plan that was made before a column changed (which has the code of
-        // whatever the server does not support).
+        // The connection was idle for too long; or has a plan that was made before a column changed (which has the code
+        // of whatever the server does not support).
         "0A000" | "57P05" => Meaning::Stale,
         "22021" | "22P05" | "23514" => Meaning::Refused,
         "25006" | "53300" => Meaning::Useless,

@@ -111,7 +111,7 @@ impl Handle {
         statement.load::<i32>(&mut self.connection()).await.map(drop)
     }
 
-    /// Makes sure that nobody gets this connection again: what is still under way on it is anyone's guess.
+    /// Makes sure that this connection is never lent again: what is still under way on it is anyone's guess.
     pub(crate) fn mark_bad(&self) {
         self.health.mark_bad();
     }
@@ -149,9 +149,9 @@ impl Handle {
     /// says something on it meanwhile.
     pub(crate) fn suspicious_at(&self, since: Instant) -> Instant {
         let usual = Duration::from_micros(self.usual.load(Ordering::Relaxed));
-        let patience = (usual * MANY_TIMES).clamp(LEAST_SILENCE, MOST_SILENCE);
+        let silence = (usual * MANY_TIMES).clamp(LEAST_SILENCE, MOST_SILENCE);
         let heard = self.silence.time_of(self.heard.load(Ordering::Relaxed));
-        since.max(heard) + patience
+        since.max(heard) + silence
     }
 
     /// Whether other connections got their answers while nothing was heard on this one.
@@ -159,8 +159,8 @@ impl Handle {
         self.heard.load(Ordering::Relaxed) < self.silence.began.load(Ordering::Relaxed)
     }
 
-    /// Another connection got the answer that this one owes since then: nobody gets it again, nor one that was not heard
-    /// from since.
+    /// Another connection got the answer that this one owes since then: it is never lent again, nor one that was not
+    /// heard from since.
     pub(crate) fn mark_outrun(&self, since: Instant) {
         self.mark_bad();
         let since = self.silence.at(since);
@@ -169,9 +169,9 @@ impl Handle {
         }
     }
 
-    /// A statement has got no answer since then, for longer than the server lets one run. Nobody gets this connection
-    /// again. If the server would have stopped the statement, and nothing at all was heard on the connection, nor does
-    /// anybody get another one that was not heard from since: they probably end in the same silence.
+    /// A statement has got no answer since then, for longer than the server lets one run. This connection is
+    /// never lent again. If the server would have stopped the statement, and nothing at all was heard on the
+    /// connection, nor are other ones that were not heard from since: they probably end in the same silence.
     pub(crate) fn mark_silent(&self, since: Instant) {
         self.mark_bad();
         let since = self.silence.at(since);

@@ -1,4 +1,4 @@
-//! What is found out about a connection by the task that runs it.
+//! The health of a connection, found out by the task that runs it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::SetOnce;
 use tokio_postgres::error::DbError;
 
-/// What is known about a connection without asking the server.
+/// The health of a connection, known without asking the server.
 #[derive(Default)]
 pub(crate) struct Health {
     is_bad: AtomicBool,
@@ -14,7 +14,7 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// Makes sure that nobody gets the connection again.
+    /// Makes sure that the connection is never lent again.
     pub(crate) fn mark_bad(&self) {
         self.is_bad.store(true, Ordering::Relaxed);
     }

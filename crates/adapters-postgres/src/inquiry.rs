@@ -14,7 +14,7 @@ pub(crate) struct Inquiry {
 }
 
 impl Inquiry {
-    /// Each question over this connection may take so long.
+    /// Each question over this connection may take this long.
     pub(crate) fn over(client: Client, limit: Duration) -> Self {
         Self { client, limit }
     }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::connect::{Connector, ServerLimits};
 use crate::connect_error::ConnectError;
-use crate::error::Failure;
+use crate::error::AttemptFailure;
 use crate::handle::Handle;
 use crate::settings::PostgresSettings;
 use crate::stats::{LaneStats, Waiters};
@@ -39,7 +39,7 @@ impl Lane {
         }
     }
 
-    /// What the server is told, a little less: then it speaks first, and the connection stays sound.
+    /// The limit for the server, a little less: then it speaks first, and the connection stays sound.
     pub(crate) fn server_limits(self) -> ServerLimits {
         match self {
             Self::Read => ServerLimits {
@@ -54,7 +54,7 @@ impl Lane {
     }
 }
 
-/// What a statement needs of its lane.
+/// The share of its lane that a statement needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Share {
     lane: Lane,
@@ -78,7 +78,7 @@ impl From<Lane> for Share {
 }
 
 /// How much may be under way on the shared connection of a worker: 32 tasks, or 4 lists of 100. Enough to keep a server
-/// busy that is a millisecond away; whoever waits longer waits here, where users take turns.
+/// busy that is a millisecond away; longer waits happen here, where users take turns.
 const READ_UNITS: u32 = 32;
 const ROWS_PER_UNIT: u32 = 16;
 
@@ -122,7 +122,7 @@ pub(crate) struct Lanes {
     has_suspect: AtomicBool,
 }
 
-/// The right to try another connection; one at a time, because a server that answers no one gets no better by being
+/// The right to try another connection; one at a time, because a server that does not answer gets no better by being
 /// asked over more and more connections.
 pub(crate) struct Suspicion<'a>(&'a AtomicBool);
 
@@ -137,8 +137,8 @@ impl Lanes {
         let size = settings.work_lane_size.max(1);
         let pool = |lane, connections, units| {
             let turn = turns.add_lane(LaneLimits::shared(units));
-            let patience = settings.acquire_timeout;
-            let pool = LanePool::new(Arc::clone(connector), lane, connections, turn, patience);
+            let acquire_timeout = settings.acquire_timeout;
+            let pool = LanePool::new(Arc::clone(connector), lane, connections, turn, acquire_timeout);
             Arc::new(pool)
         };
         Self {
@@ -170,7 +170,7 @@ impl Lanes {
         share: Share,
         owner: Option<&Owner>,
         deadline: Instant,
-    ) -> Result<Loan, Failure> {
+    ) -> Result<Loan, AttemptFailure> {
         let Share { lane, units } = share;
         match lane {
             Lane::Read => {
@@ -200,11 +200,16 @@ impl Lanes {
     }
 
     /// A second loan of a read, for a statement that has its turn already.
-    pub(crate) async fn lend_again(&self, deadline: Instant) -> Result<Loan, Failure> {
+    pub(crate) async fn lend_again(&self, deadline: Instant) -> Result<Loan, AttemptFailure> {
         self.lend(Lane::Read.into(), None, deadline).await
     }
 
-    async fn turn_to_read(&self, owner: &Owner, units: u32, deadline: Instant) -> Result<Turn, Failure> {
+    async fn turn_to_read(
+        &self,
+        owner: &Owner,
+        units: u32,
+        deadline: Instant,
+    ) -> Result<Turn, AttemptFailure> {
         if let Some(turn) = self.turns.try_take(self.read.turn, owner, units) {
             return Ok(turn);
         }
@@ -216,7 +221,7 @@ impl Lanes {
         &self,
         lane: Lane,
         owner: Option<&Owner>,
-    ) -> Result<(Borrowed, [Option<Turn>; 2]), Failure> {
+    ) -> Result<(Borrowed, [Option<Turn>; 2]), AttemptFailure> {
         let mut turns = [None, None];
         if let Some(owner) = owner {
             if lane == Lane::Scan {
@@ -228,7 +233,7 @@ impl Lanes {
     }
 
     /// The connection of all reads. It goes back to the pool at once, for the next one to share it.
-    async fn shared(&self, deadline: Instant) -> Result<Arc<Handle>, Failure> {
+    async fn shared(&self, deadline: Instant) -> Result<Arc<Handle>, AttemptFailure> {
         let now = Instant::now();
         if let Some(handle) = self.at_hand.get(now) {
             return Ok(handle);
@@ -240,8 +245,8 @@ impl Lanes {
     }
 }
 
-/// The connection that reads have shared last, for a moment: to ask the pool takes longer than to find it here. It stays the
-/// pool's, which has to see now and then that it is used, and lets it go when it is not.
+/// The connection that reads have shared last, for a moment: to ask the pool takes longer than to find it here. It
+/// stays the pool's, which has to see now and then that it is used, and lets it go when it is not.
 #[derive(Default)]
 struct AtHand(Mutex<Option<(Weak<Handle>, Instant)>>);
 
@@ -266,7 +271,7 @@ type Borrowed = PooledConnection<'static, Manager>;
 pub(crate) struct Loan {
     pub(crate) handle: Arc<Handle>,
     pub(crate) lane: Lane,
-    // In this order: whoever is next finds the connection in the pool.
+    // In this order: the next statement finds the connection in the pool.
     _own: Option<Borrowed>,
     _turns: [Option<Turn>; 2],
 }
@@ -277,15 +282,21 @@ struct LanePool {
     lane: Lane,
     size: u32,
     /// Its units are the connections of the pool; of the read lane, what may be under way on its one connection.
-    /// Whoever asks bb8 again after one of its short attempts would stand at the end of its queue.
+    /// Asking bb8 again after one of its short attempts would stand at the end of its queue.
     turn: LaneId,
     waiters: Waiters,
     last_failure: Arc<LastFailure>,
-    patience: Duration,
+    acquire_timeout: Duration,
 }
 
 impl LanePool {
-    fn new(connector: Arc<Connector>, lane: Lane, size: u32, turn: LaneId, patience: Duration) -> Self {
+    fn new(
+        connector: Arc<Connector>,
+        lane: Lane,
+        size: u32,
+        turn: LaneId,
+        acquire_timeout: Duration,
+    ) -> Self {
         let last_failure = Arc::new(LastFailure::default());
         let manager = Manager {
             connector,
@@ -294,14 +305,14 @@ impl LanePool {
         };
         let pool = Pool::builder()
             .max_size(size)
-            // An open connection keeps nobody awake, but a pool that refills itself would.
+            // An open connection wakes nothing, but a pool that refills itself would.
             .min_idle(None)
             .idle_timeout(Duration::from_secs(240))
             .max_lifetime(Duration::from_secs(30 * 60))
             // A quiet load keeps few connections busy and lets the others go.
             .queue_strategy(QueueStrategy::Lifo)
             .test_on_check_out(true)
-            // A failed attempt wakes nobody in bb8, and its own retries back off for too long: we ask again in
+            // A failed attempt wakes no waiter in bb8, and its own retries back off for too long: we ask again in
             // short turns instead.
             .retry_connection(false)
             .connection_timeout(Duration::from_millis(300))
@@ -313,7 +324,7 @@ impl LanePool {
             turn,
             waiters: Waiters::default(),
             last_failure,
-            patience,
+            acquire_timeout,
         }
     }
 
@@ -321,19 +332,19 @@ impl LanePool {
     async fn in_time<T>(
         &self,
         deadline: Instant,
-        waited_for: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
+        waited_for: impl Future<Output = Result<T, AttemptFailure>>,
+    ) -> Result<T, AttemptFailure> {
         let waiting = self.waiters.join();
         let started = Instant::now();
-        let until = deadline.min(started + self.patience);
+        let until = deadline.min(started + self.acquire_timeout);
         timeout_at(until, waited_for).await.unwrap_or_else(|_| {
             waiting.give_up();
-            Err(self.why_nobody_came_since(started))
+            Err(self.why_none_came_since(started))
         })
     }
 
     /// Waits for a connection, through any number of failed attempts to make one. An attempt may take longer than
-    /// anybody waits: it goes on by itself, and whoever comes next finds its connection.
+    /// any caller waits: it goes on by itself, and the next statement finds its connection.
     async fn borrow(&self) -> Borrowed {
         loop {
             match self.pool.get_owned().await {
@@ -356,14 +367,14 @@ impl LanePool {
         }
     }
 
-    /// Nobody handed us a connection: because none could be made, or because all were in use.
-    fn why_nobody_came_since(&self, started: Instant) -> Failure {
+    /// Why no connection came: because none could be made, or because all were in use.
+    fn why_none_came_since(&self, started: Instant) -> AttemptFailure {
         match self.last_failure.since(started) {
-            Some(failure) => Failure::NotConnected(failure),
+            Some(failure) => AttemptFailure::NotConnected(failure),
             None if self.pool.state().connections == 0 => {
-                Failure::NotConnected("the database has not let us in yet".to_owned())
+                AttemptFailure::NotConnected("the database has not let us in yet".to_owned())
             }
-            None => Failure::Busy,
+            None => AttemptFailure::Busy,
         }
     }
 }

@@ -20,7 +20,7 @@
 //!     work_lane_size: 8,
 //!     max_in_flight: 512,
 //! });
-//! let server = database.probe().await?; // the first connection: who answers, and with which tables
+//! let server = database.probe().await?; // the first connection: the server and its tables
 //! let applied = database.migrate().await?;
 //! let tasks = database.worker(); // one per worker thread; a `TaskRepository` and a `StorageHealth`
 //! # Ok(())
@@ -34,8 +34,8 @@
 //!                            a place, a deadline   a turn   └─> the work lane  a pool; borrowed for one statement
 //! ```
 //!
-//! Each worker thread has its own lanes; the queue in which users take turns, statistics and the budget of repeats belong to the
-//! process (`docs/decisions/0015-users-take-turns.md`). Reads
+//! Each worker thread has its own lanes; the queue in which users take turns, statistics and the budget of repeats
+//! belong to the process (`docs/decisions/0015-users-take-turns.md`). Reads
 //! that an index bounds share one connection and never wait for a lock or a commit; everything else has a connection to
 //! itself. Why two: `docs/decisions/0001-two-lanes.md`. `Call::run` is the one place
 //! that runs a statement within its time limits, and perhaps once more. The archive of operators has one connection
@@ -59,13 +59,13 @@
 //! | `url.rs`, `connect.rs`, `handle.rs` | the address, establishing a connection, and what is known of its health |
 //! | `connect_error.rs` | why no connection is to be had |
 //! | `inquiry.rs` | a few questions outside of the lanes |
-//! | `probe.rs`, `migrations.rs` | who answers, and bringing its tables up to date |
+//! | `probe.rs`, `migrations.rs` | the server at the other end, and bringing its tables up to date |
 //!
 //! # Adding a statement
 //!
-//! Whoever adds one chooses its `Lane` and what a second run of it would do (`Repeat`); both say how to choose. Its text
-//! must be fixed, or one of a few that depend on no value: the test `statements.rs` fails otherwise. It names the owner.
-//! It is run by `load` or `execute`, which read its answer to the end.
+//! To add one, choose its `Lane` and what a second run of it would do (`Repeat`); both say how to choose. Its text
+//! must be fixed, or one of a few that depend on no value: the test `statements.rs` fails otherwise. It names the
+//! owner. It is run by `load` or `execute`, which read its answer to the end.
 
 mod call;
 mod connect;
@@ -133,7 +133,7 @@ impl PostgresDatabase {
         }
     }
 
-    /// Connects once, runs a query and tells what answered. Workers that are made after this make do with what the
+    /// Connects once, runs a query and describes the server. Workers that are made after this make do with what the
     /// server can.
     ///
     /// # Errors
@@ -157,13 +157,13 @@ impl PostgresDatabase {
         self.migrate_within(Duration::from_secs(10)).await
     }
 
-    /// Brings the schema up to date, and answers the names of the migrations that ran. Several processes may do so
-    /// at once: one of them works, the others wait. Whoever uses the tables meanwhile waits for less than two seconds: a
-    /// migration that cannot have its locks is rolled back and tried again until the time is up. Needs a multi-threaded
-    /// tokio runtime.
+    /// Brings the schema up to date, and returns the names of the migrations that ran. Several processes may do so
+    /// at once: one of them works, the others wait. Other users of the tables meanwhile wait for less than two seconds:
+    /// a migration that cannot have its locks is rolled back and tried again until the time is up. Needs a
+    /// multi-threaded tokio runtime.
     ///
     /// # Errors
-    /// The database is out of reach, a migration failed or somebody was in the way for all that time; nothing is half
+    /// The database is out of reach, a migration failed or others were in the way for all that time; nothing is half
     /// done then.
     pub async fn migrate_within(&self, wait: Duration) -> Result<Vec<String>, MigrateError> {
         migrations::run(&self.migration_connector, &migrations::MIGRATIONS, wait).await

@@ -28,16 +28,16 @@ const LOCK: i64 = 0x7461_736b_2d61_7069;
 
 type Transactions = <AsyncPgConnection as AsyncConnection>::TransactionManager;
 
-/// How long a migration may wait for a lock at once. Whoever wants the table stands behind it for as long, so this is less
-/// than the time limits of statements and of locks that requests have.
+/// How long a migration may wait for a lock at once. Other users of the table queue behind it for as long, so this is
+/// less than the time limits of statements and of locks that requests have.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// How long requests have the table to themselves after the first attempt in vain; then twice as long, and so on.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// Runs what is pending, all of it or nothing, and answers the names. Tries for as long as it may wait.
+/// Runs what is pending, all of it or nothing, and returns the names. Tries for as long as it may wait.
 ///
-/// A migration that waits for a lock on the table makes everybody wait who comes after it, however short the locks of
+/// A migration that waits for a lock on the table makes all wait that come after it, however short the locks of
 /// those are that it waits for: one long reader would stop all requests. So it steps back soon, and tries again.
 pub(crate) async fn run(
     connector: &Connector,
@@ -155,12 +155,12 @@ fn is_lock(error: &str) -> bool {
     sqlstate::find(error) == Some("55P03")
 }
 
-/// What a migration could not have in time.
+/// The resource that a migration could not have in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
     /// Another process migrates the same database.
     OfMigrations,
-    /// Somebody uses the tables.
+    /// The tables are in use.
     OfTables,
 }
 
@@ -228,7 +228,7 @@ pub enum MigrateError {
     /// The transaction around the migrations failed.
     #[error("the transaction around the migrations failed")]
     Transaction(#[from] diesel::result::Error),
-    /// Somebody was in the way for as long as we waited.
+    /// Others were in the way for as long as we waited.
     #[error("{0}, and has done so for {1:?}")]
     Locked(Lock, Duration),
     /// A migration failed.
@@ -237,7 +237,7 @@ pub enum MigrateError {
 }
 
 #[cfg(test)]
-#[expect(clippy::print_stdout, reason = "measured figures are printed")]
+#[expect(clippy::print_stdout, reason = "measurements are printed")]
 mod tests {
     use diesel_migrations::FileBasedMigrations;
     use domain::task::{Expected, TaskChange, TaskRepository};

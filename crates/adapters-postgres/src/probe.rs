@@ -1,4 +1,4 @@
-//! Who answers at the other end, and whether it can do what we need.
+//! The server at the other end, and whether it can do what we need.
 
 use crate::connect::Connector;
 use crate::connect_error::ConnectError;
@@ -6,7 +6,7 @@ use crate::inquiry::Inquiry;
 use crate::lanes::Lane;
 use crate::migrations::{self, SchemaState};
 
-/// What answered at the other end.
+/// The server at the other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInfo {
     /// The hosts of the URL.
@@ -54,7 +54,7 @@ pub(crate) async fn probe(connector: &Connector) -> Result<ServerInfo, ConnectEr
     })
 }
 
-/// What a role should have that may set nothing for itself when it connects.
+/// The limits of a role that may set nothing for itself when it connects.
 async fn missing_limits(inquiry: &Inquiry, role: &str) -> Result<Vec<String>, ConnectError> {
     const WANTED: [(&str, &str); 2] = [("statement_timeout", "5s"), ("lock_timeout", "2s")];
     let mut missing = Vec::new();

@@ -1,28 +1,28 @@
-//! What may run a second time, and how often that may happen.
+//! The statements that may run a second time, and how often that may happen.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::error::{Failure, Meaning};
+use crate::error::{AttemptFailure, Meaning};
 use crate::stats::RepeatStats;
 
-/// What a second run of a statement would do, should nobody know whether the first one happened.
+/// The effect of a second run of a statement, should it be unknown whether the first one happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
     /// Nothing: it only reads.
     Read,
-    /// Nothing: the row of the first run, whose id and key were made before it, is in the way. Whoever inserts looks whose
-    /// row that is. Should somebody have deleted that row, a second one is made, as it is when the client repeats the
+    /// Nothing: the row of the first run, whose id and key were made before it, is in the way. An insertion looks whose
+    /// row that is. Should that row have been deleted, a second one is made, as it is when the client repeats the
     /// key: so only for creations with a key.
     Insert,
     /// Nothing: each run touches the row only as it was before the time that the change itself leaves in it. So of
     /// several runs one takes effect, in whatever order they end, and what others have changed since stays.
     Dated,
     /// It would contradict the first one (the version would no longer be the expected one, the row would be gone), or
-    /// undo what somebody did in between.
+    /// undo what another writer did in between.
     Never,
 }
 
-/// What is known of a first run when a statement runs for the second time.
+/// The knowledge of a first run when a statement runs for the second time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FirstRun {
     /// It had no effect.
@@ -31,7 +31,7 @@ pub(crate) enum FirstRun {
     Unknown,
 }
 
-impl Failure {
+impl AttemptFailure {
     /// Whether the statement may run once more, with what is known of its first run.
     pub(crate) fn allows(&self, repeat: Repeat) -> Option<FirstRun> {
         let Self::Statement(error) = self else { return None };
@@ -120,7 +120,7 @@ mod tests {
     fn a_statement_runs_once_more_only_if_a_second_run_changes_nothing_or_the_first_did_not_happen() {
         let harmless = [Repeat::Read, Repeat::Insert, Repeat::Dated];
         for (code, text, ..) in SAID {
-            let failure = Failure::Statement(said(code, text));
+            let failure = AttemptFailure::Statement(said(code, text));
             let (first_run, even_if_harmful) = match *code {
                 "08P01" if text.contains("prepared statement") => (None, None),
                 "08006" | "08P01" | "40003" | "57P01" | "57P02" | "57P03" | "P0001" | "XX000" => {
@@ -135,9 +135,9 @@ mod tests {
             assert_eq!(failure.allows(Repeat::Never), even_if_harmful, "{text}");
         }
         for failure in [
-            Failure::Busy,
-            Failure::NotConnected("refused".to_owned()),
-            Failure::GaveUp {
+            AttemptFailure::Busy,
+            AttemptFailure::NotConnected("refused".to_owned()),
+            AttemptFailure::GaveUp {
                 after: Duration::from_secs(5),
                 is_silence: true,
             },

@@ -1,8 +1,8 @@
 //! The SQLSTATE of an error, which diesel does not pass on.
 //!
-//! Texts of errors come in the language of the server (`lc_messages`), so only the SQLSTATE tells what a failure means. The
-//! driver knows it, but diesel-async keeps the driver's error to itself and shows its text alone. So the code is put in
-//! front of the text before the driver reads it: [`Coded`] is a stream that passes on what the server sends, and
+//! Texts of errors come in the language of the server (`lc_messages`), so only the SQLSTATE tells what a failure means.
+//! The driver knows it, but diesel-async keeps the driver's error to itself and shows its text alone. So the code is
+//! put in front of the text before the driver reads it: [`Coded`] is a stream that passes on what the server sends, and
 //! rewrites the text of error responses (PostgreSQL manual, 55.7 and 55.8) to `SQLSTATE 40P01: deadlock detected`.
 
 use std::io;
@@ -45,8 +45,8 @@ fn is_code(bytes: &[u8]) -> bool {
 const ERROR: u8 = b'E';
 /// Type and length of a message.
 const HEADER: usize = 5;
-/// A longer error response is passed on as it is. Also the length that the error of an old server without a header seems to
-/// have.
+/// A longer error response is passed on as it is. Also the length that the error of an old server without a header
+/// seems to have.
 const LONGEST_ERROR: usize = 64 * 1024;
 const READ_AT_ONCE: usize = 8 * 1024;
 
@@ -149,9 +149,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Coded<S> {
 #[derive(Debug, Default)]
 struct Messages {
     place: Place,
-    /// What was read from the beginning of an error response on.
+    /// The bytes read from the beginning of an error response on.
     held: Vec<u8>,
-    /// What is to be given to the reader, and how much of it already was.
+    /// The bytes for the reader, and how much of it already was.
     ready: Vec<u8>,
     given: usize,
 }

@@ -1,4 +1,4 @@
-//! How the connections are used right now, as plain numbers for whoever watches the process.
+//! How the connections are used right now, as plain numbers for the operator of the process.
 
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ pub struct RepeatStats {
 /// One lane, all workers together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LaneStats {
-    /// Open connections that nobody has borrowed. The connections of the read lane are never borrowed for long.
+    /// Open connections that are not borrowed. The connections of the read lane are never borrowed for long.
     pub idle: u32,
     /// Open connections that an operation has borrowed.
     pub used: u32,

@@ -105,7 +105,8 @@ impl TaskRepository for PostgresTaskRepository {
                 TriedUpdate::PerhapsDoneBefore => {
                     return Ok(done_before(&call, owner, id, change, now).await?);
                 }
-                // Gone, or changed at our time or later: by a server whose clock is ahead, or by a request that overtook us.
+                // Gone, or changed at our time or later: by a server whose clock is ahead, or by a request that
+                // overtook us.
                 TriedUpdate::NoneBefore => {}
             }
         }
@@ -151,10 +152,10 @@ impl TaskRepository for PostgresTaskRepository {
     }
 }
 
-/// What became of an attempt to store a row.
+/// The outcome of an attempt to store a row.
 enum TriedInsert {
     Stored,
-    /// A row is in the way. It may be this very one, stored by a first run that nobody heard of.
+    /// A row is in the way. It may be this very one, stored by a first run whose outcome is unknown.
     PerhapsStoredBefore,
     /// A row with its id or its key is in the way.
     InTheWay,
@@ -166,7 +167,7 @@ async fn try_insert(
     task: &Task,
     key: Option<&IdempotencyKey>,
 ) -> Result<TriedInsert, StorageError> {
-    // Without a key a second run could bring back a task that somebody has deleted since the first.
+    // Without a key a second run could bring back a task that was deleted since the first.
     let repeat = if key.is_some() {
         Repeat::Insert
     } else {
@@ -187,10 +188,10 @@ async fn try_insert(
     tried.await
 }
 
-/// What became of an attempt to change a row that was last changed before the time of the change.
+/// The outcome of an attempt to change a row that was last changed before the time of the change.
 enum TriedUpdate {
     Done(TaskRow),
-    /// There is no such row. It may be that a first run that nobody heard of has changed it.
+    /// There is no such row. It may be that a first run whose outcome is unknown has changed it.
     PerhapsDoneBefore,
     /// There is no such row.
     NoneBefore,
@@ -208,7 +209,7 @@ async fn try_update(call: &Call<'_>, statement: UpdateTask<'_, false>) -> Result
     tried.await
 }
 
-/// The task, if a first run that nobody heard of has left it as it is now.
+/// The task, if a first run whose outcome is unknown has left it as it is now.
 async fn done_before(
     call: &Call<'_>,
     owner: &Owner,
@@ -311,7 +312,7 @@ impl StorageHealth for PostgresTaskRepository {
 #[error("the table of tasks cannot be used (run `task-api migrate`): {0}")]
 struct NotOurTable(Cause);
 
-/// The server answers and every change would be refused.
+/// The server replies and every change would be refused.
 #[derive(Debug, Error)]
 enum ReadOnly {
     #[error(

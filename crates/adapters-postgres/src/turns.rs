@@ -17,7 +17,7 @@ type Waiter = oneshot::Sender<Turn>;
 pub(crate) struct Refused;
 
 impl Turns {
-    /// Room for that many requests.
+    /// Takes up to `capacity` requests.
     pub(crate) fn new(capacity: usize) -> Arc<Self> {
         Arc::new(Self(Mutex::new(FairQueue::new(capacity))))
     }
@@ -32,15 +32,15 @@ impl Turns {
         (queue.entered(), queue.capacity())
     }
 
-    /// A place among the requests of the process, until it is dropped.
-    pub(crate) fn enter(&self, owner: &Owner) -> Result<Place<'_>, Refused> {
+    /// A slot among the requests of the process, until it is dropped.
+    pub(crate) fn enter(&self, owner: &Owner) -> Result<Permit<'_>, Refused> {
         let entry = self.lock().enter(owner);
         match entry {
-            Entry::Entered => Ok(Place(self)),
+            Entry::Entered => Ok(Permit(self)),
             Entry::InPlaceOf(refused) => {
                 // Its channel closes: that is how it learns.
                 drop(refused);
-                Ok(Place(self))
+                Ok(Permit(self))
             }
             Entry::Refused => Err(Refused),
         }
@@ -105,9 +105,9 @@ impl Turns {
 }
 
 /// The place of a request among those that use or wait for the database.
-pub(crate) struct Place<'a>(&'a Turns);
+pub(crate) struct Permit<'a>(&'a Turns);
 
-impl Drop for Place<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.0.lock().leave();
     }
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_leaves_the_queue_holds_no_one_up() {
+    async fn a_waiter_that_leaves_the_queue_holds_no_one_up() {
         let (alice, bob) = owners();
         let turns = Turns::new(10);
         let lane = turns.add_lane(LaneLimits::shared(2));

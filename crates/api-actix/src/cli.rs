@@ -16,7 +16,7 @@ use crate::commands::token::{self, TokenArguments};
 use crate::commands::user::{self, UserCommand};
 use crate::config::{self, Config, DatabaseConfig, LogConfig, LogFormat, Source, unknown};
 use crate::failure::Failure;
-use crate::storage::Backend;
+use crate::storage::Storage;
 use crate::telemetry;
 use adapters_http::observe::milliseconds;
 use adapters_http::openapi;
@@ -42,8 +42,8 @@ enum Command {
     Dev,
     /// Bring the schema of the database up to date, and say what was done
     Migrate {
-        /// How long to wait until nobody is in the way of a migration of PostgreSQL: a dump, another process that migrates.
-        /// Requests go on meanwhile
+        /// How long a migration of PostgreSQL may wait for others that use the tables: a dump, another process that
+        /// migrates. Requests go on meanwhile
         #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
         wait: Duration,
     },
@@ -121,8 +121,8 @@ async fn migrate(source: &Source, wait: Duration) -> Result<(), Failure> {
     let database = DatabaseConfig::from_source(source)?;
     telemetry::start(LogConfig::from_source(source, LogFormat::Text)?);
     source.log_dotenv();
-    let (backend, _) = Backend::open(&database, 1).await?;
-    let applied = backend.migrate(wait).await?;
+    let (storage, _) = Storage::open(&database, 1).await?;
+    let applied = storage.migrate(wait).await?;
     if applied.is_empty() {
         return print("the schema is up to date");
     }
@@ -138,11 +138,11 @@ async fn check(source: &Source) -> Result<(), Failure> {
     let outcome = async {
         database.require_file()?;
         let started = Instant::now();
-        let (backend, info) = Backend::open(&database, 1).await?;
+        let (storage, info) = Storage::open(&database, 1).await?;
         let connect = started.elapsed();
-        let (_, storage) = backend.worker();
+        let (_, health) = storage.worker();
         let started = Instant::now();
-        storage
+        health
             .check()
             .await
             .map_err(|error| Failure::unavailable(domain::chain(&error)))?;

@@ -22,8 +22,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// How far ids may be ahead of the clock to stay in order. Clocks that are kept by NTP are set back by less than that; a
-/// step back by more means that the clock was wrong before, or is now.
+/// How far ids may be ahead of the clock to stay in order. Clocks that are kept by NTP are set back by less than that;
+/// a step back by more means that the clock was wrong before, or is now.
 const MOST_AHEAD: TimeDelta = TimeDelta::seconds(5);
 
 /// Random UUIDs of version 7. Those of one millisecond made by this process also sort in the order of their making
@@ -39,8 +39,8 @@ struct Sequence {
 }
 
 impl Sequence {
-    /// Follows the clock. The context alone would stay at the latest time that it ever saw: one request while the clock was
-    /// a day ahead, and every task of that day would have the same `created_at`.
+    /// Follows the clock. The context alone would stay at the latest time that it ever saw: one request while the clock
+    /// was a day ahead, and every task of that day would have the same `created_at`.
     fn follow(&mut self, now: DateTime<Utc>) {
         let ahead = self.latest.map_or(TimeDelta::zero(), |latest| latest - now);
         if ahead > MOST_AHEAD {

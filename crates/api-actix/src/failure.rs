@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::config::ConfigError;
 use adapters_http::server::ServerError;
 
-/// How long to wait for somebody to read why.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The timeout for a reader of the reason.
+const READER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A command that did not succeed.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,15 +20,15 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What container runtimes expect of a health check.
+    /// The code that container runtimes expect of a health check.
     const UNHEALTHY: u8 = 1;
-    /// What clap ends with, too.
+    /// The code of clap, too.
     const USAGE: u8 = 2;
-    /// `EX_DATAERR`: what is stored is not as it should be.
+    /// `EX_DATAERR`: the stored data is not as it should be.
     const DATA: u8 = 65;
     /// `EX_CONFIG`: trying again without a change of the configuration cannot help.
     const CONFIG: u8 = 78;
-    /// `EX_UNAVAILABLE`: something that we need is away.
+    /// `EX_UNAVAILABLE`: a service that we need is unavailable.
     const UNAVAILABLE: u8 = 69;
 
     /// A setting cannot be used.
@@ -54,7 +54,7 @@ impl Failure {
         }
     }
 
-    /// The server is not well.
+    /// The server is unhealthy.
     pub fn unhealthy(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -62,7 +62,7 @@ impl Failure {
         }
     }
 
-    /// What is stored is not as it should be.
+    /// The stored data is not as it should be.
     pub fn of_data(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -78,7 +78,7 @@ impl Failure {
         }
     }
 
-    /// Something that we need is away.
+    /// A service that we need is unavailable.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -92,7 +92,8 @@ impl Failure {
         &self.message
     }
 
-    /// Says so on standard error. Waits for a reader that is stuck, but not for long: nobody is left to tell if it fails.
+    /// Says so on standard error. Waits for a reader that is stuck, but not for long: if it fails, no one is left to
+    /// tell.
     pub fn tell(&self) {
         let line = format!("task-api: {}\n", self.message);
         let (told, telling) = mpsc::channel();
@@ -101,7 +102,7 @@ impl Failure {
             let _ = told.send(());
         };
         if thread::Builder::new().spawn(writing).is_ok() {
-            let _ = telling.recv_timeout(PATIENCE);
+            let _ = telling.recv_timeout(READER_TIMEOUT);
         }
     }
 

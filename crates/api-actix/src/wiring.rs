@@ -1,6 +1,6 @@
 //! Puts the parts together.
 //!
-//! A process has one [`Backend`]; each worker thread gets an [`App`] of its own from it, because the connections to
+//! A process has one [`Storage`]; each worker thread gets an [`App`] of its own from it, because the connections to
 //! PostgreSQL live on the worker that uses them.
 
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use domain::chain;
 use crate::clock_and_ids::{RandomTaskIds, SystemClock};
 use crate::config::{ConfigError, ObserveConfig, TokenConfig};
 use crate::failure::Failure;
-use crate::storage::Backend;
+use crate::storage::Storage;
 use crate::{telemetry, tls};
 use adapters_http::observe::Observers;
 use adapters_http::observe::metrics::Metrics;
 #[cfg(feature = "otel")]
 use adapters_http::observe::otel::Otel;
-use adapters_http::observe::snapshot::{KeyFigures, Snapshot};
+use adapters_http::observe::snapshot::{KeyMetrics, Snapshot};
 use adapters_http::observe::spans::{Collector, Spans};
 use adapters_http::observe::traced::Traced;
 use adapters_http::policy::Policy;
@@ -31,7 +31,7 @@ use adapters_http::readiness::Readiness;
 /// Everything that workers share.
 #[derive(Clone)]
 pub(crate) struct Wiring {
-    backend: Backend,
+    storage: Storage,
     tokens: Arc<JwtVerifier>,
     ids: Arc<RandomTaskIds>,
     lifecycle: Arc<Lifecycle>,
@@ -46,13 +46,13 @@ impl Wiring {
     /// # Errors
     /// The HTTP client for the public keys cannot be made.
     pub(crate) fn new(
-        backend: Backend,
+        storage: Storage,
         tokens: TokenConfig,
         policy: Policy,
         lifecycle: Arc<Lifecycle>,
     ) -> Result<Self, Failure> {
         Ok(Self {
-            backend,
+            storage,
             tokens: Arc::new(verifier(tokens)?),
             ids: Arc::default(),
             lifecycle,
@@ -76,22 +76,22 @@ impl Wiring {
     #[must_use]
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
-            keys: self.tokens.key_set_stats().map(|keys| KeyFigures {
+            keys: self.tokens.key_set_stats().map(|keys| KeyMetrics {
                 keys: keys.keys,
                 age: keys.age,
                 fetches: keys.fetches,
                 failures: keys.failures,
             }),
             lost_lines: telemetry::lost_lines(),
-            unsent: self.policy.unsent.figures(),
-            ..self.backend.snapshot()
+            unsent: self.policy.unsent.metrics(),
+            ..self.storage.snapshot()
         }
     }
 
     /// The application of the worker that calls this.
     #[must_use]
     pub(crate) fn app(&self) -> App {
-        let (mut repository, storage) = self.backend.worker();
+        let (mut repository, health) = self.storage.worker();
         let mut tokens: Arc<dyn TokenVerifier> = self.tokens.clone();
         if self.observers.want_calls() {
             repository = Arc::new(Traced::new(repository));
@@ -100,7 +100,7 @@ impl Wiring {
         App {
             tasks: TaskService::new(repository, Arc::new(SystemClock), Arc::clone(&self.ids) as _),
             tokens,
-            storage,
+            storage: health,
             readiness: Readiness::default(),
             lifecycle: Arc::clone(&self.lifecycle),
             policy: self.policy.clone(),
@@ -109,7 +109,7 @@ impl Wiring {
     }
 }
 
-/// What the settings want to be recorded about requests that use this kind of database.
+/// The observers that the settings ask for, of requests that use this kind of database.
 ///
 /// # Errors
 /// The collector has no usable address.

@@ -1,4 +1,4 @@
-//! A JSON object whose members are read one by one, so that a client learns of every error at once. (A derived
+//! A JSON object whose fields are read one by one, so that a client learns of every error at once. (A derived
 //! deserialiser would stop at the first.)
 
 use std::collections::HashSet;
@@ -12,29 +12,29 @@ use crate::problem::fields::{FieldErrors, Rule};
 /// How deep JSON may be nested; the object itself is the first level.
 const MAX_DEPTH: usize = 16;
 
-/// The members of a JSON object, in the order in which they were sent.
+/// The fields of a JSON object, in the order in which they were sent.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct JsonObject(Vec<(String, Value)>);
 
 impl JsonObject {
-    /// Whether it has a member of this name, whatever its value.
+    /// Whether it has a field of this name, whatever its value.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(sent, _)| sent == name)
     }
 
-    /// Hands each member to `read`, which says whether it knows the name and what is wrong with the value. Unknown
-    /// and repeated members are errors.
-    pub(crate) fn read_members(self, errors: &mut FieldErrors, mut read: impl FnMut(&str, Value) -> Reading) {
+    /// Hands each field to `read`, which says whether it knows the name and what is wrong with the value. Unknown
+    /// and repeated fields are errors.
+    pub(crate) fn read_fields(self, errors: &mut FieldErrors, mut read: impl FnMut(&str, Value) -> Reading) {
         let mut seen = HashSet::new();
         for (name, value) in self.0 {
             if seen.contains(&name) {
-                errors.add_member(&name, &Rule::DuplicateKey);
+                errors.add_field(&name, &Rule::DuplicateKey);
                 continue;
             }
             match read(&name, value) {
                 Reading::Done => {}
-                Reading::Broken(rule) => errors.add_member(&name, &rule),
-                Reading::Unknown => errors.add_member(&name, &Rule::Extra),
+                Reading::Broken(rule) => errors.add_field(&name, &rule),
+                Reading::Unknown => errors.add_field(&name, &Rule::Extra),
             }
             seen.insert(name);
         }
@@ -47,10 +47,10 @@ impl JsonObject {
         }
         let invalid = |error: serde_json::Error| Rule::InvalidJson(without_values(&error));
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        let members = deserializer.deserialize_any(Members).map_err(invalid)?;
+        let fields = deserializer.deserialize_any(Fields).map_err(invalid)?;
         deserializer.end().map_err(invalid)?;
-        let members = members.ok_or(Rule::NotAnObject)?;
-        if members
+        let fields = fields.ok_or(Rule::NotAnObject)?;
+        if fields
             .iter()
             .any(|(_, value)| is_deeper_than(value, MAX_DEPTH - 1))
         {
@@ -58,17 +58,17 @@ impl JsonObject {
                 "nested deeper than {MAX_DEPTH} levels"
             )));
         }
-        Ok(Self(members))
+        Ok(Self(fields))
     }
 }
 
-/// What became of a member.
+/// The outcome of reading a field.
 pub(crate) enum Reading {
     /// It was read, or may be ignored.
     Done,
     /// Its value breaks a rule.
     Broken(Rule),
-    /// There is no such member.
+    /// There is no such field.
     Unknown,
 }
 
@@ -96,17 +96,17 @@ fn without_values(error: &serde_json::Error) -> String {
 fn is_deeper_than(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(items) => levels == 0 || items.iter().any(|item| is_deeper_than(item, levels - 1)),
-        Value::Object(members) => {
-            levels == 0 || members.values().any(|member| is_deeper_than(member, levels - 1))
+        Value::Object(fields) => {
+            levels == 0 || fields.values().any(|field| is_deeper_than(field, levels - 1))
         }
         _ => false,
     }
 }
 
-/// Keeps the members of an object with their order and their repetitions; `None` for anything that is no object.
-struct Members;
+/// Keeps the fields of an object with their order and their repetitions; `None` for anything that is no object.
+struct Fields;
 
-impl<'de> Visitor<'de> for Members {
+impl<'de> Visitor<'de> for Fields {
     type Value = Option<Vec<(String, Value)>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,11 +114,11 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
+        let mut fields = Vec::new();
+        while let Some(field) = map.next_entry()? {
+            fields.push(field);
         }
-        Ok(Some(members))
+        Ok(Some(fields))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_keep_their_order_and_their_repetitions() {
+    fn fields_keep_their_order_and_their_repetitions() {
         let object = JsonObject::parse(br#"{"b": 1, "a": null, "b": "x"}"#).unwrap();
         let wanted = vec![
             ("b".into(), json!(1)),
@@ -275,9 +275,9 @@ mod tests {
             fn any_body_is_read_or_refused(bytes in any_body()) {
                 let judged = serde_json::from_slice::<Value>(&bytes);
                 match JsonObject::parse(&bytes) {
-                    Ok(JsonObject(members)) => {
+                    Ok(JsonObject(fields)) => {
                         let judged = judged.unwrap();
-                        let names: HashSet<_> = members.iter().map(|(name, _)| name).collect();
+                        let names: HashSet<_> = fields.iter().map(|(name, _)| name).collect();
                         prop_assert_eq!(names, judged.as_object().unwrap().keys().collect());
                         prop_assert!(!is_deeper_than(&judged, MAX_DEPTH));
                     }

@@ -1,4 +1,4 @@
-//! Reading bodies: media type, coding, size and time, before anybody looks at what is in them.
+//! Reading bodies: media type, coding, size and time, before their content is looked at.
 
 pub(crate) mod json_object;
 
@@ -43,9 +43,10 @@ impl FromRequest for JsonObject {
     }
 }
 
-/// What the head says about the body: its media type, its coding, its length.
+/// The part of the head about the body: its media type, its coding, its length.
 fn check_head(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-    // actix takes all that follows such a head for its body, whatever Content-Length says: somebody else's request too.
+    // actix takes all that follows such a head for its body, whatever Content-Length says: another client's request
+    // too.
     if headers.get_all(header::UPGRADE).any(is_websocket) {
         return Err(Problem::new(Code::HeaderInvalid).closing_connection());
     }
@@ -74,7 +75,7 @@ fn is_websocket(protocol: &HeaderValue) -> bool {
         .is_ok_and(|name| name.trim().eq_ignore_ascii_case("websocket"))
 }
 
-/// `application/json`, for PATCH also `application/merge-patch+json`, with `charset=utf-8` at the most (RFC 8259, 8.1:
+/// `application/json`, for PATCH also `application/merge-patch+json`, with `charset=utf-8` at most (RFC 8259, 8.1:
 /// JSON is UTF-8).
 fn is_json(method: &Method, value: &HeaderValue) -> bool {
     let Ok(text) = value.to_str() else { return false };

@@ -1,4 +1,4 @@
-//! What identifies a request while it is handled: in answers, log lines and metrics.
+//! The identity of a request while it is handled: in responses, log lines and metrics.
 
 pub mod trace_parent;
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What answers, log lines and metrics say about the request they belong to. Cheap to clone.
+/// The facts that responses, log lines and metrics have about the request they belong to. Cheap to clone.
 #[derive(Clone)]
 pub struct RequestContext(Rc<Parts>);
 

@@ -1,4 +1,4 @@
-//! What a caller says about the trace that a request belongs to (W3C Trace Context, level 2).
+//! The trace that a request belongs to, as its caller names it (W3C Trace Context, level 2).
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
@@ -46,7 +46,7 @@ impl TraceParent {
     }
 }
 
-/// The text, if it is so many lower-case hexadecimal digits.
+/// The text, if it is this many lower-case hexadecimal digits.
 fn digits(text: &str, count: usize) -> Option<&str> {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     (text.len() == count && text.bytes().all(is_digit)).then_some(text)

@@ -20,7 +20,7 @@ use crate::state::App;
 /// Lets a request pass if its token proves who is asking, and remembers who.
 ///
 /// # Errors
-/// Those of what it wraps; its own refusals are answers.
+/// Those of what it wraps; its own refusals are responses.
 pub(crate) async fn authenticate<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,

@@ -1,4 +1,4 @@
-//! The outermost middleware: what every request gets and every answer carries, whatever happens in between.
+//! The outermost middleware: what every request gets and every response carries, whatever happens in between.
 //!
 //! A request id, the problem document of every error, security and cache headers; and the observation of it all.
 

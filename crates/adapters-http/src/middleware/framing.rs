@@ -1,4 +1,4 @@
-//! What HTTP/1.1 forbids and the parser of actix lets through.
+//! Requests that HTTP/1.1 forbids and the parser of actix lets through.
 
 use std::cell::Cell;
 
@@ -39,12 +39,12 @@ pub(crate) fn wants_upgrade(request: &HttpRequest) -> bool {
     request.head().connection_type() == ConnectionType::Upgrade
 }
 
-/// Remembers it if the connection ends with this answer although the client did not say so.
+/// Remembers it if the connection ends with this response although the client did not say so.
 pub(crate) fn note_end<B>(answer: &mut ServiceResponse<B>) {
     let head = answer.response_mut().head_mut();
-    // actix reuses the heads of answers and leaves the version of the one before in them, perhaps HTTP/1.0 of somebody
-    // else's connection, which would close this one too. With HTTP/1.1 only what was said about this answer counts; the
-    // version that is sent is set later, from the request.
+    // actix reuses the heads of answers and leaves the version of the one before in them, perhaps HTTP/1.0 of
+    // another connection, which would close this one too. With HTTP/1.1 only what was said about this answer counts;
+    // the version that is sent is set later, from the request.
     head.version = Version::HTTP_11;
     let closes = head.connection_type() == ConnectionType::Close;
     if let Some(ended) = answer.request().conn_data::<Ended>().filter(|_| closes) {
@@ -52,7 +52,7 @@ pub(crate) fn note_end<B>(answer: &mut ServiceResponse<B>) {
     }
 }
 
-/// What HTTP/1.0 has no words for: the length of an answer that is made while it is sent. Its end is that of the
+/// HTTP/1.0 has no words for the length of a response that is made while it is sent. Its end is that of the
 /// connection (RFC 9112, 6.1 and 6.3).
 pub(crate) fn end_without_chunks<B: MessageBody>(request: &HttpRequest, answer: &mut HttpResponse<B>) {
     if is_older(request) && answer.body().size() == BodySize::Stream {

@@ -1,7 +1,7 @@
 //! The last net under every request: a time limit, and a 500 instead of a panic.
 //!
-//! Whoever panicked or took too long has taken the request along, so there is nothing left to build an answer on but an
-//! error; it renders itself.
+//! A handler that panicked or took too long has taken the request along, so there is nothing left to build a response
+//! on but an error; it renders itself.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -23,7 +23,7 @@ use crate::state::App;
 /// Wraps the routes.
 ///
 /// # Errors
-/// What stands for a panic or for a request that took too long.
+/// The error that stands for a panic or for a request that took too long.
 pub(crate) async fn net(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -1,4 +1,4 @@
-//! What surrounds every handler, from the outermost to the innermost.
+//! The layers around every handler, from the outermost to the innermost.
 
 pub(crate) mod authentication;
 pub(crate) mod compression;

@@ -1,8 +1,8 @@
-//! The bodies of answers on their way to actix.
+//! The bodies of responses on their way to actix.
 //!
-//! actix copies whatever a body yields into the buffer of the connection, at once. So a large body yields pieces, and what
-//! it still has, and what waits in that buffer, is counted. A compressed one is made whole before anything of it is sent: an
-//! encoder takes much more memory than what comes out of it, and must not wait for a client.
+//! actix copies whatever a body yields into the buffer of the connection, at once. So a large body yields pieces, and
+//! what it still has, and what waits in that buffer, is counted. A compressed one is made whole before anything of it
+//! is sent: an encoder takes much more memory than what comes out of it, and must not wait for a client.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -29,10 +29,11 @@ use crate::state::App;
 /// How many large bodies a worker compresses at once: each keeps a core busy.
 const ENCODERS: usize = 1;
 
-type Failure = Box<dyn Error>;
-type Compressing = Pin<Box<dyn Future<Output = Result<VecDeque<Bytes>, Failure>>>>;
+type BodyError = Box<dyn Error>;
+type Compressing = Pin<Box<dyn Future<Output = Result<VecDeque<Bytes>, BodyError>>>>;
 
-/// The answer as it is sent: in this coding, and if it is large, counted and in pieces. That to HEAD keeps its headers only.
+/// The response as it is sent: in this coding, and if it is large, counted and in pieces. That to HEAD keeps its
+/// headers only.
 pub(crate) fn outgoing<B: MessageBody + 'static>(
     request: &HttpRequest,
     answer: HttpResponse<B>,
@@ -74,7 +75,7 @@ pub(crate) fn outgoing<B: MessageBody + 'static>(
     })
 }
 
-/// What is made for nobody in particular is part of the program and takes no memory of its own.
+/// A response that is made for no user in particular is part of the program and takes no memory of its own.
 fn hold(request: &HttpRequest, bytes: usize) -> Option<Hold> {
     let unsent = &App::of(request)?.policy.unsent;
     let extensions = request.extensions();
@@ -86,7 +87,7 @@ async fn compressed(
     body: BoxBody,
     coding: ContentEncoding,
     bytes: usize,
-) -> Result<VecDeque<Bytes>, Failure> {
+) -> Result<VecDeque<Bytes>, BodyError> {
     thread_local! {
         // A worker is a thread.
         static OF_WORKER: Arc<Semaphore> = Arc::new(Semaphore::new(ENCODERS));
@@ -110,7 +111,7 @@ async fn compressed(
 struct Outgoing {
     size: BodySize,
     source: Source,
-    /// What is left of the part that is being handed out.
+    /// The rest of the part that is being handed out.
     piece: Bytes,
     hold: Option<Hold>,
     handed: Option<Handed>,
@@ -137,13 +138,13 @@ impl Outgoing {
 }
 
 impl MessageBody for Outgoing {
-    type Error = Failure;
+    type Error = BodyError;
 
     fn size(&self) -> BodySize {
         self.size
     }
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         let this = &mut *self;
         loop {
             if !this.piece.is_empty() {
@@ -169,7 +170,7 @@ impl MessageBody for Outgoing {
     }
 }
 
-/// What HEAD does not ask for: a body that has a size and nothing else.
+/// The body that HEAD does not ask for: one that has a size and nothing else.
 struct Unmade(BodySize);
 
 impl MessageBody for Unmade {

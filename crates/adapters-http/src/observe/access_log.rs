@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_logged_as_far_as_somebody_asks_for_it() {
+    fn everything_else_is_logged_as_far_as_it_is_asked_for() {
         for (setting, wanted) in [("off", false), ("errors", false), ("all", true)] {
             assert_eq!(logs(setting, StatusCode::OK), wanted, "{setting}");
             assert_eq!(logs(setting, StatusCode::NOT_FOUND), wanted, "{setting}");

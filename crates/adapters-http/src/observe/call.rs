@@ -24,9 +24,9 @@ impl Part {
 /// A call of a port, after it has ended.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// What it was for.
+    /// Its purpose.
     pub part: Part,
-    /// What was done: `verify`, or the kind of the statement.
+    /// The operation: `verify`, or the kind of the statement.
     pub operation: &'static str,
     /// When it began.
     pub started: Instant,

@@ -1,4 +1,5 @@
-//! The request that is being handled on the current task: what is noted about it on the way, and what is told at its end.
+//! The request that is being handled on the current task: what is noted about it on the way, and what is told at its
+//! end.
 
 use std::cell::RefCell;
 use std::fmt::Write;
@@ -31,7 +32,7 @@ pub fn context() -> Option<RequestContext> {
 
 /// Notes a call that was made for that request.
 pub(crate) fn note(call: Call) {
-    // Outside of a request nobody asks how long something took.
+    // Outside of a request the duration of a call is of no use.
     let _ = CURRENT.try_with(|request| request.calls.borrow_mut().push(call));
 }
 

@@ -1,4 +1,4 @@
-//! The figures of the process and their text for Prometheus. Names, labels and buckets are those of the OpenTelemetry
+//! The metrics of the process and their text for Prometheus. Names, labels and buckets are those of the OpenTelemetry
 //! semantic conventions where they have some. `docs/operations/monitoring.md` lists every one of them.
 
 use std::collections::HashMap;
@@ -44,19 +44,19 @@ impl RequestLabels {
     }
 }
 
-/// The figures of one process, shared by its workers.
+/// The metrics of one process, shared by its workers.
 pub struct Metrics {
     recorder: PrometheusRecorder,
     text: PrometheusHandle,
     active_requests: Gauge,
-    // Hashed without a defence against chosen keys: nobody can choose labels.
+    // Hashed without a defence against chosen keys: callers cannot choose labels.
     requests: RwLock<HashMap<RequestLabels, Histogram, RandomState>>,
     auth_failures: HashMap<RefusalReason, Counter>,
     db_errors: HashMap<&'static str, Counter>,
 }
 
 impl Default for Metrics {
-    /// Figures that start at zero.
+    /// Metrics that start at zero.
     fn default() -> Self {
         let matcher = Matcher::Full(REQUEST_DURATION.to_owned());
         let builder = PrometheusBuilder::new().set_buckets_for_metric(matcher, &BUCKETS);
@@ -153,7 +153,7 @@ impl Metrics {
         requests + &looked_up.handle().render() + &process::cpu_text()
     }
 
-    /// Sorts what was recorded into its buckets. Needed now and then if nobody asks for the text.
+    /// Sorts what was recorded into its buckets. Needed now and then if the text is not asked for.
     pub fn tidy_up(&self) {
         self.collecting(PrometheusHandle::run_upkeep);
     }

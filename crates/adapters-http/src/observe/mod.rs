@@ -1,11 +1,11 @@
-//! What is recorded about requests: figures, timings for the caller, spans, and lines in the log.
+//! The records about requests: metrics, timings for the caller, spans, and lines in the log.
 //!
 //! The edge begins and ends the observation of each request; what is switched off costs nothing.
 //!
-//! | Room | What lives there |
+//! | Module | Contents |
 //! |---|---|
-//! | [`metrics`] | the figures about requests, and the text of all figures for Prometheus |
-//! | [`snapshot`], `process` | the figures that are looked up when somebody asks |
+//! | [`metrics`] | the metrics about requests, and the text of all metrics for Prometheus |
+//! | [`snapshot`], `process` | the metrics that are looked up when they are asked for |
 //! | [`current`] | the request that is being handled: its calls, its span, its end |
 //! | [`traced`], [`call`] | the ports that note how long they took, and such a note |
 //! | [`Observers`], [`Outcome`] | who is told about requests, and what |

@@ -9,7 +9,7 @@ use super::spans::Spans;
 /// Who is told about the requests of this process. By default: the log, about those that failed on our side.
 #[derive(Clone, Default)]
 pub struct Observers {
-    /// The figures, if somebody may ask for them.
+    /// The metrics, if they may be asked for.
     pub metrics: Option<Arc<Metrics>>,
     /// Which requests are logged.
     pub access_log: AccessLog,
@@ -20,7 +20,7 @@ pub struct Observers {
 }
 
 impl Observers {
-    /// Whether somebody wants to know how long the calls of a request took.
+    /// Whether the durations of the calls of a request are wanted.
     #[must_use]
     pub fn want_calls(&self) -> bool {
         self.spans.is_some() || self.server_timing

@@ -1,10 +1,10 @@
-//! What is known about a request once it is answered.
+//! The facts about a request once it is answered.
 
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 
-/// What is known about a request once it is answered.
+/// The facts about a request once it is answered.
 pub struct Outcome {
     /// The method, or `_OTHER`.
     pub method: &'static str,
@@ -19,7 +19,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What the semantic conventions call the type of the error: only failures on our side have one.
+    /// The type of the error, as the semantic conventions call it: only failures on our side have one.
     #[must_use]
     pub fn error_type(&self) -> Option<&'static str> {
         let is_ours = self.status.is_server_error();

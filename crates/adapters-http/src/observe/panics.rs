@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-/// What a panic says.
+/// The message of a panic.
 #[must_use]
 pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

@@ -1,4 +1,5 @@
-//! What the kernel says about this process (Linux; elsewhere nothing), under the names that Prometheus' own clients use.
+//! Metrics of this process from the kernel (Linux; elsewhere nothing), under the names that Prometheus' own clients
+//! use.
 
 use std::fs;
 
@@ -32,7 +33,7 @@ pub(super) fn record() {
     }
 }
 
-/// The one figure that is written by hand: counters of the recorder are whole numbers, and this one has fractions.
+/// The one metric that is written by hand: counters of the recorder are whole numbers, and this one has fractions.
 pub(super) fn cpu_text() -> String {
     let stat = read("self/stat");
     let cpu = field(&stat, 14).zip(field(&stat, 15));
@@ -50,7 +51,7 @@ fn read(file: &str) -> String {
     fs::read_to_string(format!("/proc/{file}")).unwrap_or_default()
 }
 
-/// The first number of the line that begins so.
+/// The first number of the line that begins like this.
 fn number(text: &str, beginning: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(beginning))?;
     line.split_whitespace().next()?.parse().ok()

@@ -1,4 +1,4 @@
-//! The figures that are looked up when somebody asks for them: what is running, and how the database and the public
+//! The metrics that are looked up when they are asked for: what is running, and how the database and the public
 //! keys are used.
 
 use std::time::Duration;
@@ -12,22 +12,22 @@ const POOL: &str = "db_client_connection_pool_name";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The pools of the database, in a fixed order.
-    pub pools: Vec<PoolFigures>,
+    pub pools: Vec<PoolMetrics>,
     /// Operations that use the database or wait for it, and the most that may; for a database that counts them.
     pub in_flight: Option<(usize, usize)>,
     /// Statements that ran once more; for a database whose connections can break.
-    pub retries: Option<RetryFigures>,
-    /// What answers hold that is not sent yet.
-    pub unsent: UnsentFigures,
-    /// Lines of the log that nobody took.
+    pub retries: Option<RetryMetrics>,
+    /// The bytes that responses hold and that are not sent yet.
+    pub unsent: UnsentMetrics,
+    /// Lines of the log that were never written.
     pub lost_lines: LostLines,
     /// The public keys that verify tokens, if there are any to fetch.
-    pub keys: Option<KeyFigures>,
+    pub keys: Option<KeyMetrics>,
 }
 
 /// The connections for one kind of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolFigures {
+pub struct PoolMetrics {
     /// `read` or `work`.
     pub name: &'static str,
     /// Open connections that are free, and those that are in use; for a pool that tells them apart.
@@ -42,7 +42,7 @@ pub struct PoolFigures {
 
 /// Statements whose connection broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetryFigures {
+pub struct RetryMetrics {
     /// Those that ran once more, since the start.
     pub run: u64,
     /// Those that did not, because there had been too many.
@@ -53,7 +53,7 @@ pub struct RetryFigures {
 
 /// The public keys that verify tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyFigures {
+pub struct KeyMetrics {
     /// How many there are.
     pub keys: usize,
     /// How long ago they were fetched.
@@ -64,9 +64,9 @@ pub struct KeyFigures {
     pub failures: u64,
 }
 
-/// What answers hold that is not sent yet.
+/// The bytes that responses hold and that are not sent yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct UnsentFigures {
+pub struct UnsentMetrics {
     /// Bytes that are held right now.
     pub bytes: usize,
     /// The most that may be.
@@ -75,7 +75,7 @@ pub struct UnsentFigures {
     pub refused: u64,
 }
 
-/// Lines of the log that were lost since the start, because nobody took them.
+/// Lines of the log that were lost since the start, because no one took them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LostLines {
     /// Of the audit log.
@@ -92,7 +92,7 @@ impl Snapshot {
             "task_api_build_info", "version" => env!("CARGO_PKG_VERSION")
         )
         .set(1);
-        self.pools.iter().for_each(PoolFigures::record);
+        self.pools.iter().for_each(PoolMetrics::record);
         if let Some((now, max)) = self.in_flight {
             gauge!(description: "Operations that use the database or wait for it", "db_operations_in_flight")
                 .set(float(now));
@@ -108,7 +108,7 @@ impl Snapshot {
             ("other", self.lost_lines.others),
         ] {
             counter!(
-                description: "Lines of the log that were lost because nobody took them, by kind",
+                description: "Lines of the log that were lost because no one took them, by kind",
                 "log_lines_lost_total", "kind" => kind
             )
             .absolute(count);
@@ -119,7 +119,7 @@ impl Snapshot {
     }
 }
 
-impl PoolFigures {
+impl PoolMetrics {
     fn record(&self) {
         if let Some((idle, used)) = self.connections {
             for (state, count) in [("idle", idle), ("used", used)] {
@@ -148,7 +148,7 @@ impl PoolFigures {
     }
 }
 
-impl RetryFigures {
+impl RetryMetrics {
     fn record(&self) {
         for (outcome, count) in [("run", self.run), ("denied", self.denied)] {
             counter!(
@@ -162,7 +162,7 @@ impl RetryFigures {
     }
 }
 
-impl UnsentFigures {
+impl UnsentMetrics {
     fn record(self) {
         gauge!(
             description: "Bytes that answers hold and that are not sent yet",
@@ -182,7 +182,7 @@ impl UnsentFigures {
     }
 }
 
-impl KeyFigures {
+impl KeyMetrics {
     fn record(&self) {
         gauge!(description: "Public keys that verify tokens", "jwks_keys").set(float(self.keys));
         gauge!(description: "How long ago the public keys were fetched, in seconds", "jwks_age_seconds")

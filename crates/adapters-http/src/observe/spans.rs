@@ -1,4 +1,4 @@
-//! What records the spans of requests, for those who want some.
+//! The recorder of the spans of requests, for those who want some.
 
 use super::Outcome;
 use super::call::Call;

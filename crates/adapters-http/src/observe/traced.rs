@@ -1,5 +1,5 @@
 //! The ports of a request, noting in its context how long each call took. They stand in the way of requests only if
-//! somebody wants to know.
+//! the durations are wanted.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! The bodies of requests and answers, by their names.
+//! The bodies of requests and responses, by their names.
 
 use domain::task::Status;
 use utoipa::ToSchema;
@@ -50,7 +50,7 @@ fn task_update() -> ObjectBuilder {
 
 fn task_patch() -> ObjectBuilder {
     task::in_a_request().description(Some(
-        "What to change. Members that are not sent stay as they are; `null` clears what may be `null`.",
+        "What to change. Fields that are not sent stay as they are; `null` clears what may be `null`.",
     ))
 }
 

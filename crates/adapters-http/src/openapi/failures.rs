@@ -1,4 +1,4 @@
-//! Answers with a problem document. The examples are rendered by the code that renders the real ones.
+//! Responses with a problem document. The examples are rendered by the code that renders the real ones.
 
 use domain::task::{PageLimit, Title};
 use serde_json::{Value, json};
@@ -11,23 +11,23 @@ use crate::problem::{Code, Problem};
 use crate::schema;
 use crate::schema::REQUEST_ID;
 
-/// An answer with a problem document that operations have in common.
-pub(super) struct Failure {
+/// A response with a problem document that operations have in common.
+pub(super) struct ProblemResponse {
     name: &'static str,
-    /// What it may be about; all of one status.
+    /// The codes that it may have; all of one status.
     codes: &'static [Code],
     headers: &'static [&'static str],
 }
 
 macro_rules! failures {
     ($($constant:ident = $name:literal [$($code:ident),+] [$($header:literal),*];)+) => {
-        $(pub(super) const $constant: Failure = Failure {
+        $(pub(super) const $constant: ProblemResponse = ProblemResponse {
             name: $name,
             codes: &[$(Code::$code),+],
             headers: &[$($header),*],
         };)+
 
-        const ALL: &[Failure] = &[$($constant),+];
+        const ALL: &[ProblemResponse] = &[$($constant),+];
     };
 }
 
@@ -53,7 +53,7 @@ failures! {
     NOT_READY = "NotReady" [DatabaseUnavailable, PoolExhausted, Timeout, ShuttingDown] ["Retry-After"];
 }
 
-impl Failure {
+impl ProblemResponse {
     pub(super) fn status(&self) -> String {
         let status = self.codes.first().map(|code| code.status().as_str().to_owned());
         status.unwrap_or_default()
@@ -107,8 +107,8 @@ impl Failure {
             name if name == INVALID_FILTER.name => errors.add_parameter("status", &statuses),
             _ => {
                 let (max, actual) = (Title::MAX_CHARS, 300);
-                errors.add_member("title", &Rule::TooLong { max, actual });
-                errors.add_member("status", &statuses);
+                errors.add_field("title", &Rule::TooLong { max, actual });
+                errors.add_field("status", &statuses);
             }
         }
         errors

@@ -1,4 +1,4 @@
-//! The headers of answers. Each component has the name of its header.
+//! The headers of responses. Each component has the name of its header.
 
 use domain::task::PageLimit;
 use serde_json::Value;
@@ -64,7 +64,7 @@ fn of_pages() -> [Named; 4] {
         ),
         always(
             "X-Page-Limit",
-            "How many tasks a page holds at the most.",
+            "How many tasks a page holds at most.",
             integer()
                 .minimum(Some(PageLimit::MIN))
                 .maximum(Some(PageLimit::MAX)),
@@ -108,20 +108,20 @@ fn of_refusals() -> [Named; 6] {
         ),
         sometimes(
             "RateLimit-Policy",
-            "The limit, if there is one: so many requests (`q`) in so many seconds (`w`).",
+            "The limit, if there is one: `q` requests in `w` seconds.",
             text().pattern(Some("^\"[a-z-]+\";q=[0-9]+;w=[0-9]+$")),
             "\"user\";q=400;w=2",
         ),
         sometimes(
             "RateLimit",
-            "Where the user stands: so many requests left (`r`), all of them again in so many seconds (`t`).",
+            "Where the user stands: `r` requests left, all of them again in `t` seconds.",
             text().pattern(Some("^\"[a-z-]+\";r=[0-9]+;t=[0-9]+$")),
             "\"user\";r=398;t=1",
         ),
     ]
 }
 
-/// A header of every answer that names it. utoipa has no member for that, but passes on what it does not know.
+/// A header of every response that names it. utoipa has no field for that, but passes on what it does not know.
 fn always(name: &'static str, description: &str, schema: ObjectBuilder, example: impl Into<Value>) -> Named {
     let required = Extensions::from_iter([("required", true)]);
     let header = header(description, schema, example.into()).extensions(Some(required));

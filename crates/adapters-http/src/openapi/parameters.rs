@@ -1,4 +1,5 @@
-//! What requests carry in their paths, their queries and their headers. Each component has the name of its parameter.
+//! The parameters that requests carry in their paths, their queries and their headers. Each component has the name of
+//! its parameter.
 //!
 //! None has an example: Swagger UI would send it, and every task would be created with the same `Idempotency-Key`.
 
@@ -111,7 +112,7 @@ fn query() -> [ParameterBuilder; 7] {
         ),
         query(
             "limit",
-            "How many tasks a page holds at the most.",
+            "How many tasks a page holds at most.",
             integer()
                 .minimum(Some(PageLimit::MIN))
                 .maximum(Some(PageLimit::MAX))

@@ -17,8 +17,8 @@ impl TrustedProxies {
     }
 
     /// The client's address: the last one in `X-Forwarded-For` that no trusted proxy is known to have, as long as the
-    /// peer is one. Each proxy appends whom it talks to, so what stands before that may be invented. An IPv4 address that
-    /// an IPv6 socket has seen (`::ffff:10.0.0.1`) counts as the IPv4 address that it is.
+    /// peer is one. Each proxy appends whom it talks to, so what stands before that may be invented. An IPv4 address
+    /// that an IPv6 socket has seen (`::ffff:10.0.0.1`) counts as the IPv4 address that it is.
     #[must_use]
     pub fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_believed_by_default() {
+    fn no_one_is_believed_by_default() {
         assert_eq!(client(&[], "192.0.2.1", &["203.0.113.9"]), "192.0.2.1");
     }
 

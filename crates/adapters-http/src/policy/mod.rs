@@ -1,4 +1,4 @@
-//! What an operator decides about requests.
+//! An operator's settings for requests.
 
 pub mod client_address;
 pub mod origins;
@@ -19,19 +19,20 @@ use crate::policy::unsent::Unsent;
 /// Which requests are let through, and what they must bring. The default lets everything through.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// Which other origins may read answers.
+    /// Which other origins may read responses.
     pub allowed_origins: AllowedOrigins,
     /// Whether a change must name the version that it changes.
     pub requires_if_match: bool,
-    /// How often somebody may ask.
+    /// How often a caller may ask.
     pub rate_limits: RateLimits,
-    /// How much answers may hold that is not sent yet. Whoever clones the policy shares what they hold.
+    /// How much responses may hold that is not sent yet. Clones of the policy share it.
     pub unsent: Unsent,
     /// Whose word about a client's address counts.
     pub trusted_proxies: TrustedProxies,
     /// How long everything may take; no setting changes that.
     pub time_limits: TimeLimits,
-    /// The token that the documentation signs requests with, for `task-api dev` only: whoever reaches the page has it.
+    /// The token that the documentation signs requests with, for `task-api dev` only: any client that reaches the page
+    /// has it.
     pub docs_token: Option<SecretString>,
     /// The host under which the page with that token is served besides loopback names and addresses.
     pub docs_host: Option<OwnHost>,

@@ -1,8 +1,8 @@
-//! Names under which a browser may ask for what is meant for whoever runs the server.
+//! Names under which a browser may ask for what is meant for the operator of the server.
 //!
-//! Every web site can give its own name the address of this machine (DNS rebinding), and its pages may then read what we
-//! answer: to the browser we are that site. `Host` tells, because it is the name that the browser was asked for. A
-//! loopback name and an address need no resolver that somebody else could run.
+//! Every web site can give its own name the address of this machine (DNS rebinding), and its pages may then read what
+//! we send: to the browser we are that site. `Host` tells, because it is the name that the browser was asked for. A
+//! loopback name and an address need no resolver that another party could run.
 
 use std::net::IpAddr;
 

@@ -26,7 +26,7 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// How many checks pass before those who have been quiet are forgotten.
 const SWEEP_EVERY: u32 = 10_000;
 
-/// So many requests a second in the long run, and so many at once: `200/s:400`.
+/// `per_second` requests a second in the long run, and up to `burst` at once: `200/s:400`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_second: NonZeroU32,
@@ -35,7 +35,7 @@ pub struct Rate {
 
 /// A text that is no rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be a rate such as 200/s:400 (so many a second : so many at once)")]
+#[error("must be a rate such as 200/s:400 (requests a second : requests at once)")]
 pub struct InvalidRate;
 
 impl FromStr for Rate {
@@ -98,7 +98,7 @@ impl RateLimits {
     }
 }
 
-/// Whom an address belongs to: of IPv6 everybody has at least 2^64 (RFC 6177, 2), and could use a new one each time.
+/// Whom an address belongs to: of IPv6 every client has at least 2^64 (RFC 6177, 2), and could use a new one each time.
 fn network_of(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -141,7 +141,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         }
     }
 
-    /// Whoever has a full burst again need not be remembered.
+    /// A caller that has a full burst again need not be remembered.
     fn sweep_now_and_then(&self) {
         if self.until_sweep.fetch_sub(1, Ordering::Relaxed) == 0 {
             self.until_sweep.store(SWEEP_EVERY, Ordering::Relaxed);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rate_nobody_is_limited() {
+    fn without_a_rate_no_one_is_limited() {
         let limits = RateLimits::default();
         for _ in 0..1_000 {
             assert_eq!(limits.count_request(&an_owner()).unwrap(), None);
@@ -257,7 +257,7 @@ mod tests {
         let limits = RateLimits::new(Some("1/s:1".parse().unwrap()), None);
         assert!(limits.count_request(&an_owner()).is_ok());
         assert!(limits.count_request(&an_owner()).is_err());
-        assert!(limits.count_request(&an_owner_named("somebody else")).is_ok());
+        assert!(limits.count_request(&an_owner_named("another user")).is_ok());
     }
 
     #[test]

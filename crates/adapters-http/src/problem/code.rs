@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident: $status:ident, $code:literal, $title:literal, $detail:literal;)+) => {
-        /// What went wrong, as a code that never changes its name or its status.
+        /// The kind of a problem, as a code that never changes its name or its status.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
             $($(#[$doc])* $variant,)+
@@ -26,19 +26,19 @@ macro_rules! codes {
                 self.as_str().replace('_', "-")
             }
 
-            /// The status of every answer with this code.
+            /// The status of every response with this code.
             #[must_use]
             pub fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status,)+ }
             }
 
-            /// What the code means, in a few words.
+            /// The meaning of the code, in a few words.
             #[must_use]
             pub fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)+ }
             }
 
-            /// What to say when there is nothing more exact to say.
+            /// The text when there is nothing more exact to say.
             #[must_use]
             pub fn detail(self) -> &'static str {
                 match self { $(Self::$variant => $detail,)+ }
@@ -58,7 +58,7 @@ codes! {
     TokenInvalid: UNAUTHORIZED, "token_invalid", "The token is not valid", "The token is not valid.";
     /// A bearer token that was good once.
     TokenExpired: UNAUTHORIZED, "token_expired", "The token has expired", "The token has expired.";
-    /// The caller has no such task; the same for a task of somebody else.
+    /// The caller has no such task; the same for a task of another user.
     TaskNotFound: NOT_FOUND, "task_not_found", "There is no such task", "You have no task with this id.";
     /// Nothing lives at this path.
     RouteNotFound: NOT_FOUND, "route_not_found", "There is no such path", "Nothing lives at this path.";
@@ -105,10 +105,10 @@ codes! {
     /// Too much of what was asked for is not read.
     Overloaded: SERVICE_UNAVAILABLE, "overloaded", "Too many answers wait to be read",
         "Too many answers wait to be read. Read those that you have asked for, then try again.";
-    /// The database is away.
+    /// The database is unavailable.
     DatabaseUnavailable: SERVICE_UNAVAILABLE, "database_unavailable", "The database is not available",
         "The database cannot be reached. Try again shortly.";
-    /// The keys that verify tokens are away.
+    /// The keys that verify tokens are unavailable.
     KeysUnavailable: SERVICE_UNAVAILABLE, "keys_unavailable", "Tokens cannot be verified",
         "The keys that verify tokens cannot be reached. Try again shortly.";
     /// It took too long on our side.

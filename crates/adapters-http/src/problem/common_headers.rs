@@ -1,4 +1,4 @@
-//! The headers that every answer carries.
+//! The headers that every response carries.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -6,7 +6,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 
 use crate::context::{RequestContext, X_REQUEST_ID};
 
-/// Adds the request id, and rules for browsers and caches unless the answer has some of its own.
+/// Adds the request id, and rules for browsers and caches unless the response has some of its own.
 pub(crate) fn with_common_headers(mut answer: HttpResponse, context: &RequestContext) -> HttpResponse {
     let status = answer.status();
     let headers = answer.headers_mut();
@@ -33,7 +33,7 @@ pub(crate) fn with_common_headers(mut answer: HttpResponse, context: &RequestCon
     answer
 }
 
-/// Every answer depends on these; some depend on more, and say so already.
+/// Every response depends on these; some depend on more, and say so already.
 fn add_to_vary(headers: &mut HeaderMap) {
     let mut given = headers.get_all(header::VARY);
     let value = match (given.next(), given.next()) {
@@ -49,7 +49,7 @@ fn add_to_vary(headers: &mut HeaderMap) {
 }
 
 const VARY: &str = "Origin, Accept-Encoding";
-/// That with [`VARY_OF_CORS`]: it need not be put together for each answer.
+/// That with [`VARY_OF_CORS`]: it need not be put together for each response.
 const VARY_WITH_CORS: &str =
     "Origin, Accept-Encoding, Access-Control-Request-Method, Access-Control-Request-Headers";
 
@@ -66,7 +66,7 @@ fn vary_with<'a>(given: impl Iterator<Item = &'a HeaderValue>) -> String {
     text
 }
 
-/// What answers depend on where other origins may read them (Fetch standard, 3.2).
+/// The headers that responses depend on where other origins may read them (Fetch standard, 3.2).
 pub(crate) const VARY_OF_CORS: &str = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
 
 #[cfg(test)]

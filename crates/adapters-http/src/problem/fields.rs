@@ -1,6 +1,6 @@
-//! Errors of single members and parameters, collected so that a client sees all of them at once.
+//! Errors of single fields and parameters, collected so that a client sees all of them at once.
 //!
-//! `loc`, `type`, `msg` and `ctx` are named and worded as in FastAPI's answers (Pydantic 2).
+//! `loc`, `type`, `msg` and `ctx` are named and worded as in FastAPI's responses (Pydantic 2).
 
 use domain::task::Status;
 use serde::Serialize;
@@ -10,12 +10,12 @@ use utoipa::openapi::schema::ObjectBuilder;
 
 use crate::schema;
 
-/// The most errors that one answer lists.
+/// The most errors that one response lists.
 const MAX_ERRORS: usize = 50;
 /// The most names that the summary lists.
 const MAX_NAMES: usize = 5;
 
-/// What is wrong with one member of a body or one parameter.
+/// An error of one field of a body or one parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
     /// Where it is in the body (RFC 6901); absent for parameters.
@@ -26,7 +26,7 @@ pub(crate) struct FieldError {
     loc: Vec<String>,
     #[schema(schema_with = rule_type)]
     r#type: &'static str,
-    /// What is wrong, for people. Never repeats the value that was sent.
+    /// The reason, for people. Never repeats the value that was sent.
     msg: String,
     #[schema(schema_with = rule_context)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,11 +36,11 @@ pub(crate) struct FieldError {
 /// Which rule was broken, in the words of the contract. None of them repeats the value that was sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
-    /// A required member, or the whole body, is not there.
+    /// A required field, or the whole body, is not there.
     Missing,
-    /// No such member or parameter, or it was given twice where once is meant.
+    /// No such field or parameter, or it was given twice where once is meant.
     Extra,
-    /// A member was given twice.
+    /// A field was given twice.
     DuplicateKey,
     /// Not a string.
     NotAString,
@@ -129,7 +129,7 @@ impl Rule {
         match self {
             Self::Missing => "Field required".to_owned(),
             Self::Extra => "Extra inputs are not permitted".to_owned(),
-            Self::DuplicateKey => "Member should be given only once".to_owned(),
+            Self::DuplicateKey => "Field should be given only once".to_owned(),
             Self::NotAString => "Input should be a valid string".to_owned(),
             Self::Blank => "String should have at least 1 character that is not white space".to_owned(),
             Self::TooLong { max, .. } => format!("String should have at most {max} characters"),
@@ -185,7 +185,7 @@ fn alternatives(names: &[&str]) -> String {
     }
 }
 
-/// Collects what is wrong, in the order in which it is found. A body has room for tens of thousands of errors: those
+/// Collects errors, in the order in which they are found. A body can hold tens of thousands of errors: those
 /// beyond the first ones are counted only.
 #[derive(Debug, Default)]
 pub struct FieldErrors {
@@ -211,8 +211,8 @@ impl FieldErrors {
         errors
     }
 
-    /// Notes an error of a member of the body.
-    pub fn add_member(&mut self, name: &str, rule: &Rule) {
+    /// Notes an error of a field of the body.
+    pub fn add_field(&mut self, name: &str, rule: &Rule) {
         self.push(rule, || {
             let escaped = name.replace('~', "~0").replace('/', "~1");
             (
@@ -230,7 +230,7 @@ impl FieldErrors {
     /// `value` if nothing is wrong, everything that is wrong otherwise.
     ///
     /// # Errors
-    /// What was noted.
+    /// The errors that were noted.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() { Ok(value) } else { Err(self) }
     }
@@ -241,7 +241,7 @@ impl FieldErrors {
         self.listed.is_empty()
     }
 
-    /// Whether nothing is wrong with any member or parameter but these.
+    /// Whether nothing is wrong with any field or parameter but these.
     pub(crate) fn are_only_about(&self, names: &[&str]) -> bool {
         let is_one_of_them = |error: &FieldError| {
             error
@@ -252,7 +252,7 @@ impl FieldErrors {
         self.beyond == 0 && self.listed.iter().all(is_one_of_them)
     }
 
-    /// Whether somebody else was named as the owner.
+    /// Whether another user was named as the owner.
     pub(crate) fn has_owner_mismatch(&self) -> bool {
         self.has_owner_mismatch
     }
@@ -300,7 +300,7 @@ fn rule_type() -> ObjectBuilder {
 fn rule_context() -> ObjectBuilder {
     let number = || schema::integer().minimum(Some(0_u16));
     ObjectBuilder::new()
-        .description(Some("The figures of the rule."))
+        .description(Some("The values of the rule."))
         .property("min_length", number())
         .property("max_length", number())
         .property("actual_length", number())
@@ -319,9 +319,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_of_a_member_says_where_what_and_why() {
+    fn an_error_of_a_field_says_where_what_and_why() {
         let mut errors = FieldErrors::default();
-        errors.add_member(
+        errors.add_field(
             "title",
             &Rule::TooLong {
                 max: 255,
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn a_pointer_is_escaped_as_rfc_6901_says() {
         let mut errors = FieldErrors::default();
-        errors.add_member("a/b~c", &Rule::Extra);
+        errors.add_field("a/b~c", &Rule::Extra);
         assert_eq!(errors.into_vec()[0].pointer.as_deref(), Some("/a~1b~0c"));
     }
 
@@ -358,7 +358,7 @@ mod tests {
     fn at_most_fifty_errors_are_listed_and_a_few_of_them_named() {
         let mut errors = FieldErrors::default();
         for number in 0..60 {
-            errors.add_member(&format!("m{number}"), &Rule::Extra);
+            errors.add_field(&format!("m{number}"), &Rule::Extra);
         }
         assert_eq!(errors.summary(), "60 fields are invalid: m0, m1, m2, m3, m4, …");
         assert_eq!(errors.into_vec().len(), 50);
@@ -368,10 +368,10 @@ mod tests {
     fn another_owner_is_noticed_behind_any_number_of_errors() {
         let mut errors = FieldErrors::default();
         for _ in 0..60 {
-            errors.add_member("m", &Rule::Extra);
+            errors.add_field("m", &Rule::Extra);
         }
         assert!(!errors.has_owner_mismatch());
-        errors.add_member("user_id", &Rule::OwnerMismatch);
+        errors.add_field("user_id", &Rule::OwnerMismatch);
         assert!(errors.has_owner_mismatch());
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes of the errors of other modules: which code each has, and what of it goes to the log.
+//! The problems that the errors of other modules become: which code each has, and what of it goes to the log.
 
 use actix_web::http::header::{self, HeaderValue};
 use domain::chain;

@@ -1,6 +1,6 @@
 //! Every error as a problem document (RFC 9457): the one place that gives errors their status.
 //!
-//! | Room | What stands there |
+//! | Module | Contents |
 //! |---|---|
 //! | here | the problem, its document and what of it goes to the log |
 //! | `code` | every code with its status |
@@ -43,7 +43,7 @@ pub struct Problem {
 /// The event of a failure of the storage in the audit log.
 const DB_ERROR: &str = "db_error";
 
-/// What the audit log says about it.
+/// Its entry in the audit log.
 #[derive(Debug)]
 pub(crate) enum Incident {
     /// A failure on our side.
@@ -94,21 +94,21 @@ impl Problem {
         }
     }
 
-    /// Adds a header to the answer.
+    /// Adds a header to the response.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// Ends the connection after the answer: the rest of the request is not worth reading.
+    /// Ends the connection after the response: the rest of the request is not worth reading.
     #[must_use]
     pub fn closing_connection(mut self) -> Self {
         self.closes_connection = true;
         self
     }
 
-    /// The answer to a request whose handling panicked.
+    /// The response to a request whose handling panicked.
     #[must_use]
     pub fn of_panic(message: String) -> Self {
         Self::new(Code::InternalError).caused_by("panic", "panic", message)
@@ -121,18 +121,18 @@ impl Problem {
         }
     }
 
-    /// What went wrong.
+    /// The code of the problem.
     #[must_use]
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// What the audit log is to say about it.
+    /// The entry for the audit log.
     pub(crate) fn incident(&self) -> Option<&Incident> {
         self.incident.as_deref()
     }
 
-    /// The whole answer. Says nothing of the incident.
+    /// The whole response. Says nothing of the incident.
     #[must_use]
     pub fn render(&self, request: &RequestContext) -> HttpResponse {
         let mut answer = HttpResponse::build(self.code.status());
@@ -148,7 +148,7 @@ impl Problem {
         answer.content_type("application/problem+json").body(body)
     }
 
-    /// What the client reads.
+    /// The document for the client.
     pub(crate) fn document<'a>(&'a self, instance: &'a str, request_id: &'a str) -> Document<'a> {
         Document {
             r#type: format!("/problems/{}", self.code.slug()),
@@ -189,7 +189,7 @@ impl Incident {
     }
 }
 
-/// The answer of a middleware that lets a request go no further.
+/// The response of a middleware that lets a request go no further.
 pub(crate) fn refused<B>(request: ServiceRequest, problem: Problem) -> ServiceResponse<EitherBody<B>> {
     // Not `into_response`: that forgets the problem, and the edge could not render it.
     let (request, _) = request.into_parts();
@@ -202,11 +202,11 @@ pub(crate) fn refused<B>(request: ServiceRequest, problem: Problem) -> ServiceRe
 pub(crate) struct Document<'a> {
     #[schema(schema_with = schema::problem_type)]
     r#type: String,
-    /// What the code means, in a few words.
+    /// The meaning of the code, in a few words.
     title: &'static str,
     #[schema(schema_with = schema::problem_status)]
     status: u16,
-    /// What went wrong, for people.
+    /// The reason, for people.
     detail: &'a str,
     /// The path of the request as it was sent, without its query.
     instance: &'a str,
@@ -214,7 +214,7 @@ pub(crate) struct Document<'a> {
     code: &'static str,
     #[schema(schema_with = schema::request_id)]
     request_id: &'a str,
-    /// With the code `validation_error`: what is wrong with each member or parameter, in the order of the request.
+    /// With the code `validation_error`: the errors of each field or parameter, in the order of the request.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
     /// With the code `rate_limited`: which limits were exceeded.

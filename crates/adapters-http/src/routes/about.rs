@@ -1,4 +1,4 @@
-//! What the API says about itself and about whoever asks.
+//! The routes that describe the API itself and the caller.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};

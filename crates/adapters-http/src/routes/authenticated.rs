@@ -28,7 +28,7 @@ impl FromRequest for Authenticated {
 /// the path and before the body.
 fn admitted(request: &HttpRequest) -> Result<Caller, Problem> {
     let caller = request.extensions().get::<Caller>().cloned();
-    // A route outside the scope of the middleware lets nobody in.
+    // A route outside the scope of the middleware lets no caller in.
     let caller = caller.ok_or_else(|| unauthorized(Code::TokenMissing))?;
     let app = App::of(request).ok_or_else(|| Problem::new(Code::InternalError))?;
     if let Some(standing) = app.policy.rate_limits.count_request(&caller.owner)? {

@@ -1,6 +1,6 @@
 //! The handlers, and the paths that lead to them: those of the table of operations, and the pages for people.
 //!
-//! Always `web::resource`, never macro routes: those are one guarded resource each and answer 404 to a wrong method.
+//! Always `web::resource`, never macro routes: those are one guarded resource each and return 404 for a wrong method.
 
 pub(crate) mod about;
 mod authenticated;
@@ -48,7 +48,8 @@ macro_rules! route {
 
 operation_table!(groups);
 
-/// What needs no token and may begin as what does. Each path is compared in the order in which it stands.
+/// The paths that need no token and may begin like those that do. Each path is compared in the order in which it
+/// stands.
 pub(crate) fn open_first(services: &mut ServiceConfig) {
     without_token_first(services);
 }
@@ -88,7 +89,7 @@ where
     resource.get(handler.clone()).head(handler)
 }
 
-/// What every other path answers.
+/// The response of every other path.
 pub(crate) async fn nothing_here() -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::RouteNotFound))
 }

@@ -20,12 +20,12 @@ use crate::wire::counts::{DeletedBody, SummaryBody};
 use crate::wire::cursor::List;
 use crate::wire::idempotency::{IDEMPOTENCY_REPLAYED, key_of};
 use crate::wire::list::{self, ListParameters, statuses_to_delete};
-use crate::wire::page::{self, ROOM_FOR_A_TASK};
+use crate::wire::page::{self, TASK_CAPACITY};
 use crate::wire::preconditions::{if_match, if_none_match_names};
 use crate::wire::task::{Empty, TaskBody, new_task, task_change};
 
-/// With more than this, in bytes, only the link to the next page is given: proxies take heads of 4 KiB altogether (nginx,
-/// `proxy_buffer_size`), and 3.5 KiB of that are what we may use.
+/// With more than this, in bytes, only the link to the next page is given: proxies take heads of 4 KiB altogether
+/// (nginx, `proxy_buffer_size`), and 3.5 KiB of that are what we may use.
 const LONGEST_LINKS: usize = 2_000;
 
 const X_NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
@@ -162,7 +162,7 @@ pub(crate) async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// What `If-Match` expects. A server that insists on the header says so only about a task that is there.
+/// The versions that `If-Match` expects. A server that insists on the header says so only about a task that is there.
 async fn expected(app: &App, caller: &Caller, id: &PathId, headers: &HeaderMap) -> Result<Expected, Problem> {
     match if_match(headers)? {
         Some(expected) => Ok(expected),
@@ -201,7 +201,7 @@ impl FromRequest for PathId {
 
 fn task_answer(answer: &mut HttpResponseBuilder, task: &Task) -> HttpResponse {
     answer.insert_header((header::ETAG, etag::of(task.version())));
-    let mut json = Vec::with_capacity(ROOM_FOR_A_TASK);
+    let mut json = Vec::with_capacity(TASK_CAPACITY);
     TaskBody::from(task).write_to(&mut json);
     answer.insert_header(ContentType::json()).body(json)
 }
@@ -256,8 +256,8 @@ fn page_answer(
     Ok(answer.body(page::json_array(&page.items)))
 }
 
-/// Paths without a host, so that they hold under every name of the server. Below a path of a proxy's own they hold only if
-/// that puts it in front of them.
+/// Paths without a host, so that they hold under every name of the server. Below a path of a proxy's own they hold only
+/// if that puts it in front of them.
 fn links(parameters: &ListParameters, next: Option<&str>) -> String {
     let first = format!("<{}>; rel=\"first\"", parameters.target(None));
     let Some(next) = next else { return first };

@@ -1,9 +1,9 @@
-//! A TCP connection that does not wait for ever.
+//! A TCP connection that does not wait forever.
 //!
 //! actix limits how long a connection may be idle and how long its first head may take. Later heads, the rest of a body
-//! that nobody wants any more, and an answer that the client does not take in may last as long as the client likes.
-//! Here all of these end. And actix reads on while answers wait, so that whoever asks and does not read fills its buffers;
-//! here it does not.
+//! that is not wanted any more, and a response that the client does not take in may last as long as the client likes.
+//! Here all of these end. And actix reads on while responses wait, so that a client that asks and does not read fills
+//! its buffers; here it does not.
 
 use std::io;
 use std::pin::Pin;
@@ -17,24 +17,24 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::policy::time_limits::TimeLimits;
 use crate::policy::unsent::handed::Handed;
 
-/// Whoever takes in less while answers wait is cut off, in bytes a second (the contract's number).
+/// A client that takes in less while responses wait is cut off, in bytes a second (the contract's number).
 const SLOWEST_READER: u64 = 16 << 10;
 /// How much is read before actix has tried to write, in bytes: what it reads at once it may answer at once, and some
-/// requests are much shorter than their answers.
+/// requests are much shorter than their responses.
 const READ_AT_ONCE: usize = 16 << 10;
 
 /// Ends the connection of a client that keeps us waiting:
 ///
-/// * for the rest of a request, from its first byte until we write again: the client then seems to have stopped sending,
-///   so that an answer that is under way still reaches it;
-/// * for room for answers, if it takes them in too slowly: writing then fails.
+/// * for the rest of a request, from its first byte until we write again: the client then seems to have stopped
+///   sending, so that a response that is under way still reaches it;
+/// * for space for responses, if it takes them in too slowly: writing then fails.
 ///
-/// While an answer waits for room nothing more is read.
+/// While a response waits for space nothing more is read.
 pub(crate) struct PatientStream<S> {
     stream: S,
     request: Deadline,
     reader: Reader,
-    /// What may still be read before the next attempt to write.
+    /// The bytes that may still be read before the next attempt to write.
     readable: usize,
     handed: Handed,
 }
@@ -42,8 +42,9 @@ pub(crate) struct PatientStream<S> {
 impl PatientStream<TcpStream> {
     /// Over a connection that was just accepted.
     pub(crate) fn accepted(stream: TcpStream, limits: TimeLimits) -> Self {
-        // The second part of an answer, a body that is compressed on the way, would else wait for the acknowledgement of
-        // the first, which clients delay by 40 ms (RFC 1122, 4.2.3.2). If this fails it does so: no reason to refuse.
+        // The second part of an answer, a body that is compressed on the way, would else wait for the acknowledgement
+        // of the first, which clients delay by 40 ms (RFC 1122, 4.2.3.2). If this fails it does so: no reason to
+        // refuse.
         let _ = stream.set_nodelay(true);
         Self::new(stream, limits)
     }
@@ -76,7 +77,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for PatientStream<S> {
             return Poll::Ready(Ok(()));
         }
         if self.reader.is_awaited() {
-            // The task is woken when there is room: it has tried to write.
+            // The task is woken when there is space: it has tried to write.
             return Poll::Pending;
         }
         if self.readable == 0 {
@@ -126,21 +127,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PatientStream<S> {
 
 /// Some time that starts when the client is to do something, and is over if it has not.
 struct Deadline {
-    patience: Duration,
+    timeout: Duration,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
-    fn of(patience: Duration) -> Self {
-        Self {
-            patience,
-            alarm: None,
-        }
+    fn of(timeout: Duration) -> Self {
+        Self { timeout, alarm: None }
     }
 
     /// Starts the time, unless it runs already.
     fn start(&mut self) {
-        self.alarm.get_or_insert_with(|| Box::pin(sleep(self.patience)));
+        self.alarm.get_or_insert_with(|| Box::pin(sleep(self.timeout)));
     }
 
     /// Not just forgotten: an alarm that rings wakes actix, which then waits for the next request all over again.
@@ -155,13 +153,14 @@ impl Deadline {
     }
 }
 
-/// How fast a client takes in what waits for it, on average over windows of time. Only waiting is time here: a connection
-/// on which nothing waits may rest for as long as it likes, and a client that takes a little just in time gains nothing.
+/// How fast a client takes in what waits for it, on average over windows of time. Only waiting is time here: a
+/// connection on which nothing waits may rest for as long as it likes, and a client that takes a little just in time
+/// gains nothing.
 struct Reader {
     window: Duration,
     /// How long we have waited in this window, before the wait that is going on.
     waited: Duration,
-    /// What the client has taken in since this window began, in bytes.
+    /// The bytes that the client has taken in since this window began.
     taken: u64,
     /// The wait that is going on.
     wait: Option<Wait>,
@@ -188,7 +187,7 @@ impl Reader {
         self.wait.is_some()
     }
 
-    /// There is no room. Whether the client has been too slow; otherwise the task is woken when that is to be judged.
+    /// There is no space. Whether the client has been too slow; otherwise the task is woken when that is to be judged.
     fn keeps_waiting(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             let rest = self.window.saturating_sub(self.waited);
@@ -205,8 +204,8 @@ impl Reader {
         }
     }
 
-    /// The client has taken in so many bytes. Whether it has been too slow. The alarm of a wait that is over is not just
-    /// forgotten: one that rings wakes actix, which then waits for the next request all over again.
+    /// The client has taken in `bytes` bytes. Whether it has been too slow. The alarm of a wait that is over is not
+    /// just forgotten: one that rings wakes actix, which then waits for the next request all over again.
     fn took(&mut self, bytes: usize) -> bool {
         let wait = self.wait.take();
         if wait.is_none() && self.waited.is_zero() {
@@ -235,14 +234,14 @@ mod tests {
 
     const KIB: usize = 1 << 10;
 
-    /// A connection that has room for so much, and the client's end.
-    fn connection(room: usize) -> (PatientStream<DuplexStream>, DuplexStream) {
-        let (server, client) = duplex(room);
+    /// A connection with a buffer of this size, and the client's end.
+    fn connection(capacity: usize) -> (PatientStream<DuplexStream>, DuplexStream) {
+        let (server, client) = duplex(capacity);
         (PatientStream::new(server, TimeLimits::default()), client)
     }
 
-    /// How long the client, which takes in so many bytes after each pause, gets an endless answer; `None` if it still does
-    /// after two minutes.
+    /// How long the client, which takes in `bytes` bytes after each pause, gets an endless response; `None` if it still
+    /// does after two minutes.
     async fn cut_off_after(bytes: usize, pause: Duration) -> Option<u64> {
         let (mut stream, mut client) = connection(64 * KIB);
         let reading = tokio::spawn(async move {
@@ -290,7 +289,8 @@ mod tests {
         assert_eq!(cut_off_after(200 * KIB, ms(9_900)).await, None);
     }
 
-    /// Waits are added up: otherwise whoever takes in everything just in time would keep us waiting again and again.
+    /// Waits are added up: otherwise a client that takes in everything just in time would keep us waiting again and
+    /// again.
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_in_everything_just_in_time_is_cut_off_all_the_same() {
         let (mut stream, mut client) = connection(KIB);

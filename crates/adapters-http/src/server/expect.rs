@@ -1,7 +1,7 @@
 //! `Expect: 100-continue` (RFC 9110, 10.1.1): a client asks before it sends its body.
 //!
-//! actix says "continue" to everybody before a handler sees the request, and so invites bodies of strangers. Here whoever
-//! has no good token gets the answer instead, the same as without the header.
+//! actix says "continue" to every client before a handler sees the request, and so invites bodies of strangers. Here a
+//! client without a good token gets the response instead, the same as without the header.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use actix_web::web;
 use crate::middleware::authentication::has_good_token;
 use crate::state::App;
 
-/// Lets a request through, to be told to continue; `answers` answers those that are not.
+/// Lets a request through, to be told to continue; `answers` responds to those that are not.
 pub(crate) fn before_continue<F>(
     app: Option<web::Data<App>>,
     answers: F,
@@ -51,7 +51,8 @@ where
     })
 }
 
-/// Everything under `/api`, also if it is written in a way that only the router sees through: nothing else takes a body.
+/// Everything under `/api`, also if it is written in a way that only the router sees through: nothing else takes a
+/// body.
 fn needs_token(path: &str) -> bool {
     path.starts_with("/api") || path.contains('%') || path.contains("//")
 }

@@ -29,8 +29,8 @@ use crate::state::{App, Lifecycle};
 
 /// How many connections the operating system may keep for us until we take them.
 const BACKLOG: u32 = 1024;
-/// How long a connection that is about to be closed may still send what nobody reads. Closing it earlier could cost the
-/// client its answer.
+/// How long a connection that is about to be closed may still send unread bytes. Closing it earlier could cost the
+/// client its response.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long requests that are under way may take when the server stops, in seconds.
 /// actix looks once a second, and the whole stop shall take less than 10.
@@ -109,8 +109,8 @@ impl Server {
         &self.url
     }
 
-    /// Serves until the process is told to stop (SIGTERM or SIGINT): then it says that it is not ready, serves on for as
-    /// long as the settings say, and finishes what is under way. A second signal does not wait for any of that.
+    /// Serves until the process is told to stop (SIGTERM or SIGINT): then it says that it is not ready, serves on for
+    /// as long as the settings say, and finishes what is under way. A second signal does not wait for any of that.
     ///
     /// # Errors
     /// The server broke down.
@@ -247,7 +247,7 @@ pub fn listeners(addresses: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> 
     Bound::to(addresses)?.listen()
 }
 
-/// Addresses that nobody else can listen on, and that nobody is answered at yet.
+/// Addresses that no other process can listen on, and that are not served yet.
 pub struct Bound(Vec<TcpSocket>);
 
 impl Bound {
@@ -320,7 +320,7 @@ impl ServerSettings {
     }
 }
 
-/// What asks the process to stop. As long as this lives no such signal is missed.
+/// The signals that ask the process to stop. As long as this lives no such signal is missed.
 #[cfg(unix)]
 struct StopSignals {
     terminate: tokio::signal::unix::Signal,
@@ -345,7 +345,7 @@ impl StopSignals {
     }
 }
 
-/// What asks the process to stop.
+/// The signals that ask the process to stop.
 #[cfg(not(unix))]
 struct StopSignals;
 

@@ -1,11 +1,11 @@
-//! What the API says about itself and about its caller.
+//! The bodies that describe the API itself and its caller.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::schema;
 
-/// What answers here, and where it is described.
+/// The service, and where it is described.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Service)]
 pub(crate) struct ServiceBody {
@@ -30,7 +30,7 @@ pub(crate) struct MeBody<'a> {
     pub(crate) issuer: Option<&'a str>,
 }
 
-/// What a code means.
+/// The meaning of a code.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Explanation)]
 pub(crate) struct ExplanationBody {

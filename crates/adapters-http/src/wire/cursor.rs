@@ -1,8 +1,8 @@
 //! The text form of a position in a list: what clients get in `X-Next-Cursor` and send back as `cursor`.
 //!
-//! It is bound to the user and to the list (its order and its filters) by a checksum, so that a cursor of somebody else,
-//! of another list, or one that was edited is refused instead of answering a page that makes no sense. It guards against
-//! mistakes, not against attacks: every statement names the owner anyway.
+//! It is bound to the user and to the list (its order and its filters) by a checksum, so that a cursor of another user,
+//! of another list, or one that was edited is refused instead of answering a page that makes no sense. It guards
+//! against mistakes, not against attacks: every statement names the owner anyway.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -91,7 +91,7 @@ impl List<'_> {
     }
 }
 
-/// What cursors call a sort key.
+/// The name of a sort key in cursors.
 fn name_of(key: SortKey) -> &'static str {
     match key {
         SortKey::CreatedAt => "created_at",
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_cursor_of_another_list_is_refused() {
         let owner = an_owner();
-        let somebody_else = an_owner_named("somebody else");
+        let another_user = an_owner_named("another user");
         let everything = TaskFilter::default();
         let pending = TaskFilter {
             statuses: StatusSet::new([Status::Pending]),
@@ -182,7 +182,7 @@ mod tests {
         let text = list.encode(&a_cursor(SortKey::CreatedAt));
         for other in [
             List {
-                owner: &somebody_else,
+                owner: &another_user,
                 ..list
             },
             List {
@@ -252,7 +252,7 @@ mod tests {
                 prop_assert_eq!(list.decode(&String::from_utf8(text).unwrap()), None);
             }
 
-            /// The checksum is no secret: whoever has read this file can make one.
+            /// The checksum is no secret: any reader of this file can make one.
             #[test]
             fn any_position_with_a_good_checksum_is_read_or_refused(
                 key in prop::sample::select(SortKey::ALL.to_vec()),

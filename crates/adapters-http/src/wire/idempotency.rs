@@ -8,7 +8,7 @@ use crate::wire::task::fingerprint;
 
 /// The header of the request (draft-ietf-httpapi-idempotency-key-header).
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Set on the answer if an earlier request with the key made the task.
+/// Set on the response if an earlier request with the key made the task.
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The key of a creation, if it has one. A quoted string, as the draft says, or the bare key, as most clients send it:

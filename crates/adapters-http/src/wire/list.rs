@@ -15,7 +15,7 @@ use crate::problem::{Code, Problem};
 use crate::wire::cursor::List;
 use crate::wire::timestamp::is_writable;
 
-/// What a request asks of the list.
+/// The parameters of a request for a list.
 #[derive(Debug)]
 pub(crate) struct ListParameters {
     pub(crate) query: TaskQuery,

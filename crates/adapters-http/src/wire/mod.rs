@@ -1,4 +1,4 @@
-//! What travels: the bodies, parameters and headers of requests and answers.
+//! The shapes that travel: the bodies, parameters and headers of requests and responses.
 
 pub(crate) mod about;
 pub(crate) mod counts;

@@ -14,11 +14,11 @@ use crate::policy::unsent::PIECE;
 
 /// The task with which the JSON of a page passes this size is the last one of the page, in bytes.
 pub(crate) const FULL: usize = 1 << 20;
-/// What a task of ordinary length takes as JSON, in bytes.
-pub(crate) const ROOM_FOR_A_TASK: usize = 384;
-/// What a task takes as JSON besides its texts, in bytes, and a little more.
+/// The size of a task of ordinary length as JSON, in bytes.
+pub(crate) const TASK_CAPACITY: usize = 384;
+/// The size of a task as JSON besides its texts, in bytes, and a little more.
 const BESIDES_TEXTS: usize = 512;
-/// What a byte of a text takes as JSON at most: `\u0001`.
+/// The size of a byte of a text as JSON at most: `\u0001`.
 const ESCAPED: usize = 6;
 
 /// Cuts the page behind the task that fills it.
@@ -33,7 +33,7 @@ fn count_that_fits(tasks: &[Task]) -> usize {
     if tasks.iter().map(most_bytes).sum::<usize>() <= FULL {
         return tasks.len();
     }
-    let mut json = Vec::with_capacity(ROOM_FOR_A_TASK);
+    let mut json = Vec::with_capacity(TASK_CAPACITY);
     let mut length = 0;
     let passes = |task: &Task| {
         json.clear();
@@ -51,7 +51,7 @@ fn most_bytes(task: &Task) -> usize {
 
 /// All of these tasks, in pieces if they are many: each is freed when it was sent.
 pub(crate) fn json_array(tasks: &[Task]) -> BoxBody {
-    let mut json = Vec::with_capacity((2 + tasks.len() * ROOM_FOR_A_TASK).min(2 * PIECE));
+    let mut json = Vec::with_capacity((2 + tasks.len() * TASK_CAPACITY).min(2 * PIECE));
     let mut pieces = VecDeque::new();
     let mut separator = b'[';
     for task in tasks {

@@ -5,7 +5,7 @@ use domain::task::{Expected, Version};
 
 use crate::problem::{Code, Problem};
 
-/// What `If-Match` asks for; `None` without the header.
+/// The versions that `If-Match` asks for; `None` without the header.
 ///
 /// Any of the listed versions will do. A weak tag counts as its strong form, because proxies that compress weaken
 /// tags; a tag that is no version of ours matches nothing.

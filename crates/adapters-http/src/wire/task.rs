@@ -1,4 +1,5 @@
-//! A task in bodies: the one file that knows what its fields are called, which rules they have and how they are written.
+//! A task in bodies: the one file that knows what its fields are called, which rules they have and how they are
+//! written.
 
 use chrono::{DateTime, Utc};
 use domain::identity::Caller;
@@ -172,7 +173,7 @@ const READ_ONLY: [(&str, RuleOf); 5] = [
     ("updated_at", updated_at),
 ];
 
-/// What a task looks like in a request.
+/// The shape of a task in a request.
 pub(crate) fn in_a_request() -> ObjectBuilder {
     let task = FIELDS.iter().fold(ObjectBuilder::new(), |task, field| {
         task.property(field.name, (field.rule)())
@@ -193,7 +194,7 @@ pub(crate) fn new_task(body: JsonObject, caller: &Caller) -> Result<NewTask, Fie
         status,
     } = read_fields(body, caller, None, &mut errors);
     if !has_title {
-        errors.add_member("title", &Rule::Missing);
+        errors.add_field("title", &Rule::Missing);
     }
     match title.into_set() {
         Some(title) => errors.or(NewTask {
@@ -205,7 +206,7 @@ pub(crate) fn new_task(body: JsonObject, caller: &Caller) -> Result<NewTask, Fie
     }
 }
 
-/// What a change that asks for nothing is.
+/// The meaning of a change that asks for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Empty {
     /// A mistake.
@@ -237,7 +238,7 @@ fn read_fields(
     errors: &mut FieldErrors,
 ) -> TaskChange {
     let mut change = TaskChange::default();
-    body.read_members(errors, |name, value| {
+    body.read_fields(errors, |name, value| {
         if let Some(field) = FIELDS.iter().find(|field| field.name == name) {
             return (field.read)(value, &mut change).into();
         }
@@ -293,7 +294,7 @@ fn read_string(value: Value) -> Result<String, Rule> {
     }
 }
 
-/// A client may send back what it got, but never somebody else's id: a form filled in before a change of account
+/// A client may send back what it got, but never another user's id: a form filled in before a change of account
 /// would end up with the wrong user.
 fn read_user_id(value: &Value, caller: &Caller) -> Result<(), Rule> {
     if value.as_str() == Some(caller.owner.as_str()) {
@@ -308,7 +309,8 @@ fn read_id(value: &Value, path_id: &str) -> Result<(), Rule> {
     if is_same { Ok(()) } else { Err(Rule::IdMismatch) }
 }
 
-/// The fingerprint of what was asked for, defaults applied: neither the order of fields nor fields without effect matter.
+/// The fingerprint of what was asked for, defaults applied: neither the order of fields nor fields without effect
+/// matter.
 ///
 /// It is stored with the task. A field that is new adds nothing while it is absent, so that a creation that is repeated
 /// across an upgrade is still the same one.
@@ -425,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_has_these_members_in_this_order() {
+    fn a_task_has_these_fields_in_this_order() {
         let task = a_task(&an_owner(), "title");
         let TaskParts {
             id,
@@ -479,7 +481,8 @@ mod tests {
         }
     }
 
-    /// They are stored: a client that repeats a creation across an upgrade must not be told that it asks for something else.
+    /// They are stored: a client that repeats a creation across an upgrade must not be told that it asks for something
+    /// else.
     #[test]
     fn the_fingerprints_of_today_stay_what_they_are() {
         for (new, begins) in [

@@ -1,4 +1,4 @@
-//! What is true of every exchange: other origins, HEAD and OPTIONS, compression, limits of rate, and what the API says
+//! Every exchange: other origins, HEAD and OPTIONS, compression, limits of rate, and what the API says
 //! about itself.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
@@ -53,11 +53,11 @@ async fn a_preflight_of_an_allowed_origin_needs_no_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_origin_nothing_is_a_preflight_so_it_needs_the_token() {
-    let everybody = with_policy(Policy {
+    let any_origin = with_policy(Policy {
         allowed_origins: AllowedOrigins::Any,
         ..Policy::default()
     });
-    for api in [&for_the_app(), &everybody] {
+    for api in [&for_the_app(), &any_origin] {
         for (user, status) in [(api.anonymous(), 401), (api.user("alice"), 204)] {
             let request = user.request(Method::OPTIONS, "/api/tasks");
             let answer = Answer::to(request.header("Access-Control-Request-Method", "POST")).await;
@@ -103,9 +103,9 @@ async fn every_answer_and_every_error_can_be_read_from_an_allowed_origin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_origins_read_nothing_and_without_a_list_nobody_does() {
-    let nobody = Api::over_memory();
-    for (api, origin) in [(&for_the_app(), "https://evil.example"), (&nobody, APP)] {
+async fn other_origins_read_nothing_and_without_a_list_no_one_does() {
+    let without_origins = Api::over_memory();
+    for (api, origin) in [(&for_the_app(), "https://evil.example"), (&without_origins, APP)] {
         for answer in [
             from_origin(&api.user("alice"), Method::GET, "/api/tasks", origin).await,
             preflight(api, origin).await,

@@ -4,9 +4,9 @@
 //! | Module | What it proves |
 //! |---|---|
 //! | `memory` | the contract |
-//! | `edge` | framing, slow clients, time limits, answers that nobody reads |
+//! | `edge` | framing, slow clients, time limits, unread responses |
 //! | `exchange` | other origins, HEAD and OPTIONS, compression, limits of rate |
-//! | `figures` | what is counted, and under which labels |
+//! | `metrics` | what is counted, and under which labels |
 //! | `openapi` | the document: complete, true, the one that is committed, the paths of the router, the page `/docs` |
 //! | `problems` | what is answered when something is wrong |
 //! | `seed` | the items of the seed that only memory can show |
@@ -14,7 +14,7 @@
 
 mod edge;
 mod exchange;
-mod figures;
+mod metrics;
 mod openapi;
 mod problems;
 mod seed;

@@ -1,4 +1,4 @@
-//! What the seed specification asks for, and no storage but memory can show.
+//! The demands of the seed specification that no storage but memory can show.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use test_api::contract::seed::user_story_3::{each_list_equals_its_model, turns};
 use test_api::{Api, Parts};
 
 #[test]
-fn us3_2_whoever_does_what_each_user_sees_only_their_own_tasks() {
+fn us3_2_whatever_others_do_each_user_sees_only_their_own_tasks() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut runner = TestRunner::new(Config {
         failure_persistence: None,

@@ -10,9 +10,9 @@ pub(crate) fn said(code: &str, text: &str) -> StatementError {
     of(DatabaseErrorKind::Unknown, &format!("SQLSTATE {code}: {text}"))
 }
 
-/// What the port calls an error.
+/// The port's name of an error.
 fn word(error: StatementError) -> &'static str {
-    match StorageError::from(Failure::Statement(error)) {
+    match StorageError::from(AttemptFailure::Statement(error)) {
         StorageError::Unavailable(_) => "unavailable",
         StorageError::TimedOut(_) => "timed out",
         StorageError::Refused(_) => "refused",
@@ -22,7 +22,8 @@ fn word(error: StatementError) -> &'static str {
     }
 }
 
-/// What servers and poolers say, its code, its word, and whether the connection is kept. The language does not matter.
+/// Errors of servers and poolers with their code, its word, and whether the connection is kept. The language does not
+/// matter.
 #[rustfmt::skip]
 pub(crate) const SAID: &[(&str, &str, &str, bool)] = &[
     ("55P03", "canceling statement due to lock timeout", "timed out", true),
@@ -106,20 +107,20 @@ fn without_a_code_a_text_means_nothing_and_the_connection_is_dropped() {
 #[test]
 fn only_a_database_that_is_away_or_cannot_work_is_an_outage() {
     for (code, text, ..) in SAID {
-        let is_outage = Failure::Statement(said(code, text)).is_outage();
+        let is_outage = AttemptFailure::Statement(said(code, text)).is_outage();
         let wanted = matches!(code.get(..2), Some("08" | "53" | "57")) && !["57014", "57P05"].contains(code)
             || ["25006", "26000", "40003", "42P05"].contains(code);
         assert_eq!(is_outage, wanted, "{text}");
     }
-    assert!(Failure::NotConnected(String::new()).is_outage());
+    assert!(AttemptFailure::NotConnected(String::new()).is_outage());
     for is_silence in [true, false] {
-        let gave_up = Failure::GaveUp {
+        let gave_up = AttemptFailure::GaveUp {
             after: Duration::ZERO,
             is_silence,
         };
         assert_eq!(gave_up.is_outage(), is_silence);
     }
-    assert!(!Failure::Busy.is_outage());
+    assert!(!AttemptFailure::Busy.is_outage());
 }
 
 #[test]

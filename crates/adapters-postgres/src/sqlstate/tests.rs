@@ -14,7 +14,7 @@ fn error(code: &str, text: &str) -> Vec<u8> {
     message(ERROR, fields.as_bytes())
 }
 
-/// What comes out of the stream when it comes in in these pieces, and is read in pieces of that size.
+/// The output of the stream for input in these pieces, read in pieces of that size.
 fn passed(pieces: &[Vec<u8>], read_at_once: usize) -> Vec<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {

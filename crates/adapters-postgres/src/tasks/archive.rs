@@ -1,4 +1,4 @@
-//! The archive of operators, over a connection of its own: no lane, no place in the line of requests, none of their
+//! The archive of operators, over a connection of its own: no lane, no slot in the queue of requests, none of their
 //! time limits. Nothing here needs a transaction or a setting of the session, so it works through a transaction pooler.
 
 use std::time::Duration;
@@ -18,14 +18,14 @@ use uuid::Uuid;
 
 use super::row::{ArchivedRow, Import};
 use crate::call::cause_of;
-use crate::error::Failure;
+use crate::error::AttemptFailure;
 use crate::handle::Handle;
 use crate::schema::tasks;
 
 /// How long a statement may take before we give up on it: a batch of the longest tasks over a slow line.
-const PATIENCE: Duration = Duration::from_secs(120);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Carries tasks into PostgreSQL and out of it. Once its connection is lost every call answers `Unavailable`.
+/// Carries tasks into PostgreSQL and out of it. Once its connection is lost every call returns `Unavailable`.
 pub struct PostgresTaskArchive {
     handle: Handle,
 }
@@ -39,15 +39,15 @@ impl PostgresTaskArchive {
         self.handle.connection()
     }
 
-    async fn answer_to<T>(
+    async fn outcome_of<T>(
         &self,
         statement: impl Future<Output = QueryResult<T>> + Send,
     ) -> Result<T, StorageError> {
-        let failure = match timeout(PATIENCE, statement).await {
-            Ok(Ok(answer)) => return Ok(answer),
+        let failure = match timeout(STATEMENT_TIMEOUT, statement).await {
+            Ok(Ok(rows)) => return Ok(rows),
             Ok(Err(error)) => cause_of(&error, &self.handle).await.into(),
-            Err(_) => Failure::GaveUp {
-                after: PATIENCE,
+            Err(_) => AttemptFailure::GaveUp {
+                after: STATEMENT_TIMEOUT,
                 is_silence: true,
             },
         };
@@ -66,7 +66,7 @@ impl TaskArchive for PostgresTaskArchive {
             .order(tasks::user_id)
             .limit(1);
         let user_ids = statement.load::<String>(&mut self.connection());
-        let user_id = self.answer_to(user_ids).await?.into_iter().next();
+        let user_id = self.outcome_of(user_ids).await?.into_iter().next();
         let owner = user_id.as_deref().map(Owner::parse).transpose();
         owner.map_err(corrupt("user_id"))
     }
@@ -75,7 +75,7 @@ impl TaskArchive for PostgresTaskArchive {
         let statement = tasks::table
             .select(diesel::dsl::count_star())
             .filter(tasks::user_id.eq(owner.as_str()));
-        let counts = self.answer_to(statement.load::<i64>(&mut self.connection()));
+        let counts = self.outcome_of(statement.load::<i64>(&mut self.connection()));
         Ok(counts.await?.into_iter().map(i64::unsigned_abs).sum())
     }
 
@@ -92,14 +92,14 @@ impl TaskArchive for PostgresTaskArchive {
             .filter(tasks::id.gt(after.map_or(Uuid::nil(), TaskId::as_uuid)))
             .order(tasks::id)
             .limit(limit.into());
-        let rows = self.answer_to(statement.load::<ArchivedRow>(&mut self.connection()));
+        let rows = self.outcome_of(statement.load::<ArchivedRow>(&mut self.connection()));
         let rows = rows.await?.into_iter();
         rows.map(|row| row.into_archived(owner)).collect()
     }
 
     async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, StorageError> {
         let statement = Import::of(&tasks);
-        let stored = self.answer_to(statement.load::<Uuid>(&mut self.connection()));
+        let stored = self.outcome_of(statement.load::<Uuid>(&mut self.connection()));
         Ok(stored.await?.len() as u64)
     }
 
@@ -108,12 +108,13 @@ impl TaskArchive for PostgresTaskArchive {
             user_id: owner.as_str(),
             limit: limit.into(),
         };
-        let erased = self.answer_to(statement.execute(&mut self.connection()));
+        let erased = self.outcome_of(statement.execute(&mut self.connection()));
         Ok(erased.await? as u64)
     }
 }
 
-/// Removes the oldest rows of an owner. By hand, because one parameter in both places tells Citus that one shard will do.
+/// Removes the oldest rows of an owner. By hand, because one parameter in both places tells Citus that one shard will
+/// do.
 struct Erase<'a> {
     user_id: &'a str,
     limit: i64,

@@ -1,8 +1,8 @@
-//! What the calls about many tasks ask for: which of an owner's tasks, in which order, from where on.
+//! The criteria of the calls about many tasks: which of an owner's tasks, in which order, from where on.
 //!
-//! The list that nearly every caller asks for, unfiltered and by creation, is as fixed a statement as any other. The rest
-//! are put together when they are asked for, and diesel prepares each text once per connection. So the texts must be
-//! few: one per *shape* (sort key, direction, which filters, with a cursor or without), which makes 128. Never may a
+//! The list that nearly every caller asks for, unfiltered and by creation, is as fixed a statement as any other. The
+//! rest are put together when they are asked for, and diesel prepares each text once per connection. So the texts must
+//! be few: one per *shape* (sort key, direction, which filters, with a cursor or without), which makes 128. Never may a
 //! text depend on a value, or on how many values there are.
 
 use diesel::dsl::count_star;
@@ -53,7 +53,8 @@ pub(super) async fn list(
 }
 
 /// The list that nearly every caller asks for, over the connection that reads share: all tasks by their creation, which
-/// the primary key bounds. `None`: it is another list, a large one, or has a long description, and may not travel there.
+/// the primary key bounds. `None`: it is another list, a large one, or has a long description, and may not travel
+/// there.
 async fn brief(
     call: &Call<'_>,
     owner: &Owner,
@@ -190,19 +191,19 @@ fn in_order(tasks: Tasks<'_>, sort: Sort) -> Tasks<'_> {
 }
 
 diesel::define_sql_function! {
-    /// The first so many characters of a text, which keep its collation.
+    /// The first n characters of a text, which keep its collation.
     #[sql_name = "left"]
     fn first_characters(text: Text, count: Integer) -> Text;
 }
 
-/// What titles are sorted by.
+/// The key that titles are sorted by.
 #[diesel::dsl::auto_type]
 fn start_of_title() -> _ {
     let count: i32 = TITLE_START;
     first_characters(tasks::title, count)
 }
 
-/// What comes after a position: `(column, id)` beyond `(value, id)`.
+/// The rows after a position: `(column, id)` beyond `(value, id)`.
 macro_rules! beyond {
     ($tasks:ident, $column:expr, $value:expr, $id:expr, $direction:expr) => {
         match $direction {

@@ -1,5 +1,5 @@
-//! Between tasks and rows: the one file that knows the columns of the table, but for `schema.rs`. What is read, in which
-//! order, what is stored, and what an update sets.
+//! Between tasks and rows: the one file that knows the columns of the table, but for `schema.rs`. What is read, in
+//! which order, what is stored, and what an update sets.
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::schema::tasks;
 
-/// A task as it is read, without its owner: whoever reads a row has named the owner in the statement.
+/// A task as it is read, without its owner: the statement that reads it names the owner.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = tasks, check_for_backend(Pg))]
 pub(super) struct TaskRow {
@@ -39,7 +39,7 @@ impl TaskRow {
     /// The task of this row.
     ///
     /// # Errors
-    /// `Corrupt`: the row breaks a rule of the domain, so somebody else wrote it.
+    /// `Corrupt`: the row breaks a rule of the domain, so another program wrote it.
     pub(super) fn into_task(self, owner: &Owner) -> Result<Task, StorageError> {
         let Self {
             id,
@@ -70,16 +70,16 @@ pub(super) const COLUMNS: &str = "id, title, description, status, version, creat
 
 pub(super) type TaskColumns = SqlTypeOf<AsSelect<TaskRow, Pg>>;
 
-/// Descriptions of more bytes do not travel on the connection that reads share. About as many as PostgreSQL keeps in the
-/// row itself (the threshold of TOAST): this statement never fetches what is stored elsewhere.
+/// Descriptions of more bytes do not travel on the connection that reads share. About as many as PostgreSQL keeps in
+/// the row itself (the threshold of TOAST): this statement never fetches what is stored elsewhere.
 macro_rules! long_from {
     () => {
         "2049"
     };
 }
 
-/// The same without long descriptions: a row that has one has the version [`CUT`] instead of its own. A column that says
-/// so would cost each row of every list.
+/// The same without long descriptions: a row that has one has the version [`CUT`] instead of its own. A column that
+/// says so would cost each row of every list.
 pub(super) const COLUMNS_IN_BRIEF: &str = concat!(
     "id, title, CASE WHEN octet_length(description) < ",
     long_from!(),
@@ -128,7 +128,8 @@ impl ArchivedRow {
     }
 }
 
-/// Stores a task unless a row with its id or its idempotency key is in the way: without a conflict target, one text covers both.
+/// Stores a task unless a row with its id or its idempotency key is in the way: without a conflict target, one text
+/// covers both.
 pub(super) struct InsertTask<'a> {
     user_id: &'a str,
     id: Uuid,
@@ -218,7 +219,7 @@ impl QueryId for InsertTask<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-/// Changes a task in one statement and answers the row as it is afterwards.
+/// Changes a task in one statement and returns the row as it is afterwards.
 ///
 /// `diesel::update(..).set(..)` is never cached, because its text may differ from call to call. This text does not.
 ///
@@ -237,7 +238,7 @@ pub(super) struct UpdateTask<'a, const AT_ANY_TIME: bool> {
     expected_versions: Option<&'a [i32]>,
 }
 
-/// What an update sets; a field that may be null has a flag beside it.
+/// The values that an update sets; a field that may be null has a flag beside it.
 #[derive(Clone, Copy)]
 struct Values<'a> {
     /// `None` keeps it.
@@ -310,8 +311,9 @@ impl<'a> UpdateTask<'a, false> {
 const IS_CHANGED: &str = "(COALESCE($1, title), CASE WHEN $2 THEN $3 ELSE description END, COALESCE($4, status)) \
                           IS DISTINCT FROM (title, description, status)";
 
-/// A microsecond after the last change. Adding to a `timestamptz` depends on the time zone of the session in PostgreSQL's
-/// eyes, whatever is added, and Citus refuses what is not immutable inside CASE; adding to a `timestamp` does not.
+/// A microsecond after the last change. Adding to a `timestamptz` depends on the time zone of the session in
+/// PostgreSQL's eyes, whatever is added, and Citus refuses what is not immutable inside CASE; adding to a `timestamp`
+/// does not.
 const ONE_LATER: &str = "(updated_at AT TIME ZONE 'UTC' + interval '1 microsecond') AT TIME ZONE 'UTC'";
 
 impl<const AT_ANY_TIME: bool> QueryFragment<Pg> for UpdateTask<'_, AT_ANY_TIME> {
@@ -511,7 +513,7 @@ mod tests {
         text.split(" -- binds").next().unwrap().replace('$', "p")
     }
 
-    /// What the update computes: the value of each column, and whether a row is meant.
+    /// The result of the update: the value of each column, and whether a row is meant.
     fn expressions_of(update: &str) -> Vec<String> {
         let (_, rest) = update.split_once(" SET ").unwrap();
         let (assignments, rest) = rest.split_once(" WHERE ").unwrap();
@@ -526,7 +528,7 @@ mod tests {
         values.chain([condition.to_owned()]).collect()
     }
 
-    /// What PostgreSQL has against these as generated columns, which must be immutable in its eyes.
+    /// The objections of PostgreSQL to these as generated columns, which must be immutable in its eyes.
     async fn objection_to(expressions: &[String]) -> Option<String> {
         let database = test_postgres::fresh_database().await;
         let columns = "user_id text, id uuid, title text, description text, status text, version int,

@@ -1,5 +1,6 @@
-//! Statements with one fixed text: those of every request, for which diesel's builder would put the text together anew each
-//! time, and those that it would have prepared anew each time. Those that write stand beside the columns, in `row.rs`.
+//! Statements with one fixed text: those of every request, for which diesel's builder would put the text together anew
+//! each time, and those that it would have prepared anew each time. Those that write stand beside the columns, in
+//! `row.rs`.
 
 use diesel::QueryResult;
 use diesel::pg::Pg;
@@ -10,8 +11,8 @@ use uuid::Uuid;
 
 use super::row::{COLUMNS, COLUMNS_IN_BRIEF, TEXT_BYTES, TaskColumns};
 
-/// Names every column that the statements of tasks use, and reads none: where tables are distributed no shard is asked, so
-/// that one that is away does not make the whole service look as if it were.
+/// Names every column that the statements of tasks use, and reads none: where tables are distributed no shard is asked,
+/// so that one that is unavailable does not make the whole service look as if it were.
 pub(super) struct LookAtTable;
 
 impl QueryFragment<Pg> for LookAtTable {

@@ -1,4 +1,4 @@
-//! What the archive does when a row or the server is in the way.
+//! The archive when a row or the server is in the way.
 
 use crate::support::{eventually, migrated, unavailable};
 use domain::storage::StorageError;

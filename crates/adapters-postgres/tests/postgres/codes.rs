@@ -1,7 +1,7 @@
-//! What a failed statement means, each provoked on a real server, with the SQLSTATE that the log shows.
+//! The meanings of failed statements, each provoked on a real server, with the SQLSTATE that the log shows.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
-use crate::support::scene::{OURS, Scene, locked, sessions, until_somebody_waits};
+use crate::support::scene::{OURS, Scene, locked, sessions, until_a_session_waits};
 use crate::support::{a_title, eventually, migrated, read, renamed, settings, timed_out, unavailable};
 use adapters_postgres::PostgresDatabase;
 use domain::health::StorageHealth;
@@ -51,7 +51,7 @@ async fn what_the_server_has_no_room_for_is_an_outage_and_its_connection_is_kept
              PERFORM n FROM generate_series(1, 100000) AS n ORDER BY random()",
             "SQLSTATE 53400: temporary file size exceeds temp_file_limit (64kB)",
         ),
-        // Nobody fills a disk or a memory for this: the codes and the texts are those of the server.
+        // No disk or memory is filled for this: the codes and the texts are those of the server.
         (
             "RAISE 'could not extend file \"base/5/1\": No space left on device' USING ERRCODE = '53100'",
             "SQLSTATE 53100: could not extend file \"base/5/1\": No space left on device",
@@ -102,7 +102,7 @@ async fn a_value_that_only_the_server_refuses_is_refused_with_its_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_session_without_our_prepared_statements_is_an_outage_and_nobody_gets_it_again() {
+async fn a_session_without_our_prepared_statements_is_an_outage_and_no_one_gets_it_again() {
     let scene = Scene::new().await;
     renamed(&scene.repository, &scene.task, "prepared")
         .await
@@ -155,7 +155,7 @@ async fn a_statement_that_was_undone_runs_once_more_even_if_it_may_happen_once_o
         let cause = unavailable(renamed_at(&scene, &task, "no").await);
         assert_eq!(cause, format!("SQLSTATE {code}: {text}"));
         assert_eq!(runs(&scene).await, 2, "once more, and no more");
-        assert!(!scene.repository.is_degraded(), "the database is well");
+        assert!(!scene.repository.is_degraded(), "the database is healthy");
     }
 }
 
@@ -173,7 +173,7 @@ async fn a_real_deadlock_is_resolved_by_running_once_more() {
         .await
         .expect("a lock");
     let waiting = scene.renaming(&scene.task, "new title");
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     lock.batch_execute("SELECT FROM tasks FOR UPDATE")
         .await
         .expect("a lock");
@@ -192,7 +192,7 @@ async fn a_change_that_cannot_be_put_in_order_is_made_on_what_is_there_then() {
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
     let waiting = scene.renaming(&scene.task, "new title");
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     lock.batch_execute("UPDATE tasks SET version = version + 1")
         .await
         .expect("an update");
@@ -211,7 +211,7 @@ async fn a_server_that_turned_read_only_is_an_outage_and_its_connections_are_not
         cause,
         "SQLSTATE 25006: cannot execute UPDATE in a read-only transaction"
     );
-    // Whoever only reads is not ready.
+    // A server that only reads is not ready.
     let cause = unavailable(scene.repository.check().await);
     assert_eq!(cause, "the database is read-only (default_transaction_read_only)");
     // The next server at this address takes writes again.
@@ -254,7 +254,7 @@ async fn a_statement_that_the_administrator_cancels_timed_out_with_its_code() {
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
     let waiting = scene.renaming(&scene.task, "new title");
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     let cancel = format!(
         "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND {OURS}"
     );
@@ -263,7 +263,7 @@ async fn a_statement_that_the_administrator_cancels_timed_out_with_its_code() {
         timed_out(waiting.await.expect("no panic").0),
         "SQLSTATE 57014: canceling statement due to user request"
     );
-    assert!(!scene.repository.is_degraded(), "the database is well");
+    assert!(!scene.repository.is_degraded(), "the database is healthy");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -319,5 +319,5 @@ async fn a_table_that_is_missing_is_a_fault_of_ours() {
         cause.starts_with("the table of tasks cannot be used (run `task-api migrate`)"),
         "{cause}"
     );
-    assert!(!scene.repository.is_degraded(), "the database is well");
+    assert!(!scene.repository.is_degraded(), "the database is healthy");
 }

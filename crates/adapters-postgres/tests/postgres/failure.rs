@@ -1,4 +1,4 @@
-//! The server goes away, falls silent and comes back: what callers see, and how soon it is over.
+//! The server ends, falls silent and comes back: what callers see, and how soon it is over.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::proxy::{Detour, Proxy, connect};
-use crate::support::scene::{locked, until_somebody_waits, waiting_for_locks};
+use crate::support::scene::{locked, until_a_session_waits, waiting_for_locks};
 use crate::support::{
     eventually, migrated, read, renamed, settings, stored, timed, timed_out, unavailable, unexpected,
 };
@@ -151,7 +151,7 @@ async fn sessions_that_the_server_ended_for_idleness_cost_no_failure() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn sessions_that_end_under_load_cost_nobody_a_creation_with_a_key_a_look_up_or_a_change() {
+async fn sessions_that_end_under_load_cost_no_one_a_creation_with_a_key_a_look_up_or_a_change() {
     let (database, repository, _) = with_a_task().await;
     let started = Instant::now();
     let callers: Vec<_> = (0..8)
@@ -206,11 +206,11 @@ async fn a_statement_that_the_administrator_ends_runs_once_more_or_is_an_outage_
         let (repository, task) = (repository.clone(), task.clone());
         async move { renamed(&repository, &task, "other").await }
     });
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
     lock.execute(end, &[]).await.expect("an end");
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     lock.rollback().await.expect("an end");
     waiting.await.expect("no panic").expect("an update");
 
@@ -219,7 +219,7 @@ async fn a_statement_that_the_administrator_ends_runs_once_more_or_is_an_outage_
         let (repository, task) = (repository.clone(), task.clone());
         async move { repository.delete(task.owner(), task.id(), &Expected::Any).await }
     });
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     lock.execute(end, &[]).await.expect("an end");
     assert_eq!(
         unavailable(waiting.await.expect("no panic")),
@@ -408,7 +408,7 @@ async fn a_silent_connection_is_found_out_even_if_no_caller_waits_for_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_server_that_lets_nobody_in_is_unavailable_and_not_busy() {
+async fn a_server_that_lets_no_one_in_is_unavailable_and_not_busy() {
     let database = test_postgres::fresh_database().await;
     let proxy = Proxy::before(database.url()).await;
     let repository = PostgresDatabase::new(settings(proxy.url())).worker();
@@ -423,7 +423,7 @@ async fn a_server_that_lets_nobody_in_is_unavailable_and_not_busy() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_server_that_wakes_up_slowly_is_awake_for_whoever_comes_next() {
+async fn a_server_that_wakes_up_slowly_is_awake_for_the_next_caller() {
     let database = test_postgres::fresh_database().await;
     migrated(database.url()).await;
     let connections = Arc::new(AtomicU32::new(0));

@@ -2,9 +2,9 @@
 //! calls, and so does what is there at the end.
 //!
 //! A history is drawn from its seed: what the task is like, what the first writer does, where its connection breaks,
-//! and what the second one does before, during and after that. The model is the domain (`Task::changed`), one call after
-//! the other. What was acknowledged, or refused, happened exactly once, and while its caller waited. What was answered
-//! as an outage happened once or never, at any time since.
+//! and what the second one does before, during and after that. The model is the domain (`Task::changed`), one call
+//! after the other. What was acknowledged, or refused, happened exactly once, and while its caller waited. What was
+//! answered as an outage happened once or never, at any time since.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -28,7 +28,7 @@ use domain::task::{
 use domain::testing::{a_task_with, an_owner_named, noon};
 use futures_util::future::{join, join_all};
 
-/// How many are run, in so many threads of their own.
+/// How many are run, and in how many threads of their own.
 const HISTORIES: u64 = 600;
 const LANES: u64 = 4;
 /// A server has a hundred repeats before it has to earn them.
@@ -78,7 +78,7 @@ impl Call {
         }
     }
 
-    /// What the model says, and does.
+    /// The answer of the model, which makes the change too.
     fn modelled(&self, state: &mut Option<Task>) -> Answer {
         let task = match (self, state.as_ref()) {
             (Self::Insert(task, _), None) => {
@@ -115,12 +115,12 @@ enum Answer {
 
 type Made = (Call, Answer);
 
-/// What happened to one task.
+/// The history of one task.
 #[derive(Debug)]
 struct History {
     first: Option<Task>,
     ours: Made,
-    /// What the other one did before, while, and after the first writer waited for its answer.
+    /// The calls of the other one before, while, and after the first writer waited for its answer.
     theirs: [Vec<Made>; 3],
     last: Option<Task>,
 }
@@ -226,7 +226,7 @@ impl Draw {
     fn theirs(&mut self, seen: Option<&Task>, ours: &Call, times: &[i64]) -> Call {
         let version = seen.map(|task| Expected::OneOf(vec![task.version()]));
         let expected = version.filter(|_| !self.one_in(3)).unwrap_or(Expected::Any);
-        // Whoever repeats a key makes the task once more if it was deleted, as everybody who repeats one does.
+        // A repeated key makes the task once more if it was deleted, as with every writer.
         let may_delete = !matches!(ours, Call::Insert(_, Some(_)));
         if may_delete && self.one_in(3) {
             Call::Delete(expected)
@@ -401,7 +401,7 @@ fn a_history_in_which_something_is_undone_has_no_order() {
     ours.modelled(&mut state);
     history.last = state;
     assert!(!history.has_an_order());
-    // Made again is twice, also if nobody was told of the first time.
+    // Made again is twice, also if the first time was never acknowledged.
     history.ours.1 = Answer::Unknown;
     assert!(!history.has_an_order());
 }

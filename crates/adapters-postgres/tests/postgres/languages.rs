@@ -1,4 +1,4 @@
-//! What a failure means where the server speaks another language: the same as in English.
+//! The meaning of a failure where the server speaks another language: the same as in English.
 #![expect(clippy::print_stdout, reason = "what could not be tried is said")]
 
 use crate::support::scene::{OURS, Scene, locked};
@@ -24,7 +24,7 @@ fn servers() -> Vec<(&'static str, Cluster)> {
     servers
 }
 
-/// What a change returns that runs into this, and what the port says of it: `SQLSTATE`, and the word of the port.
+/// The result of a change that runs into this, and its name in the port: `SQLSTATE`, and the word of the port.
 #[rustfmt::skip]
 const PROVOKED: &[(&str, &str, &str)] = &[
     ("PERFORM 1 / 0", "22012", "unexpected"),
@@ -105,7 +105,7 @@ async fn what_heals_in_english_heals_in_german() {
         let scene = Scene::over(cluster.fresh_database().await, |_| {}).await;
         let Scene { repository, task, .. } = &scene;
 
-        // Prepared statements whose plan does not fit any more: nobody notices.
+        // Prepared statements whose plan does not fit any more: callers do not notice.
         for kind in ["varchar", "text"] {
             read(repository, task).await.expect("a look-up");
             renamed(repository, task, "before").await.expect("an update");
@@ -118,7 +118,7 @@ async fn what_heals_in_english_heals_in_german() {
             renamed(repository, task, "after").await.expect("an update");
         }
 
-        // A row that somebody else has locked.
+        // A row that another session has locked.
         let mut client = scene.database.client().await;
         let lock = locked(&mut client, task).await;
         let refused = renamed(repository, task, "behind a lock").await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::scene::{Scene, locked, sessions, until_somebody_waits, waiting_for_locks};
+use crate::support::scene::{Scene, locked, sessions, until_a_session_waits, waiting_for_locks};
 use crate::support::{eventually, read, renamed, stored, timed, timed_out};
 use domain::health::StorageHealth;
 use domain::storage::StorageError;
@@ -13,12 +13,12 @@ use tokio::task::JoinHandle;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_writer_that_waits_for_a_lock_gives_up_and_disturbs_nobody() {
+async fn a_writer_that_waits_for_a_lock_gives_up_and_disturbs_no_one() {
     let scene = Scene::new().await;
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
     let waiting = scene.renaming(&scene.task, "new title");
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     for _ in 0..5 {
         let others = join(
             timed(read(&scene.repository, &scene.task)),
@@ -38,7 +38,7 @@ async fn a_writer_that_waits_for_a_lock_gives_up_and_disturbs_nobody() {
         "SQLSTATE 55P03: canceling statement due to lock timeout"
     );
     assert!((1.9..2.5).contains(&seconds), "{seconds}");
-    assert!(!scene.repository.is_degraded(), "the database is well");
+    assert!(!scene.repository.is_degraded(), "the database is healthy");
     lock.rollback().await.expect("an end");
 
     let before = sessions(&scene.client).await;
@@ -68,7 +68,7 @@ async fn a_locked_table_stops_reads_in_time_and_opens_one_more_connection_at_mos
     assert!(!scene.repository.is_degraded(), "it answers");
     let check = scene.repository.check().await;
     timed_out(check);
-    // A read that takes so long is tried on another connection, the next one on yet another.
+    // A read that takes this long is tried on another connection, the next one on yet another.
     assert!(sessions(&scene.client).await.len() <= before.len() + 1);
     lock.rollback().await.expect("an end");
     read(&scene.repository, &scene.task).await.expect("a look-up");
@@ -116,14 +116,14 @@ async fn a_full_work_lane_turns_writers_away_and_reads_do_not_notice() {
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
     let waiting = scene.renaming(&scene.task, "new title");
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     let (answer, seconds) = timed(renamed(&scene.repository, &scene.other, "late")).await;
     assert!(
         matches!(answer, Err(UpdateError::Storage(StorageError::Busy))),
         "{answer:?}"
     );
     assert!((0.45..1.0).contains(&seconds), "{seconds}");
-    assert!(!scene.repository.is_degraded(), "the database is well");
+    assert!(!scene.repository.is_degraded(), "the database is healthy");
     let (found, seconds) = timed(read(&scene.repository, &scene.task)).await;
     found.expect("a look-up");
     assert!(seconds < 0.5, "{seconds}");
@@ -148,7 +148,7 @@ async fn writers_who_wait_for_a_connection_get_it_in_the_order_of_their_arrival(
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
     let mut writers = vec![scene.renaming(&scene.task, "title 0")];
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     for number in 1..6 {
         writers.push(scene.renaming(&scene.task, &format!("title {number}")));
         eventually("it has joined the line", async || {
@@ -172,7 +172,7 @@ async fn who_finds_no_place_in_the_line_is_turned_away_at_once() {
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
     let waiting = scene.renaming(&scene.task, "new title");
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     let (answer, seconds) = timed(read(&scene.repository, &scene.task)).await;
     assert!(matches!(answer, Err(StorageError::Busy)), "{answer:?}");
     assert!(seconds < 1.0, "{seconds}");
@@ -199,7 +199,7 @@ async fn users_take_turns_however_many_requests_one_of_them_has() {
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
     let mut alices = vec![scene.renaming(&scene.task, "title")];
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     for number in 0..20 {
         alices.push(scene.renaming(&scene.other, &format!("title {number}")));
     }
@@ -228,7 +228,7 @@ async fn the_user_with_the_longest_queue_makes_room_for_another_one() {
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
     let first = scene.renaming(&scene.task, "first");
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     let mut waiting = Vec::new();
     for number in 1..4 {
         waiting.push(scene.renaming(&scene.other, "waiting"));
@@ -305,7 +305,7 @@ async fn a_search_whose_caller_walks_away_is_cancelled() {
         .await
         .expect("a lock");
     let search = searching(&scene, "alice");
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     search.abort();
     let started = Instant::now();
     eventually("it is cancelled", async || waiting_for_locks(&lock).await == 0).await;
@@ -327,7 +327,7 @@ async fn a_writer_who_walks_away_leaves_its_connection_to_no_one_until_its_state
     let mut client = scene.database.client().await;
     let lock = locked(&mut client, &scene.task).await;
     let impatient = scene.renaming(&scene.task, "new title");
-    until_somebody_waits(&lock).await;
+    until_a_session_waits(&lock).await;
     impatient.abort();
     assert!(impatient.await.is_err());
     for _ in 0..5 {

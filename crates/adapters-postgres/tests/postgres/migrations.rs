@@ -15,7 +15,7 @@ use tokio_postgres::Client;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// The advisory lock that whoever migrates holds.
+/// The advisory lock that is held by a migration.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(x'7461736b2d617069'::bigint)";
 
 /// Everything that migrations can make, as text.
@@ -130,7 +130,7 @@ async fn limits_that_an_operator_set_for_the_api_do_not_stop_migrations() {
         database.name()
     );
     client.batch_execute(&limits).await.expect("limits");
-    // Somebody else migrates for longer than that.
+    // Another process migrates for longer than that.
     let transaction = client.transaction().await.expect("a transaction");
     transaction.batch_execute(LOCK).await.expect("a lock");
     let adapter = PostgresDatabase::new(settings(database.url()));
@@ -176,7 +176,7 @@ async fn looking_at_the_schema_tells_what_is_missing_and_what_is_new_and_makes_n
     assert_eq!(adapter.migrate().await.expect("migrations"), empty.pending);
     assert_eq!(schema_of(&adapter).await, SchemaState::default());
 
-    // Somebody runs the migrations of a newer program; this one goes on.
+    // A newer program runs its migrations; this one goes on.
     let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000000');
         ALTER TABLE tasks ADD mood text";
     client.batch_execute(newer).await.expect("a newer schema");
@@ -241,11 +241,11 @@ async fn a_database_that_we_reach_but_cannot_work_with_is_not_there_for_us() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_out_of_reach_is_told_apart_from_a_migration_that_fails() {
-    let nobody = format!("postgresql://u@127.0.0.1:{}/d", test_postgres::a_free_port());
-    let error = PostgresDatabase::new(settings(&nobody))
+    let unused = format!("postgresql://u@127.0.0.1:{}/d", test_postgres::a_free_port());
+    let error = PostgresDatabase::new(settings(&unused))
         .migrate()
         .await
-        .expect_err("nobody listens");
+        .expect_err("nothing listens");
     let MigrateError::Connect(error) = &error else {
         panic!("{error:?}");
     };

@@ -28,7 +28,7 @@ async fn with_many_tasks(cluster: &Cluster) -> TestDatabase {
     database
 }
 
-/// What `auto_explain` wrote about the statements of the API, each beginning with its text.
+/// The plans that `auto_explain` wrote about the statements of the API, each beginning with its text.
 fn plans(log: &str) -> Vec<&str> {
     log.split("|task-api|")
         .filter_map(|entry| entry.split_once("Query Text: "))

@@ -37,7 +37,7 @@ fn guarded() -> &'static Cluster {
     })
 }
 
-/// The URL of a database for somebody, through TCP.
+/// The URL of a database for this user, through TCP.
 fn url_of(who: &str, database: &str) -> String {
     guarded().tcp_url(database).replacen("postgres@", who, 1)
 }
@@ -126,7 +126,7 @@ async fn connections_that_the_server_has_no_room_for_are_an_outage_and_the_other
     read(&repository, &task).await.expect("the one connection");
 }
 
-/// What is made of a server that says this and hangs up.
+/// The error for a server that says this and hangs up.
 async fn is_refused_by(said: &'static str) -> bool {
     let says = move |mut client: TcpStream, _| async move {
         let length = client.read_u32().await.expect("a length") as usize - 4;
@@ -162,7 +162,7 @@ async fn neon_may_say_for_good_or_for_now_that_there_is_no_endpoint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_nobody_runs_is_no_refusal() {
+async fn a_server_that_does_not_run_is_no_refusal() {
     let port = a_free_port();
     let (error, seconds) = timed(refusal(&format!("postgresql://u:s3cret@127.0.0.1:{port}/d"))).await;
     assert!(!error.is_refusal(), "{error:?}");
@@ -183,7 +183,7 @@ async fn a_server_that_accepts_and_says_nothing_is_given_up_in_time() {
     assert!(seconds < 0.5, "{seconds}");
 }
 
-/// A port whose line of connections is full: nobody hears from it.
+/// A port whose line of connections is full: it never replies.
 #[cfg(target_os = "linux")]
 async fn a_full_port() -> (tokio::net::TcpListener, Vec<TcpStream>) {
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
@@ -202,7 +202,7 @@ async fn a_full_port() -> (tokio::net::TcpListener, Vec<TcpStream>) {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn an_address_that_nobody_hears_from_leaves_time_for_the_next_one() {
+async fn an_address_that_never_replies_leaves_time_for_the_next_one() {
     let database = guarded().fresh_database().await;
     let forward = |mut client: TcpStream, config: Config| async move {
         let _ = copy_bidirectional(&mut client, &mut connect(&config).await).await;

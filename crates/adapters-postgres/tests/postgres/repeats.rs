@@ -40,7 +40,8 @@ impl Bench {
         migrated(database.url()).await;
         let cutter = Cutter::before(database.url()).await;
         let through_cutter = PostgresDatabase::new(PostgresSettings {
-            // Whoever loses every connection waits for new ones, on a busy machine for long: as long as a call may take.
+            // A call that loses every connection waits for new ones, on a busy machine for long: as long as a call may
+            // take.
             acquire_timeout: Duration::from_secs(5),
             ..settings(cutter.url())
         });

@@ -251,6 +251,6 @@ async fn a_row_that_breaks_a_rule_of_the_domain_alone_is_corrupt_and_no_outage()
         }
         let sound = repository.find(&owner, task.id()).await.expect("a look-up");
         assert_eq!(sound, Some(task), "its neighbours are not");
-        assert!(!repository.is_degraded(), "{change:?}: the database is well");
+        assert!(!repository.is_degraded(), "{change:?}: the database is healthy");
     }
 }

@@ -52,7 +52,7 @@ impl Logged {
         }
     }
 
-    /// What the server is asked for by `operation`, once the statements have been prepared.
+    /// The statements that `operation` sends, once the statements have been prepared.
     async fn requests_of(&self, times: usize, operation: impl AsyncFn(&Self)) -> Vec<Request> {
         // Twice: the first use of a key is no replay.
         operation(self).await;

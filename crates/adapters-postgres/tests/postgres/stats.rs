@@ -1,4 +1,4 @@
-//! What the database says about the use of its connections.
+//! The statistics of the database about the use of its connections.
 
 use std::time::Duration;
 

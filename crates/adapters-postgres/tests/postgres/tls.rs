@@ -161,7 +161,7 @@ async fn a_server_whose_authority_and_name_are_right_is_trusted() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_server_whose_authority_nobody_knows_is_refused() {
+async fn a_server_whose_authority_no_one_knows_is_refused() {
     let server = server().with_a_user().await;
     for mode in ["require", "verify-ca", "verify-full"] {
         let database = PostgresDatabase::new(settings(&server.url("localhost", &format!("sslmode={mode}"))));

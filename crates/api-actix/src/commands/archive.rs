@@ -7,7 +7,7 @@ use domain::task::{ArchivedTask, TaskArchive, TaskId};
 
 use crate::config::DatabaseConfig;
 use crate::failure::Failure;
-use crate::storage::{Backend, DatabaseInfo};
+use crate::storage::{DatabaseInfo, Storage};
 
 /// How many tasks go at once: enough to make a commit cheap, few enough to fit into memory however long they are.
 pub(crate) const BATCH: u16 = 1_000;
@@ -17,41 +17,41 @@ pub(crate) struct Archive {
     variable: &'static str,
     tasks: Box<dyn TaskArchive>,
     // Closed when it is dropped.
-    _backend: Option<Backend>,
+    _storage: Option<Storage>,
 }
 
 impl Archive {
     /// Opens a database that is there, and whose tables are as this program needs them.
     pub(crate) async fn open(config: &DatabaseConfig) -> Result<(Self, DatabaseInfo), Failure> {
         config.require_file()?;
-        let (backend, info) = Backend::open(config, 1).await?;
+        let (storage, info) = Storage::open(config, 1).await?;
         info.require_schema(config.variable)?;
-        Ok((Self::of(backend, config.variable).await?, info))
+        Ok((Self::of(storage, config.variable).await?, info))
     }
 
     /// Opens a database, making its file if there is none, and brings its tables up to date.
     pub(crate) async fn open_and_migrate(config: &DatabaseConfig) -> Result<Self, Failure> {
-        let (backend, _) = Backend::open(config, 1).await?;
-        backend.migrate(config.startup_timeout).await?;
-        Self::of(backend, config.variable).await
+        let (storage, _) = Storage::open(config, 1).await?;
+        storage.migrate(config.startup_timeout).await?;
+        Self::of(storage, config.variable).await
     }
 
-    async fn of(backend: Backend, variable: &'static str) -> Result<Self, Failure> {
+    async fn of(storage: Storage, variable: &'static str) -> Result<Self, Failure> {
         Ok(Self {
             variable,
-            tasks: backend.archive().await?,
-            _backend: Some(backend),
+            tasks: storage.archive().await?,
+            _storage: Some(storage),
         })
     }
 
     /// The owner of tasks that comes right after this one, or the very first.
     pub(crate) async fn next_owner(&self, after: Option<&Owner>) -> Result<Option<Owner>, Failure> {
-        self.answer(after, self.tasks.next_owner(after).await)
+        self.outcome(after, self.tasks.next_owner(after).await)
     }
 
     /// How many tasks the owner has.
     pub(crate) async fn count(&self, owner: &Owner) -> Result<u64, Failure> {
-        self.answer(Some(owner), self.tasks.count(owner).await)
+        self.outcome(Some(owner), self.tasks.count(owner).await)
     }
 
     /// The owner's tasks.
@@ -64,18 +64,18 @@ impl Archive {
         }
     }
 
-    /// Stores tasks unless they are there, and answers how many were new.
+    /// Stores tasks unless they are there, and returns how many were new.
     pub(crate) async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, Failure> {
-        self.answer(None, self.tasks.import(tasks).await)
+        self.outcome(None, self.tasks.import(tasks).await)
     }
 
-    /// Removes a batch of the owner's tasks, and answers how many there were.
+    /// Removes a batch of the owner's tasks, and returns how many there were.
     pub(crate) async fn erase(&self, owner: &Owner) -> Result<u64, Failure> {
-        self.answer(Some(owner), self.tasks.erase(owner, BATCH).await)
+        self.outcome(Some(owner), self.tasks.erase(owner, BATCH).await)
     }
 
-    fn answer<T>(&self, owner: Option<&Owner>, answer: Result<T, StorageError>) -> Result<T, Failure> {
-        answer.map_err(|error| {
+    fn outcome<T>(&self, owner: Option<&Owner>, outcome: Result<T, StorageError>) -> Result<T, Failure> {
+        outcome.map_err(|error| {
             let place = owner.map(|owner| format!(", at user {:?}", owner.as_str()));
             let message = format!(
                 "{}{}: {}",
@@ -110,7 +110,7 @@ impl Batches<'_> {
         }
         let Archive { tasks, .. } = self.archive;
         let batch = tasks.export(self.owner, self.after, BATCH).await;
-        let batch = self.archive.answer(Some(self.owner), batch)?;
+        let batch = self.archive.outcome(Some(self.owner), batch)?;
         self.is_over = batch.len() < usize::from(BATCH);
         self.after = batch.last().map(|last| last.task.id());
         Ok(Some(batch))
@@ -124,7 +124,7 @@ impl Archive {
         Self {
             variable,
             tasks: Box::new(tasks.clone()),
-            _backend: None,
+            _storage: None,
         }
     }
 }

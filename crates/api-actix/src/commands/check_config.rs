@@ -40,14 +40,14 @@ const READ: [Read; 7] = [
     |source| LogConfig::from_source(source, LogFormat::Json).map(drop),
 ];
 
-/// Reading stops at the first error; so each setting that is wrong is taken away and the rest is read again.
+/// Reading stops at the first error; so each setting that is wrong is removed and the rest is read again.
 fn all_errors(source: &Source) -> Vec<ConfigError> {
     let mut errors: Vec<ConfigError> = Vec::new();
     let mut rest = source.clone();
     for read in READ {
         while let Err(error) = read(&rest) {
             let variable = error.variable();
-            // `BETTER_AUTH_SECRET` is missing because `BETTER_AUTH_SECRETS` or a file of it was taken away.
+            // `BETTER_AUTH_SECRET` is missing because `BETTER_AUTH_SECRETS` or a file of it was removed.
             if errors.iter().any(|known| known.variable().starts_with(variable)) {
                 break;
             }
@@ -91,7 +91,7 @@ fn without_credentials(value: &str) -> String {
     let Some((scheme, rest)) = value.split_once("://") else {
         return value.to_owned();
     };
-    // A password may hold any character that somebody forgot to escape, so everything before the last `@` goes.
+    // A password may hold any character, unescaped by mistake, so everything before the last `@` goes.
     let rest = match rest.rsplit_once('@') {
         Some((_, rest)) => format!("***@{rest}"),
         None => rest.to_owned(),

@@ -9,13 +9,13 @@ use std::time::Duration;
 use crate::failure::Failure;
 use adapters_http::server::ServerSettings;
 
-/// How long each step may take. Above what `/readyz` takes when the database is away.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long each step may take. Above the time of `/readyz` when the database is unavailable.
+const STEP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Asks `GET /readyz`.
 pub(crate) fn run(server: &ServerSettings) -> Result<(), Failure> {
     let host = match server.host.as_str() {
-        // Whoever listens on every address listens on the loopback address too.
+        // A server that listens on every address listens on the loopback address too.
         "0.0.0.0" => "127.0.0.1",
         "::" | "[::]" => "::1",
         host => host,
@@ -32,8 +32,8 @@ pub(crate) fn run(server: &ServerSettings) -> Result<(), Failure> {
 
 fn status_line(host: &str, port: u16) -> io::Result<String> {
     let mut stream = connect(host, port)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(STEP_TIMEOUT))?;
+    stream.set_write_timeout(Some(STEP_TIMEOUT))?;
     stream.write_all(
         format!(
             "GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
@@ -58,7 +58,7 @@ fn bracketed(host: &str) -> Cow<'_, str> {
 fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let mut outcome = Err(io::Error::other("the name has no address"));
     for address in (host, port).to_socket_addrs()? {
-        outcome = TcpStream::connect_timeout(&address, PATIENCE);
+        outcome = TcpStream::connect_timeout(&address, STEP_TIMEOUT);
         if outcome.is_ok() {
             break;
         }

@@ -1,4 +1,4 @@
-//! What each command of `task-api` does.
+//! The commands of `task-api`.
 
 mod archive;
 pub(crate) mod check_config;

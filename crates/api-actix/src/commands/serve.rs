@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, ConfigError};
 use crate::failure::Failure;
-use crate::storage::Backend;
+use crate::storage::Storage;
 use crate::telemetry::LogLevel;
 use crate::wiring::{self, Wiring};
 use adapters_http::admin::{Admin, AdminState};
@@ -18,18 +18,18 @@ pub(crate) struct Running {
     server: Server,
     admin: Option<Admin>,
     observers: Arc<Observers>,
-    backend: Backend,
+    storage: Storage,
 }
 
 impl Running {
     /// Everything between reading the settings and serving.
     pub(crate) async fn start(config: Config, log_level: LogLevel) -> Result<Self, Failure> {
-        // First, so that a port that somebody else has leaves the schema as it is; a load balancer finds nobody yet.
+        // First, so that a port that is taken leaves the schema as it is; a load balancer does not find us yet.
         let bound = Bound::of(&config.http)?;
-        let (backend, info) = Backend::open(&config.database, config.http.workers).await?;
+        let (storage, info) = Storage::open(&config.database, config.http.workers).await?;
         info.log();
         if config.database.migrate_on_start {
-            let applied = backend.migrate(config.database.startup_timeout).await?;
+            let applied = storage.migrate(config.database.startup_timeout).await?;
             if !applied.is_empty() {
                 tracing::info!(migrations = applied.join(", "), "schema brought up to date");
             }
@@ -39,7 +39,7 @@ impl Running {
         let lifecycle = Arc::new(Lifecycle::default());
         let observers = Arc::new(wiring::observers(&config.observe, info.kind)?);
         let wiring = Wiring::new(
-            backend.clone(),
+            storage.clone(),
             config.tokens,
             config.policy,
             Arc::clone(&lifecycle),
@@ -71,7 +71,7 @@ impl Running {
             server,
             admin,
             observers,
-            backend,
+            storage,
         })
     }
 
@@ -81,8 +81,8 @@ impl Running {
         self.server.url()
     }
 
-    /// Serves until the process is told to stop. Operators are answered and spans are sent to the end. Then the database
-    /// is closed: workers may hold it for longer than the process lives.
+    /// Serves until the process is told to stop. Operators are answered and spans are sent to the end. Then the
+    /// database is closed: workers may hold it for longer than the process lives.
     ///
     /// # Errors
     /// The server broke down.
@@ -92,7 +92,7 @@ impl Running {
             admin.stop().await;
         }
         self.observers.flush().await;
-        self.backend.close().await;
+        self.storage.close().await;
         outcome.map_err(Failure::from)
     }
 }

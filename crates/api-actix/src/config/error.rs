@@ -1,4 +1,4 @@
-//! What is wrong with a setting.
+//! Why a setting is refused.
 
 use std::fmt::Display;
 
@@ -13,7 +13,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// What is wrong with a variable: the rest of a sentence that begins with its name.
+    /// Why a variable is refused: the rest of a sentence that begins with its name.
     pub fn new(variable: &'static str, reason: impl Into<String>) -> Self {
         Self {
             variable,
@@ -21,7 +21,7 @@ impl ConfigError {
         }
     }
 
-    /// Which variable it is.
+    /// The name of the variable.
     #[must_use]
     pub fn variable(&self) -> &'static str {
         self.variable

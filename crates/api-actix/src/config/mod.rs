@@ -42,7 +42,7 @@ pub struct Config {
     pub tokens: TokenConfig,
     /// Which requests are let through.
     pub policy: Policy,
-    /// What is recorded about them.
+    /// The records that are kept about them.
     pub observe: ObserveConfig,
 }
 

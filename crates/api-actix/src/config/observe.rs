@@ -1,13 +1,13 @@
-//! What an operator decides about observing the process.
+//! An operator's settings for observing the process.
 
 use crate::config::{ConfigError, Source};
 use adapters_http::observe::access_log::AccessLog;
 use adapters_http::observe::spans::Collector;
 
-/// What is recorded, and where it can be had.
+/// The kinds of records, and where they can be had.
 #[derive(Debug, Clone, Default)]
 pub struct ObserveConfig {
-    /// Where figures, health and the log level can be had: `host:port`; nowhere by default.
+    /// Where metrics, health and the log level can be had: `host:port`; nowhere by default.
     pub admin_address: Option<String>,
     /// Which requests are logged.
     pub access_log: AccessLog,

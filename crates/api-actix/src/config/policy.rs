@@ -1,4 +1,4 @@
-//! What a deployment allows requests.
+//! The rules of a deployment for requests.
 
 use crate::config::{ConfigError, Source};
 use adapters_http::policy::Policy;
@@ -8,12 +8,12 @@ use adapters_http::policy::rate_limit::{Rate, RateLimits};
 use adapters_http::policy::time_limits::TimeLimits;
 use adapters_http::policy::unsent::Unsent;
 
-/// What the process is for.
+/// The purpose of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Production.
     Serve,
-    /// Somebody's own machine: the usual addresses of front ends may read answers.
+    /// A developer's own machine: the usual addresses of front ends may read responses.
     Develop,
 }
 

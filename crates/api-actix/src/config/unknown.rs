@@ -4,7 +4,7 @@ use strsim::levenshtein;
 
 use super::Source;
 
-/// What families of our settings begin with. `LOG_` and `OTEL_` are left out: many a program has a `LOG_DIR`, and
+/// The prefixes of families of our settings. `LOG_` and `OTEL_` are left out: many a program has a `LOG_DIR`, and
 /// OpenTelemetry has more settings than we ask for.
 const PREFIXES: [&str; 6] = ["BETTER_AUTH_", "CORS_", "DB_", "JWKS_", "JWT_", "RATE_LIMIT_"];
 /// A family that front ends have settings in too (`DATABASE_HOST`, `DATABASE_URL_UNPOOLED`): only typos are noticed.

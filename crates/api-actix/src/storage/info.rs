@@ -1,10 +1,10 @@
-//! What stands at the other end.
+//! The database at the other end.
 
 use serde::Serialize;
 
 use crate::config::ConfigError;
 
-/// What answered at the other end, for logs and `task-api check`.
+/// The database that replied at the other end, for logs and `task-api check`.
 #[derive(Debug, Serialize)]
 pub(crate) struct DatabaseInfo {
     /// As the semantic conventions of OpenTelemetry call it.

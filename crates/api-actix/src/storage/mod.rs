@@ -22,14 +22,14 @@ use adapters_http::observe::snapshot::Snapshot;
 
 /// The database of the process.
 #[derive(Clone)]
-pub(crate) enum Backend {
+pub(crate) enum Storage {
     /// A PostgreSQL server.
     Postgres(PostgresDatabase),
     /// A SQLite file.
     Sqlite(Arc<SqliteDatabase>),
 }
 
-impl Backend {
+impl Storage {
     /// Opens the database, waiting for it as long as the settings say.
     ///
     /// # Errors
@@ -50,11 +50,11 @@ impl Backend {
         }
     }
 
-    /// Brings the schema up to date and answers the names of the migrations that ran. Waits so long for those who use the
-    /// tables of PostgreSQL; for a SQLite file it waits half a minute.
+    /// Brings the schema up to date and returns the names of the migrations that ran. Waits up to `wait` for other
+    /// users of the tables of PostgreSQL; for a SQLite file it waits half a minute.
     ///
     /// # Errors
-    /// A migration failed, or somebody was in its way all the time; nothing is half done then.
+    /// A migration failed, or it was blocked by another user of the tables all the time; nothing is half done then.
     pub(crate) async fn migrate(&self, wait: Duration) -> Result<Vec<String>, Failure> {
         match self {
             Self::Postgres(database) => postgres::migrate(database, wait).await,
@@ -62,7 +62,7 @@ impl Backend {
         }
     }
 
-    /// Ends the use of it: a SQLite file is one file then, whoever still holds a repository.
+    /// Ends the use of it: a SQLite file is one file then, even if repositories are still held.
     pub(crate) async fn close(&self) {
         if let Self::Sqlite(database) = self {
             sqlite::close(database).await;

@@ -13,7 +13,7 @@ use domain::chain;
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::failure::Failure;
 use crate::tls;
-use adapters_http::observe::snapshot::{PoolFigures, RetryFigures, Snapshot};
+use adapters_http::observe::snapshot::{PoolMetrics, RetryMetrics, Snapshot};
 
 /// Connects, waiting for the server as long as the settings say.
 pub(super) async fn open(
@@ -51,9 +51,9 @@ pub(super) async fn migrate(database: &PostgresDatabase, wait: Duration) -> Resu
     })
 }
 
-/// The figures of the adapter.
+/// The metrics of the adapter.
 pub(super) fn snapshot(stats: DatabaseStats) -> Snapshot {
-    let pool = |name, lane: LaneStats| PoolFigures {
+    let pool = |name, lane: LaneStats| PoolMetrics {
         name,
         connections: Some((lane.idle, lane.used)),
         max: lane.max,
@@ -63,7 +63,7 @@ pub(super) fn snapshot(stats: DatabaseStats) -> Snapshot {
     Snapshot {
         pools: vec![pool("read", stats.read), pool("work", stats.work)],
         in_flight: Some((stats.in_flight, stats.max_in_flight)),
-        retries: Some(RetryFigures {
+        retries: Some(RetryMetrics {
             run: stats.repeats.done,
             denied: stats.repeats.denied,
             budget: stats.repeats.left,
@@ -79,7 +79,7 @@ fn share_of_worker(pool_size: u32, workers: usize) -> u32 {
 }
 
 fn warn_about_dropped_parameters(variable: &'static str, url: &DatabaseUrl) {
-    // Not their names: somebody may have forgotten to escape the question mark of a password.
+    // Not their names: they may be part of a password whose question mark was not escaped.
     let parameters = url.dropped_parameters().len();
     if parameters > 0 {
         tracing::warn!(

@@ -12,7 +12,7 @@ use domain::chain;
 
 use crate::config::ConfigError;
 use crate::failure::Failure;
-use adapters_http::observe::snapshot::{PoolFigures, Snapshot};
+use adapters_http::observe::snapshot::{PoolMetrics, Snapshot};
 
 /// Opens the file, or creates it.
 pub(super) fn open(
@@ -61,7 +61,7 @@ pub(super) async fn close(database: &Arc<SqliteDatabase>) {
         .name("sqlite-close".to_owned())
         .spawn(move || {
             database.close();
-            // Nobody may wait any more.
+            // The wait may be over already.
             let _ = done.send(());
         });
     let closed = async { closing.is_ok() && closed.await.is_ok() };
@@ -72,9 +72,9 @@ pub(super) async fn close(database: &Arc<SqliteDatabase>) {
     }
 }
 
-/// The figures of the adapter.
+/// The metrics of the adapter.
 pub(super) fn snapshot(stats: DatabaseStats) -> Snapshot {
-    let pool = |name, lane: LaneStats| PoolFigures {
+    let pool = |name, lane: LaneStats| PoolMetrics {
         name,
         connections: None,
         max: u32::try_from(lane.connections).unwrap_or(u32::MAX),

@@ -1,6 +1,6 @@
 //! Lines of the log between those who write them and standard error.
 //!
-//! Whoever reads standard error may be slow, stuck or gone. Nobody who logs waits for that: lines go into a buffer with a
+//! The reader of standard error may be slow, stuck or gone. Logging never waits for it: lines go into a buffer with a
 //! bound, and a thread of its own empties it. When it is full, lines are lost and counted, those of the audit log last.
 
 use std::io::{self, ErrorKind, Write};
@@ -9,19 +9,19 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What may wait to be written, in bytes.
-const ROOM: usize = 4 << 20;
+/// The most that may wait to be written, in bytes.
+const CAPACITY: usize = 4 << 20;
 /// How much of that lines other than those of the audit log may use.
-const ROOM_FOR_OTHERS: usize = 3 << 20;
-/// So much is written at once, in whole lines. POSIX (`PIPE_BUF`) promises for more than 4 KiB on no system that lines of
-/// several processes in one pipe stay whole.
+const CAPACITY_FOR_OTHERS: usize = 3 << 20;
+/// So much is written at once, in whole lines. POSIX (`PIPE_BUF`) promises for more than 4 KiB on no system that lines
+/// of several processes in one pipe stay whole.
 const PIECE: usize = 4096;
-/// What an idle buffer keeps, in bytes.
-const IDLE_ROOM: usize = 64 << 10;
-/// How long to wait for an output that has no room and does not block.
+/// The memory that an idle buffer keeps, in bytes.
+const IDLE_CAPACITY: usize = 64 << 10;
+/// How long to wait for an output that takes nothing and does not block.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What a line is worth when not all can be kept.
+/// The worth of a line when not all can be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Of the audit log.
@@ -31,10 +31,10 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn room(self) -> usize {
+    fn capacity(self) -> usize {
         match self {
-            Self::Audit => ROOM,
-            Self::Other => ROOM_FOR_OTHERS,
+            Self::Audit => CAPACITY,
+            Self::Other => CAPACITY_FOR_OTHERS,
         }
     }
 }
@@ -85,7 +85,7 @@ impl Lines {
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
-        if self.bytes.capacity() > IDLE_ROOM {
+        if self.bytes.capacity() > IDLE_CAPACITY {
             *self = Self::default();
         }
     }
@@ -109,8 +109,8 @@ impl LogBuffer {
         }
     }
 
-    /// Empties the buffer into this for as long as the process lives. Lines were lost and now it goes on: then `tell` is
-    /// called.
+    /// Empties the buffer into this for as long as the process lives. Lines were lost and now it goes on: then `tell`
+    /// is called.
     pub(crate) fn empty_into(
         &'static self,
         mut output: impl Write + Send + 'static,
@@ -132,10 +132,10 @@ impl LogBuffer {
         Ok(())
     }
 
-    /// Takes a line, unless there is no room. Never waits for the output.
+    /// Takes a line, unless the buffer is full. Never waits for the output.
     pub(crate) fn push(&self, kind: Kind, line: &[u8]) {
         let mut state = self.lock();
-        if state.under_way + state.waiting.bytes.len() + line.len() > kind.room() {
+        if state.under_way + state.waiting.bytes.len() + line.len() > kind.capacity() {
             self.count_lost(&mut state, kind);
             return;
         }
@@ -148,8 +148,8 @@ impl LogBuffer {
     }
 
     /// Waits until everything is written, but not longer than this.
-    pub(crate) fn flush(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
+    pub(crate) fn flush(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
         let mut state = self.lock();
         while state.under_way + state.waiting.bytes.len() > 0 {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
@@ -191,7 +191,7 @@ impl LogBuffer {
         state.under_way = lines.bytes.len();
     }
 
-    /// Writes these, and answers whether the last of them could be. Those that could not are lost.
+    /// Writes these, and returns whether the last of them could be. Those that could not are lost.
     fn write(&self, lines: &Lines, output: &mut impl Write) -> bool {
         let mut goes_on = false;
         let (mut bytes, mut ends, mut begin) = (&lines.bytes[..], &lines.ends[..], 0);
@@ -216,7 +216,7 @@ impl LogBuffer {
         goes_on
     }
 
-    /// What was taken is done with. Answers what was lost, if the output takes lines again.
+    /// Ends the work on the taken lines. Returns the number of lost ones, if the output takes lines again.
     fn done(&self, goes_on: bool) -> Lost {
         let mut state = self.lock();
         state.under_way = 0;
@@ -231,7 +231,7 @@ impl LogBuffer {
     }
 }
 
-/// Writes all of it, also into an output that does not block (whoever shares it with us may have asked for that).
+/// Writes all of it, also into an output that does not block (another process that shares it may have asked for that).
 fn write_all(output: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match output.write(bytes) {
@@ -322,10 +322,7 @@ mod tests {
         assert_eq!(buffer.lost(), lost);
         let started = Instant::now();
         buffer.flush(Duration::from_millis(50));
-        assert!(
-            started.elapsed() < Duration::from_secs(5),
-            "nobody waits for ever"
-        );
+        assert!(started.elapsed() < Duration::from_secs(5), "no one waits forever");
         // From now on everything is taken.
         drop(orders);
         buffer.flush(Duration::from_secs(10));

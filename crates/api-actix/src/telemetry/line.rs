@@ -16,9 +16,9 @@ const NO_COLOUR: &str = "\u{1b}[0m";
 /// Texts as short as this are not cut.
 const SHORT: usize = 16;
 
-/// The line of this JSON object without its last brace, and of these further members.
-pub(crate) fn json_line(mut bare: String, members: &str) -> String {
-    bare.push_str(members);
+/// The line of this JSON object without its last brace, and of these further fields.
+pub(crate) fn json_line(mut bare: String, fields: &str) -> String {
+    bare.push_str(fields);
     bare.push('}');
     if bare.len() < LONGEST {
         bare.push('\n');
@@ -33,13 +33,13 @@ pub(crate) fn json_line(mut bare: String, members: &str) -> String {
 /// The line of this text, and of these fields at its end.
 pub(crate) fn text_line(bare: String, fields: &str) -> String {
     let mut bare = without_breaks(bare);
-    let room = LONGEST.saturating_sub(fields.len() + 1);
-    if bare.len() > room {
+    let space = LONGEST.saturating_sub(fields.len() + 1);
+    if bare.len() > space {
         let is_coloured = bare.contains('\u{1b}');
         let marks = CUT.len() + if is_coloured { NO_COLOUR.len() } else { 0 };
-        let room = room.saturating_sub(marks);
+        let space = space.saturating_sub(marks);
         let begins = bare.char_indices().map(|(begin, _)| begin);
-        let end = begins.take_while(|begin| *begin <= room).last();
+        let end = begins.take_while(|begin| *begin <= space).last();
         bare.truncate(end.unwrap_or_default());
         bare.push_str(CUT);
         if is_coloured {
@@ -51,8 +51,8 @@ pub(crate) fn text_line(bare: String, fields: &str) -> String {
     bare
 }
 
-/// The text with its line breaks and their like as escapes: of an assertion that failed, or of an error from elsewhere. What
-/// begins a colour stays, for it is ours: those of others are escapes already.
+/// The text with its line breaks and their like as escapes: of an assertion that failed, or of an error from elsewhere.
+/// The beginning of a colour stays, for it is ours: those of others are escapes already.
 fn without_breaks(text: String) -> String {
     let is_break = |letter: char| letter.is_control() && letter != '\u{1b}';
     if !text.contains(is_break) {
@@ -71,7 +71,7 @@ fn without_breaks(text: String) -> String {
 
 /// The object with its longest texts cut until it fits.
 fn shortened(mut entry: Map<String, Value>) -> String {
-    // Nobody logs lists and objects but libraries of spans.
+    // Only libraries of spans log lists and objects.
     entry.retain(|_, value| !value.is_array() && !value.is_object());
     for value in entry.values_mut() {
         if let Value::String(text) = value {
@@ -92,19 +92,19 @@ fn shortened(mut entry: Map<String, Value>) -> String {
                 // Not all of it from the first one: others may be as long.
                 cut(longest, max(length.saturating_sub(excess + 1), length / 2));
             }
-            // Nothing but numbers and names. Nobody writes such a line.
+            // Nothing but numbers and names: such a line is never written.
             _ => entry.retain(|name, _| matches!(name.as_str(), "timestamp" | "level" | "target")),
         }
     }
 }
 
-/// Cuts a text to so many bytes of JSON, the mark included.
-fn cut(text: &mut String, room: usize) {
-    let room = room.saturating_sub(CUT.len());
+/// Cuts a text to at most this many bytes of JSON, the mark included.
+fn cut(text: &mut String, most: usize) {
+    let most = most.saturating_sub(CUT.len());
     let mut length = 0;
     let end = text.char_indices().find_map(|(begin, letter)| {
         length += escaped(letter);
-        (length > room).then_some(begin)
+        (length > most).then_some(begin)
     });
     if let Some(end) = end {
         text.truncate(end);

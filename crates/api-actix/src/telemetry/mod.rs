@@ -31,7 +31,7 @@ use adapters_http::observe::snapshot::LostLines;
 /// How to log.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
-    /// What to log: a level, or directives of tracing's `EnvFilter`.
+    /// The lines to log: a level, or directives of tracing's `EnvFilter`.
     pub filter: EnvFilter,
     /// In which form.
     pub format: LogFormat,
@@ -113,23 +113,24 @@ pub(crate) fn start(LogConfig { filter, format }: LogConfig) -> LogLevel {
     LogLevel(handle)
 }
 
-/// Waits until what was logged is written, but not long if nobody takes it. At the end of a process.
+/// Waits until what was logged is written, but not long if no one takes it. At the end of a process.
 pub(crate) fn flush() {
     BUFFER.flush(LAST_WORDS);
 }
 
-/// How many lines were lost since the start of the process, because nobody took them.
+/// How many lines were lost since the start of the process, because no one took them.
 pub(crate) fn lost_lines() -> LostLines {
     let Lost { audit, others } = BUFFER.lost();
     LostLines { audit, others }
 }
 
 static BUFFER: LogBuffer = LogBuffer::new();
-/// What lines may still take when the process ends. A stop has ten seconds, and requests under way may use nine of them.
+/// The time that lines may still take when the process ends. A stop has ten seconds, and requests under way may use
+/// nine of them.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Standard error under a name of its own: whoever writes to the other one takes a lock, and would wait for a line that
-/// nobody reads.
+/// Standard error under a name of its own: a writer of the other one takes a lock, and would wait for a line that
+/// no one reads.
 fn standard_error() -> Box<dyn Write + Send> {
     #[cfg(unix)]
     let own = std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned();
@@ -151,8 +152,8 @@ fn tell_of_lost_lines(Lost { audit, others }: Lost) {
     );
 }
 
-/// Panics are lines of the log too. What Rust prints about one waits for standard error, and so would the request. Whoever
-/// asks for backtraces (`RUST_BACKTRACE`) gets it nevertheless.
+/// Panics are lines of the log too. What Rust prints about one waits for standard error, and so would the request. If
+/// backtraces are asked for (`RUST_BACKTRACE`), it is printed nevertheless.
 fn log_panics() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
@@ -242,7 +243,7 @@ where
     }
 }
 
-/// What a line says about the request during which it was written.
+/// The ids of the request during which a line was written.
 struct RequestIds {
     id: String,
     trace_id: Option<String>,
@@ -258,7 +259,8 @@ fn current_request() -> Option<RequestIds> {
     })
 }
 
-/// Lines of another format, none too long, each with the request during which it was written unless it names one itself.
+/// Lines of another format, none too long, each with the request during which it was written unless it names one
+/// itself.
 struct WithRequest<F> {
     lines: F,
     current: CurrentRequest,
@@ -364,7 +366,7 @@ mod tests {
         })
     }
 
-    /// What is logged before, during and after a request.
+    /// The lines logged before, during and after a request.
     fn logged(format: LogFormat) -> Vec<String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         let writer = Arc::new(file.reopen().unwrap());

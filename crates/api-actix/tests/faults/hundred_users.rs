@@ -1,8 +1,8 @@
 //! A hundred users at once: SC-002 and SC-007.
 //!
 //! The promises are about a release build on a quiet machine; here a debug build may share two cores with a compiler.
-//! So what is asserted is that everybody is served, and a limit that only a real fault breaks; the figures are printed
-//! (`cargo test -p api-actix --test faults hundred_users -- --include-ignored --nocapture`).
+//! So what is asserted is that every user is served, and a limit that only a real fault breaks; the measurements are
+//! printed (`cargo test -p api-actix --test faults hundred_users -- --include-ignored --nocapture`).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,34 +18,34 @@ const CONNECTIONS: usize = 100;
 /// How often each of them goes through all the operations.
 const ROUNDS: usize = 4;
 /// Nothing that stands in a queue of a hundred takes longer, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long each operation took, by its name.
 type Latencies = BTreeMap<&'static str, Vec<Duration>>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sc_002_sc_007_a_hundred_users_at_once_are_all_served_on_sqlite() {
-    serves_everybody(Storage::Sqlite, |number| format!("user-{number}")).await;
+    serves_every_user(Storage::Sqlite, |number| format!("user-{number}")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
 async fn sc_002_sc_007_a_hundred_users_at_once_are_all_served_on_postgresql() {
-    serves_everybody(Storage::Postgres, |number| format!("user-{number}")).await;
+    serves_every_user(Storage::Postgres, |number| format!("user-{number}")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sc_007_a_hundred_requests_of_one_user_at_once_are_all_served_on_sqlite() {
-    serves_everybody(Storage::Sqlite, |_| "alice".to_owned()).await;
+    serves_every_user(Storage::Sqlite, |_| "alice".to_owned()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
 async fn sc_007_a_hundred_requests_of_one_user_at_once_are_all_served_on_postgresql() {
-    serves_everybody(Storage::Postgres, |_| "alice".to_owned()).await;
+    serves_every_user(Storage::Postgres, |_| "alice".to_owned()).await;
 }
 
-async fn serves_everybody(storage: Storage, name: impl Fn(usize) -> String) {
+async fn serves_every_user(storage: Storage, name: impl Fn(usize) -> String) {
     let _turn = TURN.lock().await;
     let api = api_over(storage).await;
     let mut users = JoinSet::new();
@@ -75,7 +75,7 @@ async fn serves_everybody(storage: Storage, name: impl Fn(usize) -> String) {
             at(99)
         );
         assert_eq!(latencies.len(), CONNECTIONS * ROUNDS);
-        assert!(at(100) < PATIENCE, "{operation}: {:?}", at(100));
+        assert!(at(100) < TIMEOUT, "{operation}: {:?}", at(100));
     }
 }
 

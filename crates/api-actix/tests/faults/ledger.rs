@@ -1,13 +1,13 @@
-//! What one user has written and was told about it, and the verdict on what is there.
+//! The writes of one user and the replies to them, and the verdict on what is there.
 //!
 //! A user does one thing after the other, so that the history of each task is a line. Each write has a number of its
-//! own, and the content that it leaves behind shows the number: whoever sees a task knows which write it shows.
+//! own, and the content that it leaves behind shows the number: a task that is seen tells which write it shows.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// What must not happen to writes.
+/// Harm that must not come to writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Harm {
     /// An acknowledged write is undone, or what is there was never written.
@@ -16,13 +16,13 @@ pub(crate) enum Harm {
     Doubled,
     /// There again after its acknowledged deletion.
     Resurrected,
-    /// An older write shows: one whose outcome nobody was told, over a later one that was acknowledged.
+    /// An older write shows: one whose outcome was never told, over a later one that was acknowledged.
     Stale,
     /// A task that this user never wrote.
     Foreign,
 }
 
-/// A task as somebody saw it, in an answer or in the database.
+/// A task as it was seen, in an answer or in the database.
 #[derive(Debug, Clone)]
 pub(crate) struct Sight {
     pub(crate) id: String,
@@ -73,7 +73,7 @@ struct Write {
 #[derive(Debug)]
 struct Entry {
     title: String,
-    /// Known once somebody was told or has seen it.
+    /// Known once it was told or seen.
     id: Option<String>,
     has_key: bool,
     /// Its creation, then whatever followed.
@@ -89,13 +89,13 @@ impl Entry {
             .any(|write| write.act == act && write.is_acknowledged)
     }
 
-    /// What is wrong with the task not being there.
+    /// The harm if the task is not there.
     fn harm_of_absence(&self) -> Option<Harm> {
         let was_deleted = self.history.iter().any(|write| write.act == Act::Deletion);
         (self.history[0].is_acknowledged && !was_deleted).then_some(Harm::Lost)
     }
 
-    /// What is wrong with the task looking like this; if nothing is, the write that it shows.
+    /// The harm of the task looking like this; if there is none, the write that it shows.
     fn judge(&self, sight: &Sight) -> Result<usize, Harm> {
         if self.is_acknowledged(Act::Deletion) {
             return Err(Harm::Resurrected);
@@ -135,7 +135,7 @@ pub(crate) struct Ledger {
     next: u32,
     entries: Vec<Entry>,
     acknowledged: usize,
-    /// What happened to the task of which title, and the details.
+    /// The harms, each with the title of its task, and the details.
     harms: BTreeMap<(Harm, String), String>,
 }
 
@@ -159,7 +159,7 @@ impl Ledger {
         self.acknowledged
     }
 
-    /// What happened to tasks, each with the details.
+    /// The harms to tasks, each with the details.
     pub(crate) fn harms(&self) -> impl Iterator<Item = (Harm, &str)> {
         self.harms
             .iter()
@@ -215,7 +215,7 @@ impl Ledger {
         self.entries.len() - 1
     }
 
-    /// The body of a creation; whoever repeats it sends the same.
+    /// The body of a creation; a repetition sends the same.
     pub(crate) fn creation(&self, task: usize) -> Value {
         let entry = &self.entries[task];
         let Act::Content(number) = entry.history[0].act else {
@@ -224,7 +224,7 @@ impl Ledger {
         json!({ "title": entry.title, "description": number.to_string(), "status": status_of(number) })
     }
 
-    /// A change is about to be sent; answers its body.
+    /// A change is about to be sent; returns its body.
     pub(crate) fn begin_change(&mut self, task: usize) -> Value {
         let number = self.number();
         let entry = &mut self.entries[task];
@@ -263,7 +263,7 @@ impl Ledger {
         self.see(task, None);
     }
 
-    /// Somebody has looked for a task, and this is what was there.
+    /// A task was looked for, and this is what was there.
     pub(crate) fn see(&mut self, task: usize, sight: Option<&Sight>) {
         let entry = &mut self.entries[task];
         let harm = match sight {
@@ -292,7 +292,7 @@ impl Ledger {
         }
     }
 
-    /// Somebody has looked at everything that this user has.
+    /// Everything that this user has was looked at.
     pub(crate) fn see_all(&mut self, sights: &[Sight]) {
         let mut by_title: BTreeMap<&str, Vec<&Sight>> = BTreeMap::new();
         for sight in sights {
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn content_that_nobody_wrote_is_lost_content() {
+    fn content_that_no_one_wrote_is_lost_content() {
         assert_eq!(harms_of(alice(), &[sight(7, 1)]), [Harm::Lost]);
         let half = Sight {
             status: "completed".to_owned(),

@@ -17,7 +17,7 @@ use crate::support::{Api, SECRET, User, token_signed_with};
 use crate::{seed, until};
 
 /// Longer than any request may take: beyond it there is no answer.
-const PATIENCE: Duration = Duration::from_secs(15);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// How many tasks a user has before new ones wait for deletions.
 const PLENTY: usize = 20;
 
@@ -25,11 +25,11 @@ const PLENTY: usize = 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Answered(u16),
-    /// Nobody listened.
+    /// There was no listener.
     Refused,
     /// The connection ended before the answer did.
     Broken,
-    /// No answer within [`PATIENCE`].
+    /// No answer within [`REQUEST_TIMEOUT`].
     Silent,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Exchange {
     pub(crate) end: End,
 }
 
-/// What all users of a load write down together.
+/// The common record of all users of a load.
 #[derive(Default)]
 struct Journal {
     exchanges: Mutex<Vec<Exchange>>,
@@ -59,8 +59,8 @@ struct Journal {
 }
 
 impl Journal {
-    /// Whether somebody was served lately, and nobody turned away.
-    fn is_well(&self, lately: Duration) -> bool {
+    /// Whether requests were served lately, and none was turned away.
+    fn is_healthy(&self, lately: Duration) -> bool {
         let now = Instant::now();
         let exchanges = self.exchanges.lock().expect("the exchanges");
         let latest = exchanges
@@ -81,7 +81,7 @@ pub(crate) struct Load {
 /// Everything that happened.
 pub(crate) struct Outcome {
     pub(crate) exchanges: Vec<Exchange>,
-    /// Answers that nobody should have been given.
+    /// Answers that should never have been given.
     pub(crate) complaints: Vec<String>,
     pub(crate) ledgers: Vec<Ledger>,
 }
@@ -110,8 +110,8 @@ impl Load {
         }
     }
 
-    /// Lets through no more requests, as a load balancer does when there is no server to take them. Those that are under
-    /// way go on.
+    /// Lets through no more requests, as a load balancer does when there is no server to take them. Those that are
+    /// under way go on.
     pub(crate) fn hold(&self) {
         self.journal.is_held.store(true, Ordering::Relaxed);
     }
@@ -133,12 +133,12 @@ impl Load {
         self.journal.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Waits until everybody has been served for a while, for a bounded time: what came of it is in the outcome.
+    /// Waits until every user has been served for a while, for a bounded time: what came of it is in the outcome.
     pub(crate) async fn is_served_again(&self) {
         const A_WHILE: Duration = Duration::from_secs(1);
         const LIMIT: Duration = Duration::from_secs(12);
         let started = Instant::now();
-        let is_over = || started.elapsed() >= A_WHILE && self.journal.is_well(A_WHILE);
+        let is_over = || started.elapsed() >= A_WHILE && self.journal.is_healthy(A_WHILE);
         while started.elapsed() < LIMIT && !is_over() {
             sleep(Duration::from_millis(20)).await;
         }
@@ -158,13 +158,13 @@ impl Load {
     }
 }
 
-/// What came back for a request.
+/// The reply to a request.
 enum Reply {
     /// Done, with the body.
     Done(Value),
     /// There is no such task.
     Missing,
-    /// Nobody knows: a 503, or no answer.
+    /// Unknown: a 503, or no answer.
     Unknown,
 }
 
@@ -198,7 +198,7 @@ impl Worker {
         self.ledger
     }
 
-    /// Does one thing; answers whether it could be done.
+    /// Does one thing; returns whether it could be done.
     async fn act(&mut self) -> bool {
         let living = self.ledger.living();
         match self.dice.random_range(0..100) {
@@ -354,9 +354,9 @@ impl Worker {
     }
 }
 
-/// Sends a request; answers how it ended and what that means, or what is wrong with the answer.
+/// Sends a request; returns how it ended and what that means, or what is wrong with the answer.
 async fn answer_to(request: RequestBuilder) -> (End, Result<Reply, String>) {
-    let response = match request.timeout(PATIENCE).send().await {
+    let response = match request.timeout(REQUEST_TIMEOUT).send().await {
         Ok(response) => response,
         Err(error) if error.is_timeout() => return (End::Silent, Ok(Reply::Unknown)),
         Err(error) if error.is_connect() => return (End::Refused, Ok(Reply::Unknown)),

@@ -17,12 +17,13 @@
 //! | `endurance` | nothing, or all of it, for longer and with more users |
 //! | `hundred_users` | nothing: a hundred users at once, on SQLite too |
 //!
-//! `trial` is one fault from the start to the verdict, `load` the users, `ledger` what they know, `stage` and `proxy` what breaks.
+//! `trial` is one fault from the start to the verdict, `load` the users, `ledger` what they know, `stage` and `proxy`
+//! what breaks.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "in tests a broken set-up should panic, and measured figures are printed"
+    reason = "in tests a broken set-up should panic, and measurements are printed"
 )]
 
 mod endurance;
@@ -57,7 +58,7 @@ fn short_or_long<T>(short: T, long: T) -> T {
     }
 }
 
-/// So many seconds in a short run, and so many in a long one.
+/// `short` seconds in a short run, and `long` in a long one.
 fn seconds(short: u64, long: u64) -> Duration {
     Duration::from_secs(short_or_long(short, long))
 }

@@ -8,7 +8,7 @@ use crate::proxy::Mood;
 use crate::trial::Trial;
 use crate::{seconds, short_or_long};
 
-/// Lets the network be in that mood for so long.
+/// Lets the network be in that mood for this time.
 async fn network_is(mood: Mood, time: Duration, fault: &'static str) {
     let trial = Trial::of(fault);
     trial

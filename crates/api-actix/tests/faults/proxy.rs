@@ -9,20 +9,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// What the network does at the moment.
+/// The behaviour of the network at the moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Mood {
     /// Carries everything at once.
     Forwarding,
-    /// Carries everything so much later, in each direction.
+    /// Carries everything later by this time, in each direction.
     Delaying(Duration),
-    /// Tells the server so much later that the database has closed a connection.
+    /// Tells the server later, by this time, that the database has closed a connection.
     ClosingLate(Duration),
     /// Carries nothing, loses nothing: it all goes on afterwards.
     Standing,
-    /// Half-open: connections of this mood never hear anything again, and nobody tells them, not even afterwards.
+    /// Half-open: connections of this mood never hear anything again, and are not told, not even afterwards.
     Silent,
-    /// Whatever the database says is lost, and the connection with it: nobody is told what it has done.
+    /// Whatever the database says is lost, and the connection with it: its work is never reported.
     Swallowing,
     /// Connections are cut, and new ones are refused.
     Refusing,
@@ -75,7 +75,7 @@ async fn listen(mut listener: TcpListener, port: u16, socket: PathBuf, mut moods
     }
 }
 
-/// Waits for a mood, and answers it.
+/// Waits for a mood, and returns it.
 async fn until(moods: &mut watch::Receiver<Mood>, is_so: impl Fn(Mood) -> bool) -> Mood {
     let mood = moods.wait_for(|mood| is_so(*mood)).await.map(|mood| *mood);
     match mood {
@@ -119,7 +119,7 @@ async fn carry(mut client: TcpStream, socket: PathBuf, moods: watch::Receiver<Mo
     }
 }
 
-/// Carries bytes in one direction until there are no more, or nobody wants them, or they are swallowed.
+/// Carries bytes in one direction until there are no more, or the reader is gone, or they are swallowed.
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,

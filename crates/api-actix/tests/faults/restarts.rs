@@ -1,4 +1,4 @@
-//! PostgreSQL restarts, crashes, and is away.
+//! PostgreSQL restarts, crashes, and is unavailable.
 
 use std::time::Duration;
 

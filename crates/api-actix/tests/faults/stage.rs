@@ -94,13 +94,13 @@ impl Stage {
         self.cluster.fresh_database().await
     }
 
-    /// Somebody who has said this to the database; what that did ends when the answer is dropped.
+    /// Another client that has said this to the database; what that did ends when the answer is dropped.
     pub(crate) async fn outsider(&self, statements: &str) -> Box<dyn Send + Sync> {
         let outsider = self.database.client().await;
         outsider
             .batch_execute(statements)
             .await
-            .expect("somebody who may");
+            .expect("a client that may");
         Box::new(outsider)
     }
 
@@ -192,13 +192,13 @@ impl Stage {
         until("the database is back", is_gone).await;
     }
 
-    /// Terminates so many backends of the server; answers how many there were.
+    /// Terminates up to `most` backends of the server; returns how many there were.
     pub(crate) async fn terminate_backends(&self, most: i64) -> usize {
         let terminate = format!("SELECT pg_terminate_backend(pid)::int4 {OTHERS} LIMIT {most}");
         self.numbers(&terminate).await.len()
     }
 
-    /// Something that will terminate all backends of the server as soon as nobody more can connect to PostgreSQL.
+    /// Something that will terminate all backends of the server as soon as no further client can connect to PostgreSQL.
     pub(crate) async fn eviction(&self) -> impl Future<Output = ()> + use<> {
         // Asked before it is full.
         let admin = self.database.client().await;
@@ -233,7 +233,7 @@ impl Stage {
         frozen
     }
 
-    /// Ends everything and answers what the database holds then, by owner.
+    /// Ends everything and returns what the database holds then, by owner.
     pub(crate) async fn close(self) -> Vec<(String, Sight)> {
         self.kill_server().await;
         // What was on its way when the server gave up on it still arrives.

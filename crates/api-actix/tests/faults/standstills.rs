@@ -44,7 +44,7 @@ async fn sc_005_the_table_is_locked() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_row_that_somebody_has_locked_is_felt_by_nobody_but_its_owner() {
+async fn a_locked_row_is_felt_by_no_one_but_its_owner() {
     let trial = Trial::of("one row locked (all but its owner)").warm_up(seconds(2, 5));
     let (report, answers) = trial
         .strikes(async |stage, _| {

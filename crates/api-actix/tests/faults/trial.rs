@@ -38,12 +38,12 @@ impl Trial {
         }
     }
 
-    /// How long everything is well before the fault.
+    /// How long everything is healthy before the fault.
     pub(crate) fn warm_up(self, warm_up: Duration) -> Self {
         Self { warm_up, ..self }
     }
 
-    /// The server dies: nobody listens for a while, and requests that were under way get no answer.
+    /// The server dies: there is no listener for a while, and requests that were under way get no answer.
     pub(crate) fn may_break(self) -> Self {
         Self {
             may_break: true,
@@ -97,7 +97,7 @@ fn compare(outcome: &mut Outcome, kept: &[(String, Sight)]) {
     }
 }
 
-/// What came of a trial.
+/// The outcome of a trial.
 pub(crate) struct Report {
     trial: Trial,
     outcome: Outcome,
@@ -172,7 +172,7 @@ impl Report {
 
     fn is_as_promised(&self) {
         const DEADLINE: Duration = Duration::from_secs(5);
-        const PATIENCE: Duration = Duration::from_secs(10);
+        const LONGEST: Duration = Duration::from_secs(10);
         let Outcome {
             complaints, ledgers, ..
         } = &self.outcome;
@@ -192,7 +192,7 @@ impl Report {
             .map(|exchange| exchange.end)
             .collect();
         assert!(others.is_empty(), "{}: {:?}", others.len(), first(&others));
-        assert!(self.slowest() <= PATIENCE, "{:?}", self.slowest());
+        assert!(self.slowest() <= LONGEST, "{:?}", self.slowest());
         if self.trial.has_fault {
             let recovery = self.first_success().expect("a success after the fault");
             let recovery = recovery.max(self.last_failure());

@@ -3,7 +3,7 @@
 //! | Module | What it proves |
 //! |---|---|
 //! | `sqlite`, `postgres` | the contract of `test-api` |
-//! | `edge` | many connections, answers that nobody reads, malformed requests in the log |
+//! | `edge` | many connections, unread answers, malformed requests in the log |
 //! | `keys` | tokens of a front end with public keys |
 //! | `seed` | the items of the seed about tokens, logs and rows |
 //! | `tokens` | what the API says of real tokens |

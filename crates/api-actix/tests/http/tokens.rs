@@ -1,4 +1,4 @@
-//! What the API says of real tokens.
+//! The responses of the API to real tokens.
 
 use crate::support::{Storage, api_over, signed};
 

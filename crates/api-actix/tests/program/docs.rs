@@ -1,4 +1,4 @@
-//! What the documents say about the code is true.
+//! The documents tell the truth about the code.
 
 use std::collections::BTreeSet;
 use std::path::Path;

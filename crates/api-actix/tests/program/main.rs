@@ -1,4 +1,4 @@
-//! The program `task-api`, seen by whoever runs it.
+//! The program `task-api`, seen by its operator.
 //!
 //! | Module | What it proves |
 //! |---|---|

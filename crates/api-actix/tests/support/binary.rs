@@ -156,17 +156,17 @@ impl Binary {
         &self.url
     }
 
-    /// Somebody to speak to it, while the test keeps the process.
+    /// A client of it, while the test keeps the process.
     pub(crate) fn api(&self, _storage: Storage) -> Api {
         Api::at(&self.url, Box::new(()))
     }
 
-    /// Somebody to speak to it, who keeps the process.
+    /// A client of it, which keeps the process.
     pub(crate) fn into_api(self) -> Api {
         self.into_api_with(())
     }
 
-    /// The same, who also keeps what the process needs, such as its database.
+    /// The same, which also keeps what the process needs, such as its database.
     pub(crate) fn into_api_with(self, needed: impl Send + Sync + 'static) -> Api {
         let url = self.url.clone();
         Api::at(&url, Box::new((self, needed)))
@@ -222,9 +222,9 @@ impl Binary {
         assert!(status.is_ok_and(|status| status.success()), "kill -{name}");
     }
 
-    /// Waits for its end and answers its exit code; `None` if a signal ended it.
-    pub(crate) async fn exit_code(&self, patience: Duration) -> Option<i32> {
-        let deadline = Instant::now() + patience;
+    /// Waits for its end and returns its exit code; `None` if a signal ended it.
+    pub(crate) async fn exit_code(&self, timeout: Duration) -> Option<i32> {
+        let deadline = Instant::now() + timeout;
         loop {
             let status = self.process.lock().expect("the process").0.try_wait();
             if let Some(status) = status.expect("its status") {
@@ -248,7 +248,7 @@ fn collect(pipe: impl Read + Send + 'static, found: mpsc::Sender<String>) -> Arc
             text.push('\n');
             drop(text);
             if let Some(url) = url {
-                // Nobody waits for a second one.
+                // A second one is not waited for.
                 let _ = found.send(url);
             }
         }

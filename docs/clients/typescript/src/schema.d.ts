@@ -22,7 +22,7 @@ export interface paths {
         put?: never;
         /**
          * Create a task
-         * @description Only `title` is required. What is read-only is the server's: it may be sent and is ignored, but a `user_id` of somebody else is a 422 `owner_mismatch`. With an `Idempotency-Key` the request may be repeated: the task is made once. The same key with another task is a 422 `idempotency_key_reused`.
+         * @description Only `title` is required. What is read-only is the server's: it may be sent and is ignored, but a `user_id` of another user is a 422 `owner_mismatch`. With an `Idempotency-Key` the request may be repeated: the task is made once. The same key with another task is a 422 `idempotency_key_reused`.
          */
         post: operations["createTask"];
         /**
@@ -70,12 +70,12 @@ export interface paths {
         };
         /**
          * Read a task
-         * @description A task of somebody else is a 404, exactly like one that does not exist.
+         * @description A task of another user is a 404, exactly like one that does not exist.
          */
         get: operations["getTask"];
         /**
          * Change a task
-         * @description Changes the members that are sent; those that are not sent stay as they are. A body that asks for nothing is a 422. Never creates a task. A change to what already is keeps the version.
+         * @description Changes the fields that are sent; those that are not sent stay as they are. A body that asks for nothing is a 422. Never creates a task. A change to what already is keeps the version.
          */
         put: operations["putTask"];
         post?: never;
@@ -309,7 +309,7 @@ export interface components {
             /** Format: int64 */
             deleted: number;
         };
-        /** @description What a code means. */
+        /** @description The meaning of a code. */
         Explanation: {
             code: components["schemas"]["ProblemCode"];
             /**
@@ -320,7 +320,7 @@ export interface components {
             title: string;
             detail: string;
         };
-        /** @description What is wrong with one member of a body or one parameter. */
+        /** @description An error of one field of a body or one parameter. */
         FieldError: {
             /** @description Where it is in the body (RFC 6901); absent for parameters. */
             pointer?: string;
@@ -331,9 +331,9 @@ export interface components {
              * @enum {string}
              */
             type: "missing" | "extra_forbidden" | "duplicate_key" | "string_type" | "string_too_short" | "string_too_long" | "string_pattern_mismatch" | "enum" | "owner_mismatch" | "id_mismatch" | "json_invalid" | "model_attributes_type" | "int_parsing" | "greater_than_equal" | "less_than_equal" | "datetime_parsing" | "cursor_invalid";
-            /** @description What is wrong, for people. Never repeats the value that was sent. */
+            /** @description The reason, for people. Never repeats the value that was sent. */
             msg: string;
-            /** @description The figures of the rule. */
+            /** @description The values of the rule. */
             ctx?: {
                 min_length?: number;
                 max_length?: number;
@@ -418,14 +418,14 @@ export interface components {
              * @example /problems/task-not-found
              */
             type: string;
-            /** @description What the code means, in a few words. */
+            /** @description The meaning of the code, in a few words. */
             title: string;
             /**
              * @description The status of the answer.
              * @example 404
              */
             status: number;
-            /** @description What went wrong, for people. */
+            /** @description The reason, for people. */
             detail: string;
             /** @description The path of the request as it was sent, without its query. */
             instance: string;
@@ -435,7 +435,7 @@ export interface components {
              * @example 01939f6e-2f4a-7e02-8c11-0d7a3b1c5e77
              */
             request_id: string;
-            /** @description With the code `validation_error`: what is wrong with each member or parameter, in the order of the request. */
+            /** @description With the code `validation_error`: the errors of each field or parameter, in the order of the request. */
             errors?: components["schemas"]["FieldError"][];
             /** @description With the code `rate_limited`: which limits were exceeded. */
             "violated-policies"?: string[];
@@ -445,7 +445,7 @@ export interface components {
          * @enum {string}
          */
         ProblemCode: "header_invalid" | "token_missing" | "token_invalid" | "token_expired" | "task_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "version_mismatch" | "body_too_large" | "unsupported_media_type" | "host_not_allowed" | "validation_error" | "idempotency_key_reused" | "filter_required" | "precondition_required" | "rate_limited" | "internal_error" | "pool_exhausted" | "overloaded" | "database_unavailable" | "keys_unavailable" | "timeout" | "shutting_down";
-        /** @description What answers here, and where it is described. */
+        /** @description The service, and where it is described. */
         Service: {
             name: string;
             version: string;
@@ -515,7 +515,7 @@ export interface components {
              */
             updated_at: string;
         };
-        /** @description What to change. Members that are not sent stay as they are; `null` clears what may be `null`. */
+        /** @description What to change. Fields that are not sent stay as they are; `null` clears what may be `null`. */
         TaskPatch: {
             /**
              * @description Unicode characters, at least one of them not white space, none of them a control character. Kept exactly as sent.
@@ -558,7 +558,7 @@ export interface components {
              */
             readonly updated_at?: string;
         };
-        /** @description What to change. Members that are not sent stay as they are; `null` clears what may be `null`. */
+        /** @description What to change. Fields that are not sent stay as they are; `null` clears what may be `null`. */
         TaskUpdate: {
             /**
              * @description Unicode characters, at least one of them not white space, none of them a control character. Kept exactly as sent.
@@ -845,7 +845,7 @@ export interface components {
         count: "exact";
         /** @description `X-Next-Cursor` of the page before; good for the same user with the same filters and order. */
         cursor: string;
-        /** @description How many tasks a page holds at the most. */
+        /** @description How many tasks a page holds at most. */
         limit: number;
         /** @description Only tasks with this text in the title or the description, in any letter case. White space around it does not count; `%` and `_` stand for themselves. */
         q: string;
@@ -893,12 +893,12 @@ export interface components {
          */
         Location: string;
         /**
-         * @description Where the user stands: so many requests left (`r`), all of them again in so many seconds (`t`).
+         * @description Where the user stands: `r` requests left, all of them again in `t` seconds.
          * @example "user";r=398;t=1
          */
         RateLimit: string;
         /**
-         * @description The limit, if there is one: so many requests (`q`) in so many seconds (`w`).
+         * @description The limit, if there is one: `q` requests in `w` seconds.
          * @example "user";q=400;w=2
          */
         "RateLimit-Policy": string;
@@ -918,7 +918,7 @@ export interface components {
          */
         "X-Next-Cursor": string;
         /**
-         * @description How many tasks a page holds at the most.
+         * @description How many tasks a page holds at most.
          * @example 2
          */
         "X-Page-Limit": number;
@@ -946,7 +946,7 @@ export interface operations {
                 q?: components["parameters"]["q"];
                 /** @description The order, downwards with `-`. What is equal in it is ordered by id. Texts are compared by code point. */
                 sort?: components["parameters"]["sort"];
-                /** @description How many tasks a page holds at the most. */
+                /** @description How many tasks a page holds at most. */
                 limit?: components["parameters"]["limit"];
                 /** @description `X-Next-Cursor` of the page before; good for the same user with the same filters and order. */
                 cursor?: components["parameters"]["cursor"];

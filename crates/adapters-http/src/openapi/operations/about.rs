@@ -4,7 +4,7 @@ use serde_json::json;
 use utoipa::openapi::ContentBuilder;
 use utoipa::openapi::path::OperationBuilder;
 
-use super::{JsonBody, Referring, SERVICE, USER, answer, answer_to_user, of_anybody, of_user};
+use super::{JsonBody, Referring, SERVICE, USER, answer, answer_to_user, of_any_client, of_user};
 use crate::openapi::failures::{KEYS_UNAVAILABLE, ROUTE_NOT_FOUND};
 use crate::problem::Code;
 use crate::schema::text;
@@ -30,7 +30,7 @@ pub(in crate::openapi) fn service() -> OperationBuilder {
     let example = json!({
         "name": "task-api", "version": env!("CARGO_PKG_VERSION"), "docs": "/docs", "openapi": "/openapi.json",
     });
-    of_anybody(
+    of_any_client(
         SERVICE,
         "getService",
         "What this is",
@@ -49,7 +49,7 @@ pub(in crate::openapi) fn problem() -> OperationBuilder {
         "title": code.title(), "detail": code.detail(),
     });
     let page = ContentBuilder::new().schema(Some(text())).build();
-    of_anybody(
+    of_any_client(
         SERVICE,
         "explainProblem",
         "What a problem means",

@@ -4,7 +4,7 @@ use serde_json::json;
 use utoipa::openapi::path::OperationBuilder;
 use utoipa::openapi::schema::ObjectBuilder;
 
-use super::{JSON, Referring, SERVICE, answer, content, of_anybody};
+use super::{JSON, Referring, SERVICE, answer, content, of_any_client};
 use crate::schema::text;
 
 pub(in crate::openapi) fn document() -> OperationBuilder {
@@ -20,7 +20,7 @@ pub(in crate::openapi) fn document() -> OperationBuilder {
     let example = json!({ "openapi": "3.1.0", "info": info, "paths": {} });
     let body = content(schema, [("document", "Its outline", example)]);
     let unchanged = answer("It is still the one that `If-None-Match` names.", &["ETag"]);
-    of_anybody(
+    of_any_client(
         SERVICE,
         "getOpenApi",
         "This document",

@@ -1,4 +1,4 @@
-//! The operations, each with everything that it takes and answers; called like their handlers.
+//! The operations, each with everything that it takes and returns; called like their handlers.
 
 pub(super) mod about;
 pub(super) mod docs;
@@ -11,7 +11,7 @@ use utoipa::openapi::path::OperationBuilder;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, ContentBuilder, RefOr, ResponseBuilder, Schema};
 
-use super::failures::{Failure, INTERNAL_ERROR, TOO_MANY_REQUESTS, UNAUTHORIZED};
+use super::failures::{INTERNAL_ERROR, ProblemResponse, TOO_MANY_REQUESTS, UNAUTHORIZED};
 use super::{headers, parameters};
 use crate::schema;
 
@@ -32,7 +32,7 @@ fn of_user(tag: &str, id: &str, summary: &str, description: &str) -> OperationBu
 }
 
 /// An operation that needs none.
-fn of_anybody(tag: &str, id: &str, summary: &str, description: &str) -> OperationBuilder {
+fn of_any_client(tag: &str, id: &str, summary: &str, description: &str) -> OperationBuilder {
     operation(tag, id, summary, description).securities(Some([]))
 }
 
@@ -45,10 +45,10 @@ fn operation(tag: &str, id: &str, summary: &str, description: &str) -> Operation
         .fails_with(&[INTERNAL_ERROR])
 }
 
-/// What an operation has in common with others: it is referred to by name.
+/// The parts that an operation has in common with others: it is referred to by name.
 trait Referring {
     fn takes(self, parameters: &[&str]) -> Self;
-    fn fails_with(self, failures: &[Failure]) -> Self;
+    fn fails_with(self, failures: &[ProblemResponse]) -> Self;
 }
 
 impl Referring for OperationBuilder {
@@ -58,14 +58,14 @@ impl Referring for OperationBuilder {
         })
     }
 
-    fn fails_with(self, failures: &[Failure]) -> Self {
+    fn fails_with(self, failures: &[ProblemResponse]) -> Self {
         failures.iter().fold(self, |operation, failure| {
             operation.response(failure.status(), failure.reference())
         })
     }
 }
 
-/// A success, with these headers besides those of every answer.
+/// A success, with these headers besides those of every response.
 fn answer(description: &str, headers: &[&str]) -> ResponseBuilder {
     let answer = ResponseBuilder::new().description(description);
     ["X-Request-Id"]

@@ -9,9 +9,9 @@ use utoipa::openapi::schema::ArrayBuilder;
 use super::{Example, JSON, JsonBody, Referring, TASKS, answer_to_user, content, of_user};
 use crate::body::MERGE_PATCH;
 use crate::openapi::failures::{
-    BAD_REQUEST, BODY_TOO_LARGE, Failure, INVALID_FILTER, INVALID_NEW_TASK, INVALID_QUERY, INVALID_TASK,
-    PRECONDITION_FAILED, PRECONDITION_REQUIRED, REQUEST_TIMEOUT, TASK_NOT_FOUND, UNAVAILABLE,
-    UNSUPPORTED_MEDIA_TYPE, UNSUPPORTED_PATCH_TYPE,
+    BAD_REQUEST, BODY_TOO_LARGE, INVALID_FILTER, INVALID_NEW_TASK, INVALID_QUERY, INVALID_TASK,
+    PRECONDITION_FAILED, PRECONDITION_REQUIRED, ProblemResponse, REQUEST_TIMEOUT, TASK_NOT_FOUND,
+    UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE, UNSUPPORTED_PATCH_TYPE,
 };
 use crate::openapi::parameters::STATUS_TO_DELETE;
 use crate::schema::reference;
@@ -72,7 +72,7 @@ pub(in crate::openapi) fn create() -> OperationBuilder {
         "createTask",
         "Create a task",
         "Only `title` is required. What is read-only is the server's: it \
-         may be sent and is ignored, but a `user_id` of somebody else is a 422 `owner_mismatch`. With \
+         may be sent and is ignored, but a `user_id` of another user is a 422 `owner_mismatch`. With \
          an `Idempotency-Key` the request may be repeated: the task is made once. The same key with \
          another task is a 422 `idempotency_key_reused`.",
     )
@@ -139,7 +139,7 @@ pub(in crate::openapi) fn get() -> OperationBuilder {
         TASKS,
         "getTask",
         "Read a task",
-        "A task of somebody else is a 404, exactly like one that does not exist.",
+        "A task of another user is a 404, exactly like one that does not exist.",
     )
     .takes(&["task_id", "If-None-Match"])
     .response("200", found.json("Task", ("task", "A task", example::task())))
@@ -151,7 +151,7 @@ pub(in crate::openapi) fn put() -> OperationBuilder {
     change(
         "putTask",
         "Change a task",
-        "Changes the members that are sent; those that are not sent stay as they are. A body that asks \
+        "Changes the fields that are sent; those that are not sent stay as they are. A body that asks \
          for nothing is a 422. Never creates a task. A change to what already is keeps the version.",
         "TaskUpdate",
         &[JSON],
@@ -177,11 +177,11 @@ fn change(
     description: &str,
     schema: &str,
     media_types: &[&str],
-    unsupported_type: Failure,
+    unsupported_type: ProblemResponse,
 ) -> OperationBuilder {
     let changed = answer_to_user("The task after the change.", &["ETag"]);
     let examples = [
-        ("complete", "One member", json!({ "status": "completed" })),
+        ("complete", "One field", json!({ "status": "completed" })),
         (
             "without_description",
             "No description any more",

@@ -1,4 +1,4 @@
-//! What bodies have handed to actix on one connection and the kernel has not taken yet.
+//! The bytes that bodies have handed to actix on one connection and the kernel has not taken yet.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::Hold;
 
-/// In the order in which it will be sent. A connection may carry the answers of several users, behind a proxy. Clones share
-/// it: the stream has one, and bodies find another in the data of the connection.
+/// In the order in which it will be sent. A connection may carry the responses of several users, behind a proxy. Clones
+/// share it: the stream has one, and bodies find another in the data of the connection.
 #[derive(Clone, Default)]
 pub(crate) struct Handed(Rc<RefCell<Queue>>);
 
@@ -28,7 +28,7 @@ impl Handed {
         }
     }
 
-    /// Only so many bytes still wait on the connection, whatever they are: everything before them was sent.
+    /// Only this many bytes still wait on the connection, whatever they are: everything before them was sent.
     pub(crate) fn are_left(&self, bytes: usize) {
         let queue = &mut *self.0.borrow_mut();
         let mut sent = queue.bytes.saturating_sub(bytes);
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_is_released_in_its_order_whoever_it_belongs_to() {
+    fn what_was_sent_is_released_in_its_order_whichever_user_it_belongs_to() {
         let (unsent, handed) = (Unsent::default(), Handed::default());
         for (owner, bytes) in [("alice", 10), ("alice", 10), ("bob", 10), ("alice", 5)] {
             handed.add(unsent.hold(&an_owner_named(owner), bytes));
@@ -76,7 +76,7 @@ mod tests {
         handed.are_left(3);
         assert_eq!(state(), (3, 0));
         handed.are_left(0);
-        assert_eq!(unsent.figures().bytes, 0);
+        assert_eq!(unsent.metrics().bytes, 0);
     }
 
     #[test]
@@ -84,6 +84,6 @@ mod tests {
         let (unsent, handed) = (Unsent::default(), Handed::default());
         handed.add(unsent.hold(&an_owner_named("alice"), 10));
         drop(handed);
-        assert_eq!(unsent.figures().bytes, 0);
+        assert_eq!(unsent.metrics().bytes, 0);
     }
 }

@@ -1,9 +1,10 @@
-//! What answers still hold in this process: bytes that were made for a user and that the kernel has not taken yet.
+//! The bytes that responses still hold in this process: they were made for a user, and the kernel has not taken
+//! them yet.
 //!
-//! Nothing is reserved. Reads are refused while too much waits, so that whoever asks and does not take in what they get can
+//! Nothing is reserved. Reads are refused while too much waits, so that a client that asks and does not read can
 //! neither fill the memory nor, beyond their own share, keep others from reading.
 //!
-//! | Room | What lives there |
+//! | Module | Contents |
 //! |---|---|
 //! | here | the limit, and what each user holds |
 //! | `body` | bodies that are handed to actix in pieces |
@@ -19,18 +20,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::identity::Owner;
 
-use crate::observe::snapshot::UnsentFigures;
+use crate::observe::snapshot::UnsentMetrics;
 use crate::problem::{Code, Problem};
 
-/// Bodies from this size on are counted and sent in pieces, in bytes. Smaller ones fit into the buffer of the connection,
-/// and nothing is done about them.
+/// Bodies from this size on are counted and sent in pieces, in bytes. Smaller ones fit into the buffer of the
+/// connection, and nothing is done about them.
 pub(crate) const LARGE: usize = 32 << 10;
 /// How much is handed to actix at once, in bytes: with what may be there already, the buffer holds twice as much.
 pub(crate) const PIECE: usize = 32 << 10;
 /// How many parts the limit has, one of which a single user may fill.
 const SHARES: usize = 4;
 
-/// What the answers of this process hold, and how much they may. Clones share it.
+/// The bytes that the responses of this process hold, and how many they may. Clones share it.
 #[derive(Clone)]
 pub struct Unsent(Arc<Books>);
 
@@ -42,13 +43,13 @@ struct Books {
 }
 
 impl Unsent {
-    /// The limit unless somebody sets another, in bytes.
+    /// The limit unless another is set, in bytes.
     pub const DEFAULT: usize = 64 << 20;
-    /// The smallest limit, in bytes: each user's share still lets some answer through, because one that has begun may
+    /// The smallest limit, in bytes: each user's share still lets some response through, because one that has begun may
     /// exceed it.
     pub const MIN: usize = 1 << 20;
 
-    /// Nothing yet, and at most so many bytes.
+    /// Nothing yet, and at most `limit` bytes.
     #[must_use]
     pub fn limited_to(limit: usize) -> Self {
         Self(Arc::new(Books {
@@ -61,8 +62,8 @@ impl Unsent {
 
     /// How things stand.
     #[must_use]
-    pub fn figures(&self) -> UnsentFigures {
-        UnsentFigures {
+    pub fn metrics(&self) -> UnsentMetrics {
+        UnsentMetrics {
             bytes: self.0.total.load(Ordering::Relaxed),
             max: self.0.limit,
             refused: self.0.refused.load(Ordering::Relaxed),
@@ -76,7 +77,7 @@ impl Unsent {
     pub(crate) fn check(&self, owner: &Owner) -> Result<(), Problem> {
         let books = &*self.0;
         let (total, share) = (books.total.load(Ordering::Relaxed), books.limit / SHARES);
-        // Nobody holds more than all together: mostly there is nothing to look up.
+        // No user holds more than all together: mostly there is nothing to look up.
         if total < share || (total < books.limit && books.held_by(owner) < share) {
             return Ok(());
         }
@@ -84,7 +85,7 @@ impl Unsent {
         Err(Problem::new(Code::Overloaded))
     }
 
-    /// Counts an answer of so many bytes until they are released.
+    /// Counts a response of `bytes` bytes until they are released.
     pub(crate) fn hold(&self, owner: &Owner, bytes: usize) -> Hold {
         self.0.add(owner, bytes);
         Hold {
@@ -104,7 +105,7 @@ impl Default for Unsent {
 /// Without the users.
 impl fmt::Debug for Unsent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.figures().fmt(f)
+        self.metrics().fmt(f)
     }
 }
 
@@ -124,7 +125,7 @@ impl Books {
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut held) = owners.entry(owner.clone()) {
             *held.get_mut() = held.get().saturating_sub(bytes);
-            // Whoever holds nothing leaves nothing behind.
+            // A user who holds nothing leaves nothing behind.
             if *held.get() == 0 {
                 held.remove();
             }
@@ -133,7 +134,7 @@ impl Books {
     }
 }
 
-/// Bytes of one user's answer. What is left of them is released with the value.
+/// Bytes of one user's response. What is left of them is released with the value.
 pub(crate) struct Hold {
     unsent: Unsent,
     owner: Owner,
@@ -141,7 +142,7 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Leaves so many of the bytes, or all, to another value.
+    /// Leaves up to `bytes` of them to another value.
     pub(crate) fn split_off(&mut self, bytes: usize) -> Self {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
@@ -152,7 +153,7 @@ impl Hold {
         }
     }
 
-    /// Releases what is beyond so many bytes.
+    /// Releases what is beyond `bytes` bytes.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let surplus = self.bytes.saturating_sub(bytes);
         if surplus > 0 {
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_who_holds_a_quarter_is_refused_and_nobody_else() {
+    fn a_user_who_holds_a_quarter_is_refused_and_no_one_else() {
         let unsent = Unsent::limited_to(400);
         let _some = unsent.hold(&an_owner_named("bob"), 60);
         let hold = unsent.hold(&an_owner_named("alice"), 99);
@@ -197,8 +198,8 @@ mod tests {
         assert!(!is_refused(&unsent, "alice"));
         drop(hold);
         assert_eq!(
-            unsent.figures(),
-            UnsentFigures {
+            unsent.metrics(),
+            UnsentMetrics {
                 bytes: 60,
                 max: 400,
                 refused: 1
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn when_everything_is_used_everybody_is_refused() {
+    fn when_everything_is_used_every_user_is_refused() {
         let unsent = Unsent::limited_to(400);
         let mut holds: Vec<_> = ["a", "b", "c"]
             .iter()
@@ -219,7 +220,7 @@ mod tests {
         assert!(is_refused(&unsent, "e"));
         holds.clear();
         assert!(!is_refused(&unsent, "a"));
-        assert_eq!(unsent.figures().bytes, 0);
+        assert_eq!(unsent.metrics().bytes, 0);
     }
 
     #[test]
@@ -228,11 +229,11 @@ mod tests {
         let mut hold = unsent.hold(&an_owner_named("alice"), 10);
         let mut part = hold.split_off(4);
         part.shrink_to(1);
-        assert_eq!(unsent.figures().bytes, 7);
+        assert_eq!(unsent.metrics().bytes, 7);
         drop(hold);
-        assert_eq!(unsent.figures().bytes, 1);
+        assert_eq!(unsent.metrics().bytes, 1);
         drop(part);
-        assert_eq!(unsent.figures().bytes, 0);
+        assert_eq!(unsent.metrics().bytes, 0);
         assert!(unsent.0.owners.lock().unwrap().is_empty());
     }
 

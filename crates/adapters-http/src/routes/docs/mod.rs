@@ -48,10 +48,10 @@ pub(crate) async fn document(request: HttpRequest) -> HttpResponse {
     }
 }
 
-/// Whoever reads the page of `dev` has its token, so that it has to be asked for under a name that is this machine's.
+/// Any reader of the page of `dev` has its token, so that it has to be asked for under a name that is this machine's.
 ///
 /// # Errors
-/// Those of what it wraps; its own refusals are answers.
+/// Those of what it wraps; its own refusals are responses.
 pub(crate) async fn refuse_other_hosts<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -65,8 +65,8 @@ pub(crate) async fn refuse_other_hosts<B: MessageBody + 'static>(
     }
 }
 
-/// `GET /docs`: the page. Its links are relative, so that they lead to us also where a proxy serves us below a path of its
-/// own.
+/// `GET /docs`: the page. Its links are relative, so that they lead to us also where a proxy serves us below a path of
+/// its own.
 pub(crate) async fn page(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     let here = if ends_with_slash(&request) { "" } else { "docs/" };
     let token = app
@@ -86,7 +86,8 @@ pub(crate) async fn page(app: web::Data<App>, request: HttpRequest) -> HttpRespo
         )
 }
 
-/// Whether a path leads to the documentation, however it is written: escaped, or with slashes that the router passes over.
+/// Whether a path leads to the documentation, however it is written: escaped, or with slashes that the router passes
+/// over.
 pub(crate) fn is_below(path: &str) -> bool {
     // Nearly every request, and however the rest of its path is written.
     if path.starts_with("/api/") {

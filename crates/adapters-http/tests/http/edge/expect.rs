@@ -1,4 +1,4 @@
-//! `Expect: 100-continue`: whoever may not send a body is not asked for one.
+//! `Expect: 100-continue`: a client that may not send a body is not asked for one.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use test_api::Api;
 
 const BODY: &str = r#"{"title":"Buy milk"}"#;
 
-/// Sends a head that asks before it sends its body, and answers with the connection and the first head that comes back.
+/// Sends a head that asks before it sends its body, and returns the connection and the first head that comes back.
 fn ask(api: &Api, path: &str, more: &str) -> (TcpStream, String) {
     let address = api.url().strip_prefix("http://").expect("an address");
     let mut stream = TcpStream::connect(address).expect("a connection");
@@ -54,7 +54,7 @@ async fn a_stranger_is_answered_401_and_never_told_to_continue() {
             ] {
                 assert!(head.contains(header), "{path}: {head}");
             }
-            // Nobody knows whether a body follows.
+            // It is unknown whether a body follows.
             assert!(head.contains("connection: close"), "{head}");
             let mut body = String::new();
             stream

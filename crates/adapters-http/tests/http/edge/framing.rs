@@ -276,7 +276,7 @@ async fn what_is_unusual_and_means_one_thing_only_is_understood() {
     }
 }
 
-/// What follows such a head is no HTTP, so nothing of it is taken for a request.
+/// The bytes behind such a head are no HTTP, so nothing of it is taken for a request.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_to_become_something_else_is_answered_and_ends_the_connection() {
     let api = Api::over_memory();
@@ -342,7 +342,7 @@ async fn behind_the_last_request_of_a_connection_nothing_is_processed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_nobody_reads_is_never_taken_for_a_request() {
+async fn a_body_that_is_not_read_is_never_taken_for_a_request() {
     let api = Api::over_memory();
     let smuggled = creation("Content-Length: 13\r\n", BODY);
     let length = format!("Content-Length: {}\r\n", smuggled.len());
@@ -376,7 +376,7 @@ async fn who_asks_before_sending_a_body_is_told_to_go_on() {
     assert_eq!(wire.raw_answer().status, 100);
     wire.send(BODY);
     assert_eq!(wire.raw_answer().status, 201);
-    // Nobody invites the body of a stranger, and the refusal does not wait for it.
+    // The body of a stranger is not invited, and the refusal does not wait for it.
     wire.send(format!("POST /api/tasks HTTP/1.1\r\nHost: api\r\n{lines}\r\n"));
     assert_eq!(statuses(&wire.raw_answers_until_closed()), [401]);
 }
@@ -410,7 +410,7 @@ async fn a_head_may_have_96_fields_and_128_kib() {
     assert_eq!(statuses_of_open(&api, long_path, 1), [404]);
 }
 
-/// actix panics over such a name. That costs this connection, and nobody else anything.
+/// actix panics over such a name. That costs this connection, and no other client anything.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_field_name_of_64_kib_ends_its_own_connection_only() {
     let api = Api::over_memory();

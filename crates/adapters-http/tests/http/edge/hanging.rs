@@ -153,7 +153,7 @@ async fn behind_the_last_request_of_a_connection_nothing_is_processed_though_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_requests_that_hang_keep_nobody_else_waiting() {
+async fn a_hundred_requests_that_hang_keep_no_one_else_waiting() {
     let api = without_repository();
     let mut wires: Vec<_> = (0..100).map(|_| Wire::to(&api)).collect();
     for wire in &mut wires {
@@ -179,6 +179,6 @@ fn the_limits_are_those_of_the_contract() {
     assert_eq!(limits, contract);
     assert!(
         limits.exchange > limits.head + limits.request,
-        "whoever keeps to the other limits should get an answer"
+        "a client that keeps to the other limits should get an answer"
     );
 }

@@ -1,4 +1,4 @@
-//! Whoever does not read what they ask for takes neither the memory nor the service from others.
+//! A client that does not read what it asks for takes neither the memory nor the service from others.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use test_api::{Answer, Api, Parts, User, unread_by};
 
 const MIB: usize = 1 << 20;
 
-/// An API whose answers may hold so much, and what they hold.
-fn with_room_for(bytes: usize) -> (Api, Unsent) {
+/// An API whose responses may hold `bytes` bytes, and what they hold.
+fn limited_to(bytes: usize) -> (Api, Unsent) {
     let unsent = Unsent::limited_to(bytes);
     let policy = Policy {
         unsent: unsent.clone(),
@@ -42,12 +42,12 @@ async fn becomes(what: &str, holds: impl AsyncFn() -> bool) {
     }
 }
 
-/// Waits until answers of at least so many bytes wait, and the operating system's buffers take in no more of them.
+/// Waits until answers of at least `bytes` bytes wait, and the operating system's buffers take in no more of them.
 async fn are_stuck_at(bytes: usize, unsent: &Unsent) {
     becomes("unread answers wait, and no byte of them moves", async || {
-        let before = unsent.figures().bytes;
+        let before = unsent.metrics().bytes;
         tokio::time::sleep(Duration::from_millis(300)).await;
-        before >= bytes && unsent.figures().bytes == before
+        before >= bytes && unsent.metrics().bytes == before
     })
     .await;
 }
@@ -59,8 +59,8 @@ fn assert_is_overloaded(answer: &Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_who_does_not_read_is_refused_more_and_nobody_else() {
-    let (api, unsent) = with_room_for(4 * MIB);
+async fn a_user_who_does_not_read_is_refused_more_and_no_one_else() {
+    let (api, unsent) = limited_to(4 * MIB);
     let (alice, bob) = (api.user("alice"), api.user("bob"));
     has_long_tasks(&alice, 18).await;
     bob.has_task("His").await;
@@ -82,7 +82,7 @@ async fn a_user_who_does_not_read_is_refused_more_and_nobody_else() {
             "{path}"
         );
     }
-    // What she changes is changed, and nobody else notices anything.
+    // What she changes is changed, and no other user notices anything.
     assert_eq!(alice.put(&task, &json!({ "title": "x" })).await.status, 200);
     assert_eq!(
         bob.get("/api/tasks").await.json().as_array().map(Vec::len),
@@ -93,16 +93,16 @@ async fn a_user_who_does_not_read_is_refused_more_and_nobody_else() {
     }
     assert_eq!(api.bearer("a.b.c").get("/api/tasks").await.status, 401);
     // Two workers may be making a page each when the share is used up.
-    assert!(unsent.figures().bytes < 4 * MIB, "{unsent:?}");
-    assert!(unsent.figures().refused >= 10, "{unsent:?}");
+    assert!(unsent.metrics().bytes < 4 * MIB, "{unsent:?}");
+    assert!(unsent.metrics().refused >= 10, "{unsent:?}");
     drop(streams);
-    becomes("everything is released", async || unsent.figures().bytes == 0).await;
+    becomes("everything is released", async || unsent.metrics().bytes == 0).await;
     assert_eq!(alice.get("/api/tasks?limit=1").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_everything_is_used_every_read_is_refused_and_nothing_else() {
-    let (api, unsent) = with_room_for(4 * MIB);
+    let (api, unsent) = limited_to(4 * MIB);
     let mut streams = Vec::new();
     for user in ["a", "b", "c", "d"] {
         has_long_tasks(&api.user(user), 18).await;
@@ -117,13 +117,13 @@ async fn when_everything_is_used_every_read_is_refused_and_nothing_else() {
     );
     assert_eq!(api.anonymous().get("/readyz").await.status, 200);
     drop(streams);
-    becomes("everything is released", async || unsent.figures().bytes == 0).await;
+    becomes("everything is released", async || unsent.metrics().bytes == 0).await;
     assert_eq!(erin.get("/api/tasks").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_counts_no_more() {
-    let (api, unsent) = with_room_for(4 * MIB);
+    let (api, unsent) = limited_to(4 * MIB);
     let alice = api.user("alice");
     has_long_tasks(&alice, 18).await;
     for coding in ["identity", "br", "gzip", "deflate"] {
@@ -143,7 +143,7 @@ async fn what_was_read_counts_no_more() {
                 assert_eq!(tasks.len(), 18);
             }
         }
-        becomes("everything is released", async || unsent.figures().bytes == 0).await;
+        becomes("everything is released", async || unsent.metrics().bytes == 0).await;
     }
-    assert_eq!(unsent.figures().refused, 0);
+    assert_eq!(unsent.metrics().refused, 0);
 }

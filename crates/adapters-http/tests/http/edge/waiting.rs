@@ -1,4 +1,4 @@
-//! Whoever is slow is not waited for, and keeps nobody else waiting.
+//! A slow client is not waited for, and keeps no other client waiting.
 
 use std::time::{Duration, Instant};
 
@@ -105,7 +105,7 @@ async fn a_later_head_that_trickles_in_ends_the_connection() {
 
 /// actix reads on when a handler does not, to be able to use the connection again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_nobody_wants_any_more_ends_the_connection() {
+async fn a_body_that_is_not_wanted_any_more_ends_the_connection() {
     let api = with_limits(TimeLimits {
         body: BRIEFLY,
         exchange: 2 * BRIEFLY,
@@ -144,7 +144,7 @@ async fn a_connection_without_a_request_is_kept_for_its_own_time() {
     took(answered, keep_alive.as_secs());
 }
 
-/// Alice has so many long tasks that some pages of them do not fit into the buffers of the operating system.
+/// Alice has enough long tasks that some pages of them do not fit into the buffers of the operating system.
 async fn has_long_tasks(api: &Api) {
     let alice = api.user("alice");
     // Six bytes a character in JSON.
@@ -211,7 +211,7 @@ async fn a_client_that_takes_in_its_answers_slowly_gets_all_of_them() {
 
 /// The token, the path and the head come before the body: who is refused for them is refused at once.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_waited_for_who_is_refused_anyway() {
+async fn no_one_is_waited_for_who_is_refused_anyway() {
     let api = Api::over_memory();
     for (request, code) in [
         (
@@ -240,7 +240,7 @@ async fn nobody_is_waited_for_who_is_refused_anyway() {
     assert_eq!(wire.answer().problem(), "unsupported_media_type");
 }
 
-/// A client that goes away in the middle of its body leaves nothing behind.
+/// A client that hangs up in the middle of its body leaves nothing behind.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_breaks_off_creates_nothing() {
     let api = Api::over_memory();

@@ -83,11 +83,11 @@ fn every_reference_leads_somewhere_and_every_component_is_used() {
 
 fn collect_references(value: &Value, references: &mut BTreeSet<String>) {
     match value {
-        Value::Object(members) => {
+        Value::Object(fields) => {
             references.extend(value["$ref"].as_str().map(str::to_owned));
-            members
+            fields
                 .values()
-                .for_each(|member| collect_references(member, references));
+                .for_each(|field| collect_references(field, references));
         }
         Value::Array(items) => items.iter().for_each(|item| collect_references(item, references)),
         _ => {}
@@ -114,14 +114,14 @@ fn every_body_has_examples_and_all_of_them_are_true_to_its_schema() {
 }
 
 #[test]
-fn a_task_may_be_sent_back_with_every_member_that_it_came_with() {
+fn a_task_may_be_sent_back_with_every_field_that_it_came_with() {
     let schemas = &description().document()["components"]["schemas"];
-    let members = |name: &str| {
-        let members = schemas[name]["properties"].as_object().expect("members");
-        members.keys().collect::<BTreeSet<_>>()
+    let fields = |name: &str| {
+        let fields = schemas[name]["properties"].as_object().expect("fields");
+        fields.keys().collect::<BTreeSet<_>>()
     };
     for request in ["NewTask", "TaskUpdate", "TaskPatch"] {
-        assert_eq!(members(request), members("Task"), "{request}");
+        assert_eq!(fields(request), fields("Task"), "{request}");
     }
 }
 
@@ -133,18 +133,18 @@ fn every_header_and_every_schema_has_examples_that_are_true_to_it() {
         assert!(complaints.is_empty(), "{name}: {complaints:?}");
     }
     for (name, schema) in components["schemas"].as_object().expect("schemas") {
-        let members = schema["properties"].as_object().into_iter().flatten();
-        for (member, schema) in members {
+        let fields = schema["properties"].as_object().into_iter().flatten();
+        for (field, schema) in fields {
             for example in schema["examples"].as_array().into_iter().flatten() {
                 let complaints = description().complaints(schema, example);
-                assert!(complaints.is_empty(), "{name}.{member}: {complaints:?}");
+                assert!(complaints.is_empty(), "{name}.{field}: {complaints:?}");
             }
         }
     }
 }
 
 #[test]
-fn whoever_needs_a_token_is_told_so() {
+fn a_caller_who_needs_a_token_is_told_so() {
     for (path, method, operation) in description().operations() {
         let needs_token = path.starts_with("/api/") && path != "/api/health";
         let security = operation["security"].as_array().expect("a list");
@@ -157,13 +157,13 @@ fn whoever_needs_a_token_is_told_so() {
     }
 }
 
-/// A task that was read may be sent back, so both have the same members.
+/// A task that was read may be sent back, so both have the same fields.
 #[test]
-fn a_task_to_create_has_the_members_of_a_task() {
-    let members = |schema: &str| {
+fn a_task_to_create_has_the_fields_of_a_task() {
+    let fields = |schema: &str| {
         let schema = &description().document()["components"]["schemas"][schema];
-        let members = schema["properties"].as_object().expect("members");
-        members.keys().cloned().collect::<BTreeSet<_>>()
+        let fields = schema["properties"].as_object().expect("fields");
+        fields.keys().cloned().collect::<BTreeSet<_>>()
     };
-    assert_eq!(members("NewTask"), members("Task"));
+    assert_eq!(fields("NewTask"), fields("Task"));
 }

@@ -11,8 +11,8 @@ async fn the_service_says_where_it_is_described() {
     let api = Api::over_memory();
     let service = api.anonymous().get("/").await.json();
     assert_eq!(service["version"], env!("CARGO_PKG_VERSION"));
-    for member in ["docs", "openapi"] {
-        let place = service[member].as_str().expect("a path");
+    for field in ["docs", "openapi"] {
+        let place = service[field].as_str().expect("a path");
         assert_eq!(api.anonymous().get(place).await.status, 200, "{place}");
     }
 }
@@ -33,7 +33,7 @@ async fn the_document_is_served_without_a_token_and_may_be_kept_until_it_changes
     assert_eq!(again.header("etag"), answer.header("etag"));
 }
 
-/// Where a browser looks for what a page names, as a path of this server, if a proxy in front of it takes away a prefix.
+/// Where a browser looks for what a page names, as a path of this server, if a proxy in front of it removes a prefix.
 fn target(prefix: &str, page: &str, link: &str) -> String {
     let page = Url::parse(&format!("https://proxy.example{prefix}{page}")).expect("an address");
     let target = page.join(link).expect("a link");

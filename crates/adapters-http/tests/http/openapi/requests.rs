@@ -1,4 +1,4 @@
-//! What the document allows is accepted, and what it forbids is refused.
+//! Requests that the document allows are accepted, and those that it forbids are refused.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -79,11 +79,11 @@ async fn what_a_parameter_is_by_default_is_what_happens_without_it() {
     }
 }
 
-/// Each member that the server reads, with values that the document calls good.
-fn members() -> Vec<(String, Vec<Value>)> {
+/// Each field that the server reads, with values that the document calls good.
+fn fields() -> Vec<(String, Vec<Value>)> {
     let properties = &description().document()["components"]["schemas"]["NewTask"]["properties"];
-    let members = properties.as_object().into_iter().flatten();
-    members
+    let fields = properties.as_object().into_iter().flatten();
+    fields
         .filter(|(_, schema)| schema["readOnly"] != true)
         .map(|(name, schema)| {
             let schema = description().resolve(schema);
@@ -111,11 +111,11 @@ fn any_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Members, with values that are good more often than chance would give.
-fn any_member() -> impl Strategy<Value = (String, Value)> {
-    let member =
-        select(members()).prop_flat_map(|(name, good)| (Just(name), prop_oneof![select(good), any_value()]));
-    prop_oneof![18 => member, 1 => ("[a-z]{1,8}", any_value())]
+/// Fields, with values that are good more often than chance would give.
+fn any_field() -> impl Strategy<Value = (String, Value)> {
+    let field =
+        select(fields()).prop_flat_map(|(name, good)| (Just(name), prop_oneof![select(good), any_value()]));
+    prop_oneof![18 => field, 1 => ("[a-z]{1,8}", any_value())]
 }
 
 #[test]
@@ -127,8 +127,8 @@ fn a_new_task_is_accepted_if_the_document_allows_it_and_refused_if_not() {
         failure_persistence: None,
         ..Config::with_cases(256)
     });
-    let outcome = runner.run(&vec(any_member(), 0..5), |members| {
-        let body: Value = members.into_iter().collect();
+    let outcome = runner.run(&vec(any_field(), 0..5), |fields| {
+        let body: Value = fields.into_iter().collect();
         let complaints = description().complaints(&schema, &body);
         // The one rule that no schema can tell: Unicode's white space is not that of regular expressions.
         let is_blank = body["title"]

@@ -6,7 +6,7 @@ use reqwest::Method;
 
 use test_api::{Answer, Api, User, description};
 
-/// What is for people, and therefore not described.
+/// The paths for people, which are therefore not described.
 const PAGES: [&str; 3] = ["/docs", "/docs/{file}", "/redoc"];
 
 async fn methods_of(user: &User, path: &str) -> BTreeSet<String> {

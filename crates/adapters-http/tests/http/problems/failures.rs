@@ -1,4 +1,4 @@
-//! What the API answers when its own parts fail.
+//! The responses of the API when its own parts fail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +33,7 @@ enum Operation {
 const EVERY: &[Operation] = &[Create, List, Read, Change, Delete];
 
 /// A way to fail, who may meet it, and the answer that it must become: status, code, `Retry-After`.
-type Failure = (
+type FailureCase = (
     fn() -> StorageError,
     &'static [Operation],
     u16,
@@ -41,7 +41,7 @@ type Failure = (
     &'static str,
 );
 
-const FAILURES: [Failure; 6] = [
+const FAILURES: [FailureCase; 6] = [
     (
         || StorageError::Unavailable(cause()),
         EVERY,
@@ -228,23 +228,23 @@ async fn health_says_degraded_and_readiness_says_no_when_the_storage_is_away() {
         storage: Arc::new(storage),
         ..Parts::default()
     });
-    let anybody = api.anonymous();
+    let anonymous = api.anonymous();
     for path in ["/health", "/healthz", "/api/health"] {
-        let health = anybody.get(path).await;
+        let health = anonymous.get(path).await;
         assert_eq!(
             (health.status.as_u16(), health.json()),
             (200, json!({ "status": "degraded" }))
         );
     }
-    assert_eq!(anybody.get("/livez").await.json(), json!({ "status": "ok" }));
-    let ready = anybody.get("/readyz").await;
+    assert_eq!(anonymous.get("/livez").await.json(), json!({ "status": "ok" }));
+    let ready = anonymous.get("/readyz").await;
     assert_eq!(ready.status, 503);
     assert_eq!(ready.problem(), "database_unavailable");
     assert_eq!(ready.header("retry-after"), "1");
     assert!(!ready.body.contains("hunter2"));
 }
 
-/// Probes need no token, so in an outage everybody could keep the database busy with them.
+/// Probes need no token, so in an outage every client could keep the database busy with them.
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_asks_a_storage_that_is_away_no_more_often_than_one_that_is_there() {
     let mut storage = MockStorageHealth::new();
@@ -276,13 +276,13 @@ async fn a_process_that_is_about_to_stop_is_alive_but_not_ready() {
     let parts = Parts::default();
     let lifecycle = parts.lifecycle.clone();
     let api = Api::serving(parts);
-    let anybody = api.anonymous();
-    assert_eq!(anybody.get("/readyz").await.json(), json!({ "status": "ok" }));
+    let anonymous = api.anonymous();
+    assert_eq!(anonymous.get("/readyz").await.json(), json!({ "status": "ok" }));
     lifecycle.begin_shutdown();
-    let ready = anybody.get("/readyz").await;
+    let ready = anonymous.get("/readyz").await;
     assert_eq!(ready.problem(), "shutting_down");
     assert_eq!(ready.header("retry-after"), "1");
-    assert_eq!(anybody.get("/livez").await.status, 200);
+    assert_eq!(anonymous.get("/livez").await.status, 200);
     assert_eq!(
         api.user("alice").get("/api/tasks").await.status,
         200,

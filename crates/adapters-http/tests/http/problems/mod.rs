@@ -1,4 +1,5 @@
-//! What the API answers when something is wrong: with the request, with its head or its body, or with the API itself.
+//! The responses of the API when something is wrong: with the request, with its head or its body, or with the API
+//! itself.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,

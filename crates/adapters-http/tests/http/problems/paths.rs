@@ -1,4 +1,4 @@
-//! What may stand in a path.
+//! The texts that may stand in a path.
 
 use reqwest::Method;
 use serde_json::json;

@@ -54,7 +54,7 @@ fn assert_is_sound_or_refused_by_the_parser(answer: &Answer) {
     }
 }
 
-/// Any JSON; its objects have the members of a task more often than chance would give.
+/// Any JSON; its objects have the fields of a task more often than chance would give.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -76,7 +76,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 64, 8, move |inner| {
         prop_oneof![
             vec(inner.clone(), 0..6).prop_map(Value::from),
-            btree_map(name.clone(), inner, 0..8).prop_map(|members| members.into_iter().collect()),
+            btree_map(name.clone(), inner, 0..8).prop_map(|fields| fields.into_iter().collect()),
         ]
     })
 }

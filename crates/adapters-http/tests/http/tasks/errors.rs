@@ -90,7 +90,7 @@ async fn another_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_member_whose_name_must_be_escaped_in_a_pointer() {
+async fn an_unknown_field_whose_name_must_be_escaped_in_a_pointer() {
     let wanted = json!([{
         "pointer": "/a~1b~0c", "loc": ["body", "a/b~c"], "type": "extra_forbidden",
         "msg": "Extra inputs are not permitted",
@@ -99,10 +99,10 @@ async fn an_unknown_member_whose_name_must_be_escaped_in_a_pointer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_given_twice() {
+async fn a_field_given_twice() {
     let wanted = json!([{
         "pointer": "/title", "loc": ["body", "title"], "type": "duplicate_key",
-        "msg": "Member should be given only once",
+        "msg": "Field should be given only once",
     }]);
     assert_eq!(errors_of(r#"{"title":"t","title":"t"}"#).await, wanted);
 }
@@ -132,7 +132,7 @@ async fn an_empty_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_errors_come_at_once_in_the_order_of_the_body_and_missing_members_last() {
+async fn all_errors_come_at_once_in_the_order_of_the_body_and_missing_fields_last() {
     let answer = answer_to(r#"{"status":"done","zeal":1,"description":7,"user_id":"bob","alpha":2}"#).await;
     let wanted = [
         ("status", "enum"),
@@ -162,10 +162,10 @@ async fn a_title_that_is_wrong_is_not_called_missing_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_most_fifty_errors_are_listed() {
-    let members: Map<String, Value> = (0..60)
+    let fields: Map<String, Value> = (0..60)
         .map(|number| (format!("m{number:02}"), json!(1)))
         .collect();
-    let answer = answer_to(&Value::Object(members).to_string()).await;
+    let answer = answer_to(&Value::Object(fields).to_string()).await;
     let errors = answer.errors();
     let errors = errors.as_array().expect("a list");
     assert_eq!(errors.len(), 50);
@@ -173,11 +173,11 @@ async fn at_most_fifty_errors_are_listed() {
     assert_eq!(errors[49]["pointer"], "/m49");
 }
 
-/// Each member costs the same, however many came before it: else one request could keep a worker busy for long.
+/// Each field costs the same, however many came before it: else one request could keep a worker busy for long.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_of_very_many_members_is_refused_quickly() {
-    let members: Vec<String> = (0..26_000).map(|number| format!("\"{number:x}\":1")).collect();
-    let body = format!("{{{}}}", members.join(","));
+async fn a_body_of_very_many_fields_is_refused_quickly() {
+    let fields: Vec<String> = (0..26_000).map(|number| format!("\"{number:x}\":1")).collect();
+    let body = format!("{{{}}}", fields.join(","));
     assert!(body.len() < 256 * 1024, "{}", body.len());
     let started = std::time::Instant::now();
     let answer = answer_to(&body).await;

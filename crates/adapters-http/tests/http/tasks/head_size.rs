@@ -1,4 +1,5 @@
-//! Proxies take heads of so many bytes (nginx: 4 KiB with those that it adds). Ours stay under 3.5 KiB for every input.
+//! Proxies take heads of a limited size (nginx: 4 KiB with those that it adds). Ours stay under 3.5 KiB for every
+//! input.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -38,7 +39,8 @@ fn size_of_head(answer: &reqwest::Response) -> usize {
     "HTTP/1.1 200 OK\r\n\r\n".len() + lines.sum::<usize>()
 }
 
-/// Two tasks with this title, and the first page of those that the beginning of it finds, by title: how long its head is.
+/// Two tasks with this title, and the first page of those that the beginning of it finds, by title: how long its head
+/// is.
 async fn head_of_a_page(api: &Api, title: &str) -> Result<usize, TestCaseError> {
     static USERS: AtomicUsize = AtomicUsize::new(0);
     let user = api.user(&format!("user {}", USERS.fetch_add(1, Ordering::Relaxed)));

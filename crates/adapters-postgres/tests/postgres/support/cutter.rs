@@ -30,7 +30,7 @@ pub(crate) enum Cut {
     Late,
 }
 
-/// Each point at which a statement can be lost, but for the one that needs somebody to let it go.
+/// Each point at which a statement can be lost, but for the one that the test lets go.
 pub(crate) const CUTS: [Cut; 4] = [Cut::Unsent, Cut::AtWork, Cut::Done, Cut::AlmostAnswered];
 
 /// Forwards everything until it meets a statement that it shall cut.
@@ -39,7 +39,7 @@ pub(crate) struct Cutter {
     plan: Arc<Mutex<Plan>>,
 }
 
-/// What statements wait for, and what somebody waits for.
+/// The cuts that statements wait for, and the events that tests wait for.
 struct Gates {
     /// Whether what was cut may run again.
     again: watch::Sender<bool>,
@@ -62,11 +62,11 @@ impl Default for Gates {
 #[derive(Default)]
 struct Plan {
     gates: Arc<Gates>,
-    /// So many of them are passed over first.
+    /// How many of them are passed over first.
     spared: usize,
     /// The beginning of the statement, the point, and how often.
     cut: Option<(&'static str, Cut, usize)>,
-    /// The texts of the statements that somebody has asked for.
+    /// The texts of the statements that were watched for.
     asked: Vec<String>,
 }
 
@@ -107,18 +107,18 @@ impl Cutter {
         self.detour.url()
     }
 
-    /// Cuts the next statements that begin like this, so many times, and forgets what was asked before.
+    /// Cuts the next statements that begin like this, `times` times, and forgets what was asked before.
     pub(crate) fn cut(&self, beginning: &'static str, cut: Cut, times: usize) {
         self.plan(beginning, cut, times, Arc::default());
     }
 
-    /// Cuts the statement that begins like this and comes after so many others that do.
+    /// Cuts the statement that begins like this and comes after `spared` others that do.
     pub(crate) fn cut_after(&self, beginning: &'static str, spared: usize, cut: Cut) {
         self.cut(beginning, cut, 1);
         self.lock().spared = spared;
     }
 
-    /// Cuts the next statement that begins like this. What is asked for after it waits for [`Cutter::run_again`], and a
+    /// Cuts the next statement that begins like this. A statement after it waits for [`Cutter::run_again`], and a
     /// late statement for [`Cutter::let_go`].
     pub(crate) fn cut_and_hold(&self, beginning: &'static str, cut: Cut) {
         let gates = Gates {
@@ -138,12 +138,12 @@ impl Cutter {
         };
     }
 
-    /// What was cut may run again.
+    /// Cut statements may run again.
     pub(crate) fn run_again(&self) {
         self.lock().gates.again.send_replace(true);
     }
 
-    /// What was held back reaches the server.
+    /// The held statement reaches the server.
     pub(crate) fn let_go(&self) {
         self.lock().gates.late.send_replace(true);
     }
@@ -155,7 +155,7 @@ impl Cutter {
         settled.wait_for(|count| *count > 0).await.expect("the gates");
     }
 
-    /// How many statements that begin like this somebody has asked for since then.
+    /// How many statements that begin like this were sent since then.
     pub(crate) fn asked(&self, beginning: &str) -> usize {
         let plan = self.lock();
         let asked = plan.asked.iter();
@@ -229,7 +229,7 @@ async fn carry(client: TcpStream, config: Config, plan: Arc<Mutex<Plan>>) {
             }
         }
     };
-    // Whoever hangs up first ends both.
+    // The first to hang up ends both.
     tokio::select! {
         _ = upwards => {}
         _ = downwards => {}

@@ -1,4 +1,4 @@
-//! What the tests of this crate share.
+//! The shared parts of the tests of this crate.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
 pub(crate) mod cutter;
@@ -119,7 +119,7 @@ fn cause_of<T: Debug>(answer: Result<T, impl Error>, words: &str) -> String {
     error.source().expect("a cause").to_string()
 }
 
-/// What came of something, and how many seconds it took.
+/// The outcome of something, and how many seconds it took.
 pub(crate) async fn timed<T>(future: impl Future<Output = T>) -> (T, f64) {
     let started = Instant::now();
     let outcome = future.await;

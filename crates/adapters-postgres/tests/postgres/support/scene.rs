@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Transaction};
 
 use super::{eventually, migrated_with, read, renamed, settings, stored, timed};
 
-/// What the tests need: a repository, a session beside it, and two tasks.
+/// The scene of the tests: a repository, a session beside it, and two tasks.
 pub(crate) struct Scene {
     pub(crate) database: TestDatabase,
     pub(crate) client: Client,
@@ -99,8 +99,8 @@ pub(crate) async fn waiting_for_locks(client: &Transaction<'_>) -> usize {
     client.query(&waiting, &[]).await.expect("sessions").len()
 }
 
-pub(crate) async fn until_somebody_waits(client: &Transaction<'_>) {
-    eventually("somebody waits for the lock", async || {
+pub(crate) async fn until_a_session_waits(client: &Transaction<'_>) {
+    eventually("a session waits for the lock", async || {
         waiting_for_locks(client).await > 0
     })
     .await;

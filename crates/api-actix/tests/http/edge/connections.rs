@@ -2,7 +2,7 @@
 
 use crate::support::{Answer, Api, Binary, Storage, TaskApi, Wire};
 
-/// A server on a new SQLite file that may have so many files open.
+/// A server on a new SQLite file that may have up to this many files open.
 async fn server(open_files: &str) -> (tempfile::TempDir, Binary) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite:{}", folder.path().join("tasks.db").display());

@@ -2,7 +2,7 @@
 
 use crate::support::{Storage, TaskApi, Wire};
 
-/// Whoever likes could fill the log with errors otherwise. Refused tokens stay in the audit log.
+/// Any client could fill the log with errors otherwise. Refused tokens stay in the audit log.
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests_are_no_errors_of_ours_in_the_log() {
     let folder = tempfile::tempdir().expect("a temporary folder");

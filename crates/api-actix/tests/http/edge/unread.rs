@@ -1,4 +1,4 @@
-//! What answers that nobody reads cost the process.
+//! The cost of unread answers to the process.
 #![cfg(target_os = "linux")]
 
 use std::io::Write;
@@ -47,7 +47,7 @@ async fn two_hundred_connections_that_do_not_read_leave_the_process_below_150_mi
 
 /// Short requests whose answers are longer and have no body to wait for: actix makes them as fast as it can read.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_requests_whose_answers_nobody_reads_stays_in_the_network() {
+async fn a_flood_of_requests_whose_answers_no_one_reads_stays_in_the_network() {
     let (binary, _folder) = on_sqlite().await;
     let api = binary.api(Storage::Sqlite);
     let address = api

@@ -38,8 +38,8 @@ impl Key {
     pub(crate) fn token(&self, user: &str, more: &Value) -> String {
         let now = SystemClock.now().timestamp();
         let mut claims = json!({ "iat": now, "user_id": user, "sub": user, "exp": now + 900 });
-        let members = claims.as_object_mut().expect("an object");
-        members.extend(more.as_object().expect("an object").clone());
+        let fields = claims.as_object_mut().expect("an object");
+        fields.extend(more.as_object().expect("an object").clone());
         let header = json!({ "alg": "EdDSA", "kid": self.id });
         let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let message = format!("{}.{}", encode(&header), encode(&claims));
@@ -183,7 +183,7 @@ impl Shared {
         }
     }
 
-    /// Whoever hangs up has seen enough.
+    /// A client that hangs up has seen enough.
     fn speak(&self, mut stream: impl Read + Write) {
         let mut head = Vec::new();
         let mut byte = [0];

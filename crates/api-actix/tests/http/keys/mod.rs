@@ -1,9 +1,9 @@
 //! The real binary with the public keys of a front end: user story 4 with an unmodified Better Auth, and SC-001 while
-//! its server is away.
+//! its server is unavailable.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "in tests a broken set-up should panic, and measured figures are printed"
+    reason = "in tests a broken set-up should panic, and measurements are printed"
 )]
 
 mod front_end;
@@ -36,7 +36,7 @@ impl Server {
         }
     }
 
-    /// What the bearer of a token gets.
+    /// The answer to the bearer of a token.
     async fn answer_to(&self, token: &str) -> Answer {
         self.api.bearer(token).get("/api/me").await
     }
@@ -189,7 +189,11 @@ async fn sc_001_the_server_starts_and_serves_while_the_front_end_is_away_and_fin
     assert_eq!(unjudged.status, 503, "{unjudged:?}");
     assert_eq!(unjudged.problem(), "keys_unavailable");
     assert_eq!(unjudged.header("retry-after"), "5");
-    assert_eq!(unjudged.header("www-authenticate"), "", "nobody should sign out");
+    assert_eq!(
+        unjudged.header("www-authenticate"),
+        "",
+        "the caller should not sign out"
+    );
     let entries = server.entries(&unjudged).await;
     assert_eq!(entries.len(), 1, "{entries:?}");
     assert_eq!(entries[0]["event"], "keys_unavailable");
@@ -326,7 +330,7 @@ async fn keys_without_an_audience_and_keys_over_plain_http_are_warned_about_once
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fetch_that_hangs_does_not_keep_the_server_from_stopping() {
-    // Connections wait in the backlog of a listener that nobody serves.
+    // Connections wait in the backlog of a listener that is not served.
     let silent = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let origin = format!("http://{}", silent.local_addr().expect("an address"));
     let server = Server::start(&[("BETTER_AUTH_URL", &origin)]).await;
@@ -365,7 +369,7 @@ async fn dev_takes_tokens_of_the_front_end_and_its_own() {
 }
 
 #[tokio::test]
-async fn a_token_for_development_is_not_made_if_nobody_would_take_it() {
+async fn a_token_for_development_is_not_made_if_no_one_would_take_it() {
     let (output, _) = TaskApi::with(&["token", "--user", "alice"])
         .env("BETTER_AUTH_SECRET", SECRET)
         .env("BETTER_AUTH_URL", "https://app.example")

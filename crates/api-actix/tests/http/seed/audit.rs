@@ -26,7 +26,7 @@ impl Server {
         }
     }
 
-    /// Sends a request with this id and these `Authorization` headers; answers its status.
+    /// Sends a request with this id and these `Authorization` headers; returns its status.
     async fn asks(&self, request_id: &str, authorization: &[&str]) -> u16 {
         let mut request = self
             .client
@@ -62,7 +62,7 @@ fn refused_requests() -> Vec<(&'static str, Vec<String>)> {
         let lifetime = TimeDelta::minutes(minutes);
         bearer(token_signed_with(secret, USER, lifetime))
     };
-    let somebody_elses = "a secret of somebody else, 0123456789abcdef";
+    let another_servers = "a secret of another server, 0123456789abcdef";
     vec![
         ("missing", vec![]),
         ("missing", vec!["Basic dXNlcjpwYXNz".to_owned()]),
@@ -76,7 +76,7 @@ fn refused_requests() -> Vec<(&'static str, Vec<String>)> {
         ("alg_not_allowed", with_header(r#"{"alg":"none"}"#)),
         ("no_key_source", with_header(r#"{"alg":"EdDSA","kid":"key-7"}"#)),
         ("bad_type", with_header(r#"{"alg":"HS256","typ":"logout+jwt"}"#)),
-        ("bad_signature", signed_with(somebody_elses, 1)),
+        ("bad_signature", signed_with(another_servers, 1)),
         ("expired", signed_with(SECRET, -1)),
         ("no_exp", with_claims(&format!(r#"{{"user_id":"{USER}"}}"#))),
         (

@@ -108,14 +108,14 @@ async fn us2_3_check_runs_a_query_and_prints_json_on_postgresql() {
     assert!(report["database"]["tls"].is_boolean(), "{report}");
 }
 
-/// What `check` prints about a database that answers.
+/// The output of `check` about a database that replies.
 fn report(url: &str) -> Value {
     let report: Value = serde_json::from_str(&printed(&command_on("check", url))).expect("JSON");
     assert_eq!(report["ok"], true, "{report}");
-    for figure in ["connect_ms", "query_ms"] {
+    for metric in ["connect_ms", "query_ms"] {
         assert!(
-            report[figure].as_f64().is_some_and(|ms| ms > 0.0),
-            "{figure}: {report}"
+            report[metric].as_f64().is_some_and(|ms| ms > 0.0),
+            "{metric}: {report}"
         );
     }
     assert_eq!(report["database"]["pending_migrations"], Value::Array(vec![]));
@@ -156,7 +156,7 @@ fn wants_migrations(url: &str) {
 
 #[test]
 fn us2_3_check_of_a_database_out_of_reach_prints_json_and_ends_with_exit_code_69() {
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     let url = "postgresql://porter:hunter2@127.0.0.1:1/tasks";
     let (output, _) = command_on("check", url)
         .env("DB_STARTUP_TIMEOUT", "300ms")

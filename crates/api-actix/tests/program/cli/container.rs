@@ -1,4 +1,4 @@
-//! What containers and shells need: `healthcheck`, secrets in files, and completions.
+//! Commands for containers and shells: `healthcheck`, secrets in files, and completions.
 
 use std::net::TcpListener;
 use std::time::Duration;

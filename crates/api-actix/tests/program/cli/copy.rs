@@ -14,7 +14,7 @@ fn copy(from: &str, to: &str) -> TaskApi {
     TaskApi::with(&["copy"]).env("COPY_FROM", from).env("COPY_TO", to)
 }
 
-/// What a copy that succeeded reports, and what it said on the way.
+/// The report of a copy that succeeded, and its words on the way.
 fn report(copy: &TaskApi) -> (Value, String) {
     let (output, _) = copy.output();
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
@@ -127,8 +127,8 @@ async fn interrupted(folder: &Folder, from: &str, signal: &str) -> String {
     panic!("every copy ended before {signal}")
 }
 
-/// Waits until some batches have arrived in a database that a copy has just begun to make. Opening it would be in the way
-/// of the copy, so this looks at the size of its log.
+/// Waits until some batches have arrived in a database that a copy has just begun to make. Opening it would be in the
+/// way of the copy, so this looks at the size of its log.
 async fn until_batches_are_in(path: &Path) {
     const A_FEW_BATCHES: u64 = 1 << 19;
     let log = path.with_extension("db-wal");
@@ -212,7 +212,7 @@ async fn a_copy_that_makes_no_sense_is_refused_before_anything_is_touched() {
 async fn a_target_out_of_reach_is_named_without_its_password() {
     let folder = Folder::new();
     let from = folder.database("from.db", &[("alice", 1)]).await;
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     let to = "postgresql://porter:hunter2@127.0.0.1:1/tasks";
     let complaint = complaint(&copy(&from, to).env("DB_STARTUP_TIMEOUT", "300ms"), 69);
     assert!(

@@ -15,7 +15,7 @@ fn dev_in(folder: &Path) -> TaskApi {
     TaskApi::with(&["dev"]).in_folder(folder).env("PORT", "0")
 }
 
-/// What a running `dev` told the developer.
+/// The output of a running `dev`.
 struct Welcome {
     token: String,
     /// Lines for a shell.
@@ -132,7 +132,8 @@ async fn the_token_of_dev_is_shown_to_no_other_web_site() {
 
 /// Names that lead to this machine and to nowhere else, here and wherever these tests run.
 fn names_of_this_machine() -> Vec<String> {
-    // To us the second one is a name like any other, since it has too few parts for an address; every system resolves it.
+    // To us the second one is a name like any other, since it has too few parts for an address; every system resolves
+    // it.
     let mut names = vec!["localhost".to_owned(), "127.1".to_owned()];
     if let Ok(output) = Command::new("hostname").output() {
         names.push(text(output.stdout).trim().to_owned());
@@ -190,7 +191,7 @@ async fn nothing_in_the_folder_of_dev_gets_into_a_repository() {
     assert_eq!(
         std::fs::read_to_string(&file).unwrap(),
         "secret\n",
-        "what somebody wrote stays"
+        "what a developer wrote stays"
     );
 }
 
@@ -326,7 +327,7 @@ async fn every_dev_folder_has_a_secret_of_its_own() {
 }
 
 #[test]
-fn dev_goes_on_when_nobody_reads_what_it_prints() {
+fn dev_goes_on_when_no_one_reads_what_it_prints() {
     let folder = tempfile::tempdir().unwrap();
     let mut dev = unread(&dev_in(folder.path()));
     std::thread::sleep(Duration::from_millis(500));

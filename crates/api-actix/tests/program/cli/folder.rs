@@ -23,7 +23,7 @@ impl Folder {
         format!("sqlite:{}", self.path(name).display())
     }
 
-    /// The URL of a new database where each of these users has so many tasks.
+    /// The URL of a new database where each of these users has this many tasks.
     pub(crate) async fn database(&self, name: &str, users: &[(&str, usize)]) -> String {
         let database = SqliteDatabase::open(&self.path(name), SqliteSettings::default());
         let database = database.expect("a database");

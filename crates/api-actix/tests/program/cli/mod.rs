@@ -1,4 +1,4 @@
-//! What the commands of `task-api` print, and how they end.
+//! The output of the commands of `task-api`, and how they end.
 //!
 //! | File | What it proves |
 //! |---|---|
@@ -30,14 +30,14 @@ use std::process::Output;
 
 use crate::support::{Process, TaskApi};
 
-/// What a command printed. It must have succeeded, and must have had nothing to complain about.
+/// The output of a command. It must have succeeded, and must have had nothing to complain about.
 fn printed(task_api: &TaskApi) -> String {
     let (output, _) = task_api.output();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     text(output.stdout)
 }
 
-/// What a command wrote to standard error before it ended with that exit code.
+/// The standard error of a command before it ended with that exit code.
 fn complaint(task_api: &TaskApi, exit_code: i32) -> String {
     let (output, _) = task_api.output();
     let Output {
@@ -55,14 +55,14 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).expect("text")
 }
 
-/// Starts a command whose standard output nobody reads.
+/// Starts a command whose standard output is not read.
 fn unread(task_api: &TaskApi) -> Process {
     let mut process = task_api.spawn();
     drop(process.0.stdout.take());
     process
 }
 
-/// What a process writes to standard error until it ends.
+/// The standard error of a process until it ends.
 fn last_words(process: &mut Process) -> String {
     let mut words = String::new();
     let mut stderr = process.0.stderr.take().expect("a pipe");

@@ -45,9 +45,9 @@ async fn exports(url: &str) {
     assert_eq!(Value::Array(lines), shown.json());
     assert!(
         shown.body.contains(exported.lines().next().expect("a line")),
-        "the members have their order: {exported}"
+        "the fields have their order: {exported}"
     );
-    assert_eq!(printed(&user(&["export", "Alice"], url)), "", "nobody");
+    assert_eq!(printed(&user(&["export", "Alice"], url)), "", "no tasks");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,12 +82,12 @@ async fn deletes(url: &str) {
     assert_eq!(printed(&deletion), "deleted 2 tasks\n");
     assert_eq!(alice.titles().await, Vec::<String>::new());
     assert_eq!(bob.titles().await.len(), 2);
-    for nobody in [
+    for user_without_tasks in [
         &["delete", "alice"][..],
         &["delete", "alice", "--yes"],
         &["delete", "Bob", "--yes"],
     ] {
-        assert_eq!(printed(&user(nobody, url)), "deleted 0 tasks\n");
+        assert_eq!(printed(&user(user_without_tasks, url)), "deleted 0 tasks\n");
     }
 }
 
@@ -108,7 +108,7 @@ async fn a_user_with_more_tasks_than_go_at_once_is_exported_and_deleted_to_the_l
 }
 
 #[test]
-fn a_user_id_that_nobody_can_have_is_wrong_usage() {
+fn a_user_id_that_no_one_can_have_is_wrong_usage() {
     for id in ["", " ", "a\tb"] {
         let complaint = complaint(&user(&["export", id], "sqlite:tasks.db"), 2);
         assert!(complaint.contains("the user id"), "{complaint}");

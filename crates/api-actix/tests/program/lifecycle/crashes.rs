@@ -1,5 +1,5 @@
-//! A crash of the server on SQLite: what was answered with 201 is there afterwards. Crashes over PostgreSQL are among the
-//! faults.
+//! A crash of the server on SQLite: what was answered with 201 is there afterwards. Crashes over PostgreSQL are among
+//! the faults.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

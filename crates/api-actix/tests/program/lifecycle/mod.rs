@@ -6,13 +6,13 @@
 //! |---|---|
 //! | `stopping` | signals |
 //! | `crashes` | no acknowledged task is lost when the server crashes on SQLite |
-//! | `outages` | the database goes away and comes back |
+//! | `outages` | the database becomes unavailable and comes back |
 //! | `overload` | more work than the database takes |
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "in tests a broken set-up should panic, and measured figures are printed"
+    reason = "in tests a broken set-up should panic, and measurements are printed"
 )]
 
 mod crashes;
@@ -22,14 +22,14 @@ mod stopping;
 
 use std::time::{Duration, Instant};
 
-/// What came of something, and how long it took.
+/// The outcome of something, and how long it took.
 async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {
     let started = Instant::now();
     let outcome = future.await;
     (outcome, started.elapsed())
 }
 
-/// Waits until it is so, for five seconds at most, and answers how long that took.
+/// Waits until it is so, for five seconds at most, and returns how long that took.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();
     while !is_so().await {

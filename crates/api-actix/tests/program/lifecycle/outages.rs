@@ -1,4 +1,4 @@
-//! The database goes away and comes back; the server stays.
+//! The database becomes unavailable and comes back; the server stays.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! More work than the database takes: whoever cannot be served is told so soon.
+//! More work than the database takes: callers that cannot be served are told so soon.
 
 use std::time::Duration;
 

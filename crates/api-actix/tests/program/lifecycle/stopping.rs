@@ -19,7 +19,7 @@ async fn server() -> (tempfile::TempDir, Binary) {
     server_with_delay("0").await
 }
 
-/// The same, and it serves on for so long after it was told to stop.
+/// The same, and it serves on for this time after it was told to stop.
 async fn server_with_delay(delay: &str) -> (tempfile::TempDir, Binary) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
@@ -79,7 +79,7 @@ async fn finishes_what_is_under_way(signal: &str) {
 }
 
 #[tokio::test]
-async fn after_a_signal_nobody_new_gets_in() {
+async fn after_a_signal_no_one_new_gets_in() {
     let (_folder, binary) = server().await;
     let api = binary.api(Storage::Sqlite);
     let mut under_way = half_a_request(&api);
@@ -104,7 +104,7 @@ async fn during_the_shutdown_delay_the_server_is_not_ready_and_serves_on() {
     binary.signal("TERM");
     binary.logs("not ready for more work").await;
     assert_eq!(anonymous.get("/readyz").await.problem(), "shutting_down");
-    // Also for those who come only now. Nobody is invited to a further request on a connection that is about to end.
+    // Also for those who come only now. No client is invited to a further request on a connection that is about to end.
     let mut late = Wire::to(&api);
     late.send_head("GET /api/tasks", &[]);
     let answer = late.answer();
@@ -276,7 +276,7 @@ async fn when_its_folder_is_deleted_a_server_on_sqlite_acknowledges_nothing_and_
 
 #[test]
 fn a_signal_ends_the_wait_for_a_database() {
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     let task_api = TaskApi::serve_on("postgresql://user@127.0.0.1:1/tasks").env("DB_STARTUP_TIMEOUT", "30s");
     let mut process = task_api.spawn();
     let mut log = BufReader::new(process.0.stderr.take().unwrap());
@@ -295,7 +295,7 @@ fn a_signal_ends_the_wait_for_a_database() {
 }
 
 #[tokio::test]
-async fn the_server_goes_on_when_nobody_reads_its_log() {
+async fn the_server_goes_on_when_no_one_reads_its_log() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
     let mut process = TaskApi::serve_on(&url).spawn();

@@ -18,7 +18,7 @@ async fn get(watched: &Watched, path: &str) -> Response {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_level_is_changed_under_names_of_this_machine_only_and_figures_are_told_under_any() {
+async fn the_log_level_is_changed_under_names_of_this_machine_only_and_metrics_are_told_under_any() {
     let watched = Watched::on_sqlite(&[]).await;
     let under = async |method: Method, path: &str, host: &str| {
         let request = watched.api.client().request(method, watched.admin_url(path));
@@ -49,7 +49,7 @@ async fn a_word_that_is_no_level_silences_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_public_port_has_neither_figures_nor_a_log_level() {
+async fn the_public_port_has_neither_metrics_nor_a_log_level() {
     let watched = Watched::on_sqlite(&[]).await;
     for path in ["/metrics", "/log-level"] {
         let answer = watched.api.anonymous().get(path).await;
@@ -69,20 +69,20 @@ async fn the_address_for_operators_has_no_tasks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_looks_at_the_figures_does_not_change_them() {
+async fn who_looks_at_the_metrics_does_not_change_them() {
     let watched = Watched::on_sqlite(&[]).await;
-    watched.figures().await;
+    watched.metrics().await;
     get(&watched, "/log-level").await;
-    let figures = watched.figures().await;
+    let metrics = watched.metrics().await;
     assert_eq!(
-        figures.sum("http_server_request_duration_seconds_count", &[]),
+        metrics.sum("http_server_request_duration_seconds_count", &[]),
         0.0
     );
-    assert_eq!(figures.sum("http_server_active_requests", &[]), 0.0);
+    assert_eq!(metrics.sum("http_server_active_requests", &[]), 0.0);
 }
 
 #[tokio::test]
-async fn without_an_address_nobody_listens_for_operators() {
+async fn without_an_address_no_one_listens_for_operators() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
     let binary = TaskApi::serve_on(&url).start().await;
@@ -164,7 +164,7 @@ async fn operators_are_answered_until_the_last_request_is_done() {
         &["Content-Type: application/json", "Content-Length: 14"],
     );
     until("the request is under way", async || {
-        watched.figures().await.sum("http_server_active_requests", &[]) >= 1.0
+        watched.metrics().await.sum("http_server_active_requests", &[]) >= 1.0
     })
     .await;
     watched.binary.signal("TERM");
@@ -176,7 +176,7 @@ async fn operators_are_answered_until_the_last_request_is_done() {
     })
     .await;
     assert_eq!(
-        watched.figures().await.sum("http_server_active_requests", &[]),
+        watched.metrics().await.sum("http_server_active_requests", &[]),
         1.0
     );
     client.send(r#"{"title": "x"}"#);

@@ -37,7 +37,7 @@ async fn a_failing_request_tells_one_story_under_one_request_id_and_one_trace_id
     let client = database.client().await;
     let url = database.url().to_owned();
     let watched = Watched::start(&url, &[], Box::new(database)).await;
-    let title = "a title that is nobody's business";
+    let title = "a title that is no one's business";
     let task = watched.api.user(OWNER).has_task(title).await;
     client
         .batch_execute("ALTER TABLE tasks RENAME TO gone")
@@ -118,7 +118,7 @@ async fn the_access_log_names_routes_and_neither_paths_nor_queries_nor_users() {
         assert_eq!(lines[0]["route"], route);
         assert_eq!(lines[0]["trace_id"], TRACE_ID);
         assert_eq!(lines[0]["level"], "INFO");
-        let members = lines[0]
+        let fields = lines[0]
             .as_object()
             .expect("an object")
             .keys()
@@ -138,8 +138,8 @@ async fn the_access_log_names_routes_and_neither_paths_nor_queries_nor_users() {
             "trace_id",
         ];
         assert!(
-            members.iter().all(|member| allowed.contains(&member.as_str())),
-            "{members:?}"
+            fields.iter().all(|field| allowed.contains(&field.as_str())),
+            "{fields:?}"
         );
     }
     let log = watched.binary.log();

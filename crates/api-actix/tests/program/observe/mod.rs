@@ -1,13 +1,13 @@
-//! What operators see of a running server: F57 to F60, F63.
+//! Operators' view of a running server: F57 to F60, F63.
 //!
 //! | File | What it proves |
 //! |---|---|
-//! | `figures` | the figures of the build, the pools and the process; the others are tested in `adapters-http` |
+//! | `metrics` | the metrics of the build, the pools and the process; the others are tested in `adapters-http` |
 //! | `admin` | the listener for operators |
 //! | `logs` | the access log, and one request id and trace id in every line of a request |
 //! | `timings` | `Server-Timing` |
 //! | `panics` | the lines of a panic: few, short, and with the request |
-//! | `unread_logs` | a log that nobody takes stops nothing |
+//! | `unread_logs` | an unread log stops nothing |
 //! | `traces` | spans, from an incoming `traceparent` to the database (feature `otel`) |
 #![expect(
     clippy::expect_used,
@@ -17,8 +17,8 @@
 #![expect(clippy::float_cmp, reason = "counts are whole numbers")]
 
 mod admin;
-mod figures;
 mod logs;
+mod metrics;
 #[expect(clippy::panic, reason = "a handler has to panic")]
 mod panics;
 mod timings;
@@ -66,7 +66,7 @@ impl Watched {
         self.admin.join(path).expect("a path")
     }
 
-    async fn figures(&self) -> Figures {
+    async fn metrics(&self) -> Figures {
         let answer = self.api.client().get(self.admin_url("/metrics")).send().await;
         let answer = answer.expect("an answer");
         assert_eq!(answer.status(), 200);

@@ -1,4 +1,4 @@
-//! What the log says of a panic in a handler.
+//! The log of a panic in a handler.
 //!
 //! A handler that panics has to be in the process that logs, and both the log and what becomes of panics are one for a
 //! whole process. So the test starts itself once more, in a process of its own, and reads what that writes.
@@ -17,7 +17,7 @@ use test_api::Parts;
 /// Set in the process that panics.
 const PANICS_HERE: &str = "PANICS_HERE";
 const REQUEST_ID: &str = "the-panicking-one";
-/// What a process logs of it, in this order: the panic, its record in the audit log, the request.
+/// The entries of its log, in this order: the panic, its record in the audit log, the request.
 const TARGETS: [&str; 3] = ["panic", "audit", "access"];
 
 /// Longer than a line may be, on several lines of its own, and with what would paint a terminal.

@@ -18,7 +18,7 @@ fn durations(header: &str) -> Vec<(&str, f64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_told_by_default() {
+async fn no_one_is_told_by_default() {
     let watched = Watched::on_sqlite(&[]).await;
     let answer = watched.api.user("alice").get("/api/tasks").await;
     assert_eq!(answer.header("server-timing"), "");

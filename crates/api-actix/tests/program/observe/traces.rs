@@ -74,7 +74,7 @@ fn number(message: &[u8], field: u64) -> u64 {
         .fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
-/// What a collector learns about a span (`opentelemetry/proto/trace/v1/trace.proto`).
+/// A span as a collector learns of it (`opentelemetry/proto/trace/v1/trace.proto`).
 #[derive(Debug, Clone)]
 struct Span {
     service: String,
@@ -326,7 +326,7 @@ async fn what_is_not_sent_yet_is_sent_before_the_process_ends() {
 async fn a_collector_that_is_away_stops_neither_requests_nor_the_end() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     let task_api = TaskApi::serve_on(&url).env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
     let binary = task_api.start().await;
     let api = binary.api(crate::support::Storage::Sqlite);

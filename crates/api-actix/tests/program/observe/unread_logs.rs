@@ -1,4 +1,4 @@
-//! Nobody who reads the log too slowly, or not at all, stops the server.
+//! A reader of the log that is too slow, or gone, does not stop the server.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read};
@@ -48,7 +48,7 @@ impl Unread {
         }
     }
 
-    /// Answers how many requests with a bad token were refused as they should.
+    /// Returns how many requests with a bad token were refused as they should.
     async fn bad_tokens(&self, count: usize, path: &str) -> usize {
         let asking = stream::iter(0..count).map(|_| async {
             let request = self.client.get(format!("{}{path}", self.url));
@@ -71,7 +71,7 @@ impl Unread {
         answer.text().await.expect("a text")
     }
 
-    /// Asks the process to stop and answers how long that took.
+    /// Asks the process to stop and returns how long that took.
     fn stop(&mut self) -> Duration {
         let started = Instant::now();
         let kill = std::process::Command::new("kill")
@@ -87,7 +87,7 @@ impl Unread {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_nobody_reads_stops_no_answer_and_no_stop() {
+async fn a_log_that_no_one_reads_stops_no_answer_and_no_stop() {
     let mut unread = Unread::start();
     // More than a pipe and the buffer hold.
     assert_eq!(
@@ -97,11 +97,11 @@ async fn a_log_that_nobody_reads_stops_no_answer_and_no_stop() {
         6_000
     );
     unread.text(format!("{}/livez", unread.url)).await;
-    let figures = unread.text(format!("{}/metrics", unread.admin)).await;
-    let lost = figures
+    let metrics = unread.text(format!("{}/metrics", unread.admin)).await;
+    let lost = metrics
         .lines()
         .find_map(|line| line.strip_prefix("log_lines_lost_total{kind=\"audit\"} "));
-    let lost: u64 = lost.expect("the figure").parse().expect("a number");
+    let lost: u64 = lost.expect("the metric").parse().expect("a number");
     assert!(lost > 1_000, "{lost}");
     let took = unread.stop();
     assert!(took < Duration::from_secs(5), "{took:?}");

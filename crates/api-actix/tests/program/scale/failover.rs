@@ -87,7 +87,7 @@ async fn after_a_failover_writes_go_on_and_nothing_acknowledged_is_missing() {
     let before = alice.titles().await;
     drop(admin);
 
-    // The address moves first, and for a while there is nobody who takes writes.
+    // The address moves first, and for a while no server takes writes.
     address.moves_to(&standby);
     until("tasks can be read again", async || {
         alice.get("/api/tasks").await.status == 200

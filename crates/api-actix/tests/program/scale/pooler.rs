@@ -11,7 +11,7 @@ use crate::support::{Binary, Storage, TaskApi, User};
 /// The first version that carries prepared statements in transaction mode.
 const CARRIES_PREPARED_STATEMENTS: (u32, u32) = (1, 21);
 
-/// A server behind PgBouncer; all of it goes away together.
+/// A server behind PgBouncer; all of it ends together.
 struct Scene {
     server: Binary,
     _pooler: PgBouncer,
@@ -30,7 +30,7 @@ impl Scene {
         }
     }
 
-    /// The statuses of what so many users get who each create, change, list, and delete a task, all at once.
+    /// The statuses that `users` users get who each create, change, list, and delete a task, all at once.
     async fn statuses(&self, users: usize) -> Vec<u16> {
         let api = self.server.api(Storage::Postgres);
         let mut work = JoinSet::new();
@@ -60,7 +60,8 @@ async fn statuses_of(user: User) -> Vec<u16> {
     statuses
 }
 
-/// Whether PgBouncer is there, and of this kind. If not, that is said past the test harness, which hides what is printed.
+/// Whether PgBouncer is there, and of this kind. If not, that is said past the test harness, which hides what is
+/// printed.
 fn is_there(kind: &str, is_it: impl Fn((u32, u32)) -> bool) -> bool {
     let found = PgBouncer::version();
     let is_there = found.is_some_and(is_it);

@@ -5,12 +5,12 @@
 //! |---|---|
 //! | `refusals` | a setting that cannot be used ends the process at once, with one line that names it |
 //! | `starting` | a server that can start does, on every storage, and says so in its log |
-//! | `reaching` | PostgreSQL that is away, late, or refuses us |
+//! | `reaching` | PostgreSQL that is unavailable, late, or refuses us |
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "in tests a broken set-up should panic, and measured figures are printed"
+    reason = "in tests a broken set-up should panic, and measurements are printed"
 )]
 
 mod reaching;
@@ -24,7 +24,7 @@ use crate::support::TaskApi;
 /// A command that gave up by itself.
 struct GaveUp {
     exit_code: Option<i32>,
-    /// What it wrote to standard error.
+    /// Its standard error.
     stderr: String,
     took: Duration,
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL that lets us in, refuses us, is away, or comes late.
+//! PostgreSQL that lets us in, refuses us, is unavailable, or comes late.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use crate::support::{Storage, TaskApi};
 
 const PASSWORD: &str = "correct-horse-battery";
 
-/// A server that wants a password from everybody who comes through TCP. All tests of this process share it.
+/// A server that wants a password from everyone who comes through TCP. All tests of this process share it.
 fn guarded() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
@@ -171,7 +171,7 @@ fn us2_2_a_port_that_refuses_is_tried_for_the_startup_timeout_and_then_exit_69()
 
 #[test]
 fn us2_2_a_server_that_never_says_a_word_is_tried_for_the_startup_timeout_and_then_exit_69() {
-    // Connections wait in the backlog of a listener that nobody serves.
+    // Connections wait in the backlog of a listener that is not served.
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = silent.local_addr().unwrap().port();
     is_tried_for_a_second(

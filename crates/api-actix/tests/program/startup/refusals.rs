@@ -7,7 +7,7 @@ use crate::support::TaskApi;
 
 const PASSWORD: &str = "hunter2";
 
-/// A server that would start if nobody spoiled it.
+/// A server that would start if it were left alone.
 fn sound() -> (tempfile::TempDir, TaskApi) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
@@ -88,7 +88,7 @@ fn a_sqlite_file_in_a_missing_folder_is_refused_and_no_folder_is_made() {
 fn a_sqlite_file_that_is_none_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("notes.txt");
-    let text = "no database at all, but text that somebody still needs\n".repeat(100);
+    let text = "no database at all, but text that is still needed\n".repeat(100);
     std::fs::write(&file, &text).unwrap();
     let line = GaveUp::refusal(&TaskApi::serve_on(&format!("sqlite:{}", file.display())));
     assert!(line.starts_with("DATABASE_URL cannot be used: "), "{line}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Binary, Storage, TaskApi};
 
-/// A database that nobody has used yet. It goes away with the value.
+/// A database that was never used. It is removed with the value.
 struct Empty {
     url: String,
     storage: Storage,
@@ -167,7 +167,7 @@ async fn share_a_new_database(database: &Empty) {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn without_migrate_on_start_nothing_is_created_until_somebody_runs_migrate() {
+async fn without_migrate_on_start_nothing_is_created_until_migrate_runs() {
     let database = test_postgres::fresh_database().await;
     let task_api = TaskApi::serve_on(database.url()).env("MIGRATE_ON_START", "false");
     let binary = task_api.clone().start().await;

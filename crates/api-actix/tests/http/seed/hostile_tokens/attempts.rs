@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::{CLAIMS, HS256};
 use crate::support::{SECRET, signed, signed_with, token_for, token_signed_with};
 
-const OTHER_SECRET: &str = "a secret of somebody else, 0123456789abcdef";
+const OTHER_SECRET: &str = "a secret of another server, 0123456789abcdef";
 
 /// One way to ask, and the code of the 401 that it must get.
 pub(super) struct Attempt {
@@ -58,7 +58,7 @@ pub(super) fn attempts() -> Vec<Attempt> {
         .collect()
 }
 
-/// What can be wrong around a token that is good.
+/// Faults around a token that is good.
 fn headers() -> Vec<Attempt> {
     let good = token_for("alice");
     let two = |first: String, second: String| Attempt {
@@ -111,7 +111,7 @@ fn headers() -> Vec<Attempt> {
     ]
 }
 
-/// What is no compact token, or not one that we read.
+/// Texts that are no compact token, or not one that we read.
 fn forms() -> Vec<Attempt> {
     let good = token_for("alice");
     let (message, _) = good.rsplit_once('.').expect("a signature");
@@ -195,7 +195,7 @@ fn signatures() -> Vec<Attempt> {
     ]
 }
 
-/// What a token with a good signature may not say.
+/// Claims that a token with a good signature may not have.
 fn said() -> Vec<Attempt> {
     vec![
         expired("expired long ago", r#"{"exp":1,"user_id":"alice"}"#),

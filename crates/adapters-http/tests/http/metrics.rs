@@ -1,4 +1,4 @@
-//! What is counted, and under which labels.
+//! The counted events, and their labels.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use adapters_http::observe::Observers;
 use adapters_http::observe::metrics::Metrics;
 use adapters_http::observe::snapshot::{
-    KeyFigures, LostLines, PoolFigures, RetryFigures, Snapshot, UnsentFigures,
+    KeyMetrics, LostLines, PoolMetrics, RetryMetrics, Snapshot, UnsentMetrics,
 };
 use domain::Cause;
 use domain::identity::RefusalReason;
@@ -36,7 +36,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// An API in this process, and its figures.
+/// An API in this process, and its metrics.
 struct Measured {
     api: Api,
     metrics: Arc<Metrics>,
@@ -59,12 +59,12 @@ impl Measured {
         }
     }
 
-    fn figures(&self) -> Figures {
+    fn metrics(&self) -> Figures {
         Figures::parse(&self.metrics.render(&Snapshot::default()))
     }
 
     fn requests(&self, labels: &[(&str, &str)]) -> f64 {
-        self.figures().sum(REQUESTS, labels)
+        self.metrics().sum(REQUESTS, labels)
     }
 }
 
@@ -97,8 +97,8 @@ async fn a_request_is_counted_by_method_route_and_status() {
 async fn the_buckets_are_those_of_the_semantic_conventions() {
     let measured = Measured::new();
     measured.api.anonymous().get("/livez").await;
-    let figures = measured.figures();
-    let bounds: Vec<_> = figures
+    let metrics = measured.metrics();
+    let bounds: Vec<_> = metrics
         .of("http_server_request_duration_seconds_bucket")
         .map(|bucket| bucket.labels["le"].as_str())
         .collect();
@@ -124,7 +124,7 @@ async fn every_reason_for_a_refusal_is_there_from_the_start_and_counts() {
         .map(|reason| reason.as_str().to_owned())
         .collect();
     let shown: BTreeSet<_> = measured
-        .figures()
+        .metrics()
         .of("auth_failures_total")
         .map(|sample| sample.labels["reason"].clone())
         .collect();
@@ -134,7 +134,7 @@ async fn every_reason_for_a_refusal_is_there_from_the_start_and_counts() {
     measured.api.user("alice").get("/api/tasks").await;
     let count = |reason| {
         measured
-            .figures()
+            .metrics()
             .sum("auth_failures_total", &[("reason", reason)])
     };
     assert_eq!(
@@ -179,19 +179,19 @@ async fn a_failure_of_the_database_is_counted_by_its_class_and_names_the_error_o
     ];
     for (measured, class, status, error_type) in cases {
         measured.api.user("alice").get(path).await;
-        let figures = measured.figures();
+        let metrics = measured.metrics();
         assert_eq!(
-            figures.sum("db_errors_total", &[("class", class)]),
+            metrics.sum("db_errors_total", &[("class", class)]),
             1.0,
             "{class}"
         );
-        assert_eq!(figures.sum("db_errors_total", &[]), 1.0, "{class}");
+        assert_eq!(metrics.sum("db_errors_total", &[]), 1.0, "{class}");
         let labels = [
             ("http_route", "/api/tasks/{task_id}"),
             ("http_response_status_code", status),
             ("error_type", error_type),
         ];
-        assert_eq!(figures.sum(REQUESTS, &labels), 1.0, "{class}");
+        assert_eq!(metrics.sum(REQUESTS, &labels), 1.0, "{class}");
     }
 }
 
@@ -210,16 +210,16 @@ async fn a_panic_is_counted_as_a_failure_on_our_side() {
         ("error_type", "internal_error"),
     ];
     assert_eq!(measured.requests(&labels), 1.0);
-    assert_eq!(measured.figures().sum(ACTIVE, &[]), 0.0);
+    assert_eq!(measured.metrics().sum(ACTIVE, &[]), 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_callers_have_no_error_type() {
     let measured = Measured::new();
     measured.api.user("alice").get("/api/tasks/none").await;
-    let figures = measured.figures();
+    let metrics = measured.metrics();
     assert!(
-        figures
+        metrics
             .of(REQUESTS)
             .all(|sample| !sample.labels.contains_key("error_type"))
     );
@@ -231,13 +231,13 @@ async fn a_request_is_active_until_it_is_answered_or_its_client_goes_away() {
     let mut client = Wire::to(&measured.api);
     let body = ["Content-Type: application/json", "Content-Length: 100"];
     client.send_head("POST /api/tasks", &body);
-    let active = || measured.figures().sum(ACTIVE, &[]);
+    let active = || measured.metrics().sum(ACTIVE, &[]);
     until("the request is active", async || active() == 1.0).await;
     drop(client);
     until("it is not", async || active() == 0.0).await;
 }
 
-/// Paths, methods and statuses as callers could send them to blow up the figures.
+/// Paths, methods and statuses as callers could send them to blow up the metrics.
 fn random_target() -> (Method, String) {
     const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789-._~%2F";
     let mut random = rand::rng();
@@ -279,10 +279,10 @@ async fn ten_thousand_random_urls_and_methods_make_no_more_series_than_a_few() {
     for task in asking.collect::<Vec<_>>() {
         task.await.expect("answers");
     }
-    let figures = measured.figures();
-    assert_eq!(figures.sum(REQUESTS, &[]), 10_000.0);
+    let metrics = measured.metrics();
+    assert_eq!(metrics.sum(REQUESTS, &[]), 10_000.0);
     let values = |label: &str| -> BTreeSet<String> {
-        figures
+        metrics
             .of(REQUESTS)
             .filter_map(|sample| sample.labels.get(label).cloned())
             .collect()
@@ -292,13 +292,13 @@ async fn ten_thousand_random_urls_and_methods_make_no_more_series_than_a_few() {
     assert_eq!(routes, BTreeSet::from(known));
     let methods = values("http_request_method");
     assert!(methods.contains("_OTHER") && methods.len() <= 5, "{methods:?}");
-    let series = figures.of(REQUESTS).count();
+    let series = metrics.of(REQUESTS).count();
     assert!(series <= 40, "{series} series");
 }
 
-/// The names of all figures.
+/// The names of all metrics.
 fn names() -> BTreeSet<String> {
-    let pool = PoolFigures {
+    let pool = PoolMetrics {
         name: "read",
         connections: Some((1, 2)),
         max: 3,
@@ -308,28 +308,28 @@ fn names() -> BTreeSet<String> {
     let snapshot = Snapshot {
         pools: vec![pool],
         in_flight: Some((6, 7)),
-        retries: Some(RetryFigures {
+        retries: Some(RetryMetrics {
             run: 8,
             denied: 9,
             budget: 10,
         }),
-        keys: Some(KeyFigures {
+        keys: Some(KeyMetrics {
             keys: 11,
             age: Duration::from_secs(12),
             fetches: 13,
             failures: 14,
         }),
-        unsent: UnsentFigures::default(),
+        unsent: UnsentMetrics::default(),
         lost_lines: LostLines::default(),
     };
-    let figures = Figures::parse(&Metrics::default().render(&snapshot));
+    let metrics = Figures::parse(&Metrics::default().render(&snapshot));
     // It appears with the first request.
     let requests = "http_server_request_duration_seconds".to_owned();
-    figures.types.into_keys().chain([requests]).collect()
+    metrics.types.into_keys().chain([requests]).collect()
 }
 
 #[test]
-fn the_document_lists_every_figure_and_no_other() {
+fn the_document_lists_every_metric_and_no_other() {
     let document = include_str!("../../../../docs/operations/monitoring.md");
     let cells = document
         .lines()
@@ -342,7 +342,7 @@ fn the_document_lists_every_figure_and_no_other() {
 }
 
 #[test]
-fn the_rules_and_the_dashboard_ask_for_figures_that_exist() {
+fn the_rules_and_the_dashboard_ask_for_metrics_that_exist() {
     let names = names();
     for text in [
         include_str!("../../../../docs/operations/alerts.yml"),
