@@ -117,6 +117,26 @@ impl ServerLimits {
     }
 }
 
+/// A connection of some kind.
+trait Connection: Sized {
+    async fn open(connector: &Connector, config: &Config, has_limits: bool) -> Result<Self, ConnectError>;
+}
+
+impl Connection for Handle {
+    async fn open(connector: &Connector, config: &Config, has_limits: bool) -> Result<Self, ConnectError> {
+        let attempt = connector.attempt(config, has_limits);
+        connector.in_time(connector.first_of_several(&attempt)).await
+    }
+}
+
+impl Connection for Inquiry {
+    async fn open(connector: &Connector, config: &Config, has_limits: bool) -> Result<Self, ConnectError> {
+        let attempt = connector.attempt(config, has_limits);
+        let opened = connector.in_time(attempt.open()).await?;
+        Ok(Self::over(opened.client, connector.timeout))
+    }
+}
+
 impl Connector {
     pub(crate) fn new(
         url: &DatabaseUrl,
@@ -152,13 +172,32 @@ impl Connector {
 
     /// A connection for the lanes. Its task runs on the runtime that calls this.
     pub(crate) async fn connect(&self, limits: ServerLimits) -> Result<Handle, ConnectError> {
-        if !self.refuses_options() {
-            match self.establish(&self.config_with(limits), true).await {
-                Err(error) if error.is_about_options() => self.remember_refused_options(),
-                answer => return answer,
+        self.with_or_without(limits).await
+    }
+
+    /// With these limits as start-up options, or without options where the server refuses them, which is remembered.
+    ///
+    /// A refusal of another kind may pass by itself between two attempts. So, unless the words of the server leave no
+    /// doubt, options count as refused only if they are refused once more after the server took a connection without them.
+    async fn with_or_without<T: Connection>(&self, limits: ServerLimits) -> Result<T, ConnectError> {
+        if self.refuses_options() {
+            return T::open(self, &self.config, false).await;
+        }
+        let with_limits = self.config_with(limits);
+        let refusal = match T::open(self, &with_limits, true).await {
+            Err(error) if error.may_be_about_options() => error,
+            outcome => return outcome,
+        };
+        let without = T::open(self, &self.config, false).await?;
+        if !refusal.is_about_options() {
+            match T::open(self, &with_limits, true).await {
+                Err(error) if error.may_be_about_options() => {}
+                Err(_) => return Ok(without),
+                with => return with,
             }
         }
-        self.establish(&self.config, false).await
+        self.remember_refused_options();
+        Ok(without)
     }
 
     /// Whether start-up options are refused, as far as is known.
@@ -178,25 +217,12 @@ impl Connector {
 
     /// A connection without limits, for work at start-up.
     pub(crate) async fn connect_without_limits(&self) -> Result<Handle, ConnectError> {
-        self.establish(&self.config, false).await
+        Handle::open(self, &self.config, false).await
     }
 
     /// A connection for a few questions, with these limits if they can be had. Finds out whether start-up options are taken.
     pub(crate) async fn inquire(&self, limits: ServerLimits) -> Result<Inquiry, ConnectError> {
-        if !self.refuses_options() {
-            let config = self.config_with(limits);
-            match self.in_time(self.attempt(&config, true).open()).await {
-                Err(error) if error.is_about_options() => self.remember_refused_options(),
-                opened => return Ok(Inquiry::over(opened?.client, self.timeout)),
-            }
-        }
-        let opened = self.in_time(self.attempt(&self.config, false).open()).await?;
-        Ok(Inquiry::over(opened.client, self.timeout))
-    }
-
-    async fn establish(&self, config: &Config, has_limits: bool) -> Result<Handle, ConnectError> {
-        self.in_time(self.first_of_several(&self.attempt(config, has_limits)))
-            .await
+        self.with_or_without(limits).await
     }
 
     /// An attempt that hears nothing is left alone, and another one begins beside it: what it was sent to may have gone, while

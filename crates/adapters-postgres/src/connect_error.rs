@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 use crate::sqlstate;
 
@@ -19,6 +19,11 @@ const REFUSALS_OF_NEON: [&str; 3] = [
     "endpoint cannot be found",
     "ndpoint ID is not specified",
 ];
+
+/// The codes, or their classes, of a server that does not take the options of the URL: a parameter that does not exist or may
+/// not be set (class 42), a value that it cannot have (class 22), a parameter of the start of the server (55P02), no options
+/// at all (0A000).
+const REFUSED_OPTIONS: [&str; 4] = ["42", "22", "55P02", "0A000"];
 
 /// Why no connection could be established. Shows no credentials.
 #[derive(Debug, Error)]
@@ -45,14 +50,19 @@ impl From<tokio_postgres::Error> for ConnectError {
 }
 
 impl ConnectError {
-    /// Whether trying again is of no use: a wrong or missing password, a role or database that does not exist, a
-    /// certificate that we do not trust, a server without TLS, an endpoint that Neon does not know or has disabled.
+    /// Whether trying again is of no use: a wrong or missing password, a role or database that does not exist, options of
+    /// the URL that the server does not take, a certificate that we do not trust, a server without TLS, an endpoint that
+    /// Neon does not know or has disabled.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         let Self::Failed(error) = self else { return false };
         match error.as_db_error() {
             Some(server) => {
                 REFUSALS.contains(server.code())
+                    || REFUSED_OPTIONS
+                        .iter()
+                        .any(|code| server.code().code().starts_with(code))
+                    || is_pooler_against_options(server.message())
                     || REFUSALS_OF_NEON
                         .iter()
                         .any(|text| server.message().contains(text))
@@ -67,15 +77,34 @@ impl ConnectError {
         }
     }
 
-    /// PgBouncer says `unsupported startup parameter: …` or `unsupported startup parameter in options: …`.
+    /// Whether start-up options are certainly what the server refuses.
     pub(crate) fn is_about_options(&self) -> bool {
+        self.server()
+            .is_some_and(|server| is_pooler_against_options(server.message()))
+    }
+
+    /// Whether the server may have refused start-up options. Each pooler has its own words and codes for that, so this is
+    /// every refusal but that of a login (class 28), of one connection too many (53300) and of a server that starts or
+    /// stops (57P01 and so on).
+    pub(crate) fn may_be_about_options(&self) -> bool {
+        self.server().is_some_and(|server| {
+            let code = server.code().code();
+            !(code.starts_with("28") || code == "53300" || code.starts_with("57P0"))
+        })
+    }
+
+    fn server(&self) -> Option<&DbError> {
         match self {
-            Self::Failed(error) => error
-                .as_db_error()
-                .is_some_and(|error| error.message().contains("unsupported startup parameter")),
-            Self::TimedOut(_) | Self::Socket(_) | Self::Setup(_) => false,
+            Self::Failed(error) => error.as_db_error(),
+            Self::TimedOut(_) | Self::Socket(_) | Self::Setup(_) => None,
         }
     }
+}
+
+/// PgBouncer says `unsupported startup parameter: …` or `unsupported startup parameter in options: …`, with 08P01, its code
+/// for almost everything; the proxy of RDS says that it `currently doesn't support command-line options`.
+fn is_pooler_against_options(message: &str) -> bool {
+    message.contains("unsupported startup parameter") || message.contains("support command-line options")
 }
 
 /// Whether a failure of TLS is one that time does not cure. A failure of the network is an error of input and output

@@ -39,7 +39,10 @@ const PASSED_ON: [&str; 18] = [
 /// * `sslmode` may be `verify-ca` or `verify-full` too. TLS always verifies the certificate and the host name.
 /// * Without `sslmode`, or with `prefer` or `allow`, TLS is required, except to a loopback address or a Unix socket.
 ///   Plain text elsewhere only happens when `sslmode=disable` is written.
-/// * Parameters that neither we nor the driver know (`pgbouncer`, `schema`, `connection_limit`, …) are dropped;
+/// * `host` and `port` in the query replace those of the address, as in libpq; a repeated one replaces the one before.
+/// * `keepalives_count` is libpq's name of the driver's `keepalives_retries`.
+/// * `schema` is refused: it is a parameter of Prisma's, and the tables would be made elsewhere than it says.
+/// * Other parameters that neither we nor the driver know (`pgbouncer`, `connection_limit`, …) are dropped;
 ///   [`DatabaseUrl::dropped_parameters`] names them.
 #[derive(Clone)]
 pub struct DatabaseUrl {
@@ -69,18 +72,25 @@ impl DatabaseUrl {
         if address.matches('@').count() > 1 || query.contains('@') {
             return Err(InvalidDatabaseUrl::Credentials);
         }
-        let mut kept = Vec::new();
+        let mut kept: Vec<(&str, &str)> = Vec::new();
         let mut dropped = Vec::new();
         let mut ssl_mode = WantedTls::Unsaid;
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').ok_or(InvalidDatabaseUrl::Parameter)?;
             match name {
                 "sslmode" => ssl_mode = WantedTls::parse(value)?,
-                name if PASSED_ON.contains(&name) => kept.push(parameter),
+                "schema" => return Err(InvalidDatabaseUrl::Schema),
+                "keepalives_count" => kept.push(("keepalives_retries", value)),
+                name if PASSED_ON.contains(&name) => kept.push((name, value)),
                 name => dropped.push(name.to_owned()),
             }
         }
-        let mut config = Config::from_str(&format!("{address}?{}", kept.join("&")))
+        let (address, parameters) = with_the_host_of_the_query(address, &kept);
+        let parameters: Vec<_> = parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let mut config = Config::from_str(&format!("{address}?{}", parameters.join("&")))
             .map_err(|error| InvalidDatabaseUrl::of(&error))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(InvalidDatabaseUrl::NoHost);
@@ -178,12 +188,8 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(1);
 
 /// Notices a peer that is gone without a word, long before the operating system's two hours. Only a safety net: each
 /// statement has a time limit of its own.
-fn guard_the_socket(config: &mut Config, given: &[&str]) {
-    let is_given = |name: &str| {
-        given
-            .iter()
-            .any(|parameter| parameter.split('=').next() == Some(name))
-    };
+fn guard_the_socket(config: &mut Config, given: &[(&str, &str)]) {
+    let is_given = |name: &str| given.iter().any(|(given, _)| *given == name);
     if !is_given("keepalives_idle") {
         config.keepalives_idle(Duration::from_secs(15));
     }
@@ -199,6 +205,55 @@ fn guard_the_socket(config: &mut Config, given: &[&str]) {
     if !is_given("application_name") {
         config.application_name("task-api");
     }
+}
+
+/// A `host` or a `port` in the query replaces what the address says (PostgreSQL manual, 34.1.1.2); the driver would take
+/// one for another host beside those. So the hosts and the ports of the address become parameters before the others, and of
+/// each the last one counts. An address without either stays as it is.
+fn with_the_host_of_the_query<'a>(
+    address: &'a str,
+    given: &[(&'a str, &'a str)],
+) -> (String, Vec<(&'a str, String)>) {
+    let replaces = |name: &str| name == "host" || name == "port";
+    let owned = |parameters: &[(&'a str, &'a str)]| -> Vec<(&'a str, String)> {
+        parameters
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect()
+    };
+    if !given.iter().any(|(name, _)| replaces(name)) {
+        return (address.to_owned(), owned(given));
+    }
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let (user, places) = match authority.split_once('@') {
+        Some((user, places)) => (format!("{user}@"), places),
+        None => (String::new(), authority),
+    };
+    let (hosts, ports): (Vec<_>, Vec<_>) = places.split(',').map(host_and_port).unzip();
+    let mut parameters = Vec::new();
+    for (name, values) in [("host", hosts), ("port", ports)] {
+        let last = given.iter().rfind(|(given, _)| *given == name);
+        let value = last.map_or_else(|| values.join(","), |(_, value)| (*value).to_owned());
+        if !value.is_empty() {
+            parameters.push((name, value));
+        }
+    }
+    let others: Vec<_> = given
+        .iter()
+        .filter(|(name, _)| !replaces(name))
+        .copied()
+        .collect();
+    parameters.extend(owned(&others));
+    (format!("{scheme}://{user}{path}"), parameters)
+}
+
+/// A host without the brackets of IPv6, and the port or nothing.
+fn host_and_port(place: &str) -> (&str, &str) {
+    if let Some((host, rest)) = place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return (host, rest.strip_prefix(':').unwrap_or(rest));
+    }
+    place.split_once(':').unwrap_or((place, ""))
 }
 
 /// Whether every `%` begins an escape (RFC 3986, 2.1) of something that can be sent to a server. The driver takes what is
@@ -264,6 +319,11 @@ pub enum InvalidDatabaseUrl {
     /// `sslmode` has a value that does not exist.
     #[error("sslmode must be disable, allow, prefer, require, verify-ca or verify-full")]
     SslMode,
+    /// Prisma's `schema`.
+    #[error(
+        "schema is no parameter of PostgreSQL: write options=-c%20search_path%3DNAME to have the tables in the schema NAME"
+    )]
+    Schema,
     /// The driver's own reason.
     #[error("it cannot be read: {0}")]
     Malformed(String),

@@ -93,17 +93,70 @@ fn a_loopback_address_or_a_socket_needs_no_tls() {
 #[test]
 fn foreign_parameters_are_dropped_by_name() {
     let url = parsed(
-        "postgres://u@h/d?pgbouncer=true&connection_limit=1&pool_timeout=5&schema=public&statement_timeout=9&application_name=x",
+        "postgres://u@h/d?pgbouncer=true&connection_limit=1&pool_timeout=5&statement_timeout=9&application_name=x",
     );
     let foreign = [
         "pgbouncer",
         "connection_limit",
         "pool_timeout",
-        "schema",
         "statement_timeout",
     ];
     assert_eq!(url.dropped_parameters(), foreign);
     assert_eq!(url.config().get_application_name(), Some("x"));
+}
+
+#[test]
+fn a_schema_is_refused_with_the_parameter_that_does_what_it_is_meant_to_do() {
+    for text in [
+        "postgres://u@h/d?schema=public",
+        "postgres://u@h/d?pgbouncer=true&schema=s3cret",
+    ] {
+        let message = DatabaseUrl::parse(text).unwrap_err().to_string();
+        assert!(message.contains("options=-c%20search_path%3DNAME"), "{message}");
+        assert!(!message.contains("s3cret"), "{message}");
+    }
+    let url = parsed("postgres://u@h/d?options=-c%20search_path%3Dtasks");
+    assert_eq!(url.config().get_options(), Some("-c search_path=tasks"));
+}
+
+#[test]
+fn a_host_or_a_port_in_the_query_replaces_that_of_the_address_as_in_libpq() {
+    for (text, hosts, ports) in [
+        (
+            "postgres://u:p@a.example:6000/d?host=b.example",
+            "b.example",
+            &[6000][..],
+        ),
+        ("postgres://u:p@:5433/d?host=/sock", "/sock", &[5433]),
+        ("postgres://u:p@:5433/d?host=%2Fvar%2Frun", "/var/run", &[5433]),
+        ("postgres:///d?host=/sock&user=u", "/sock", &[]),
+        ("postgres://u@a.example/d?host=/sock&port=6432", "/sock", &[6432]),
+        ("postgres://u@a.example:1/d?port=6432", "a.example", &[6432]),
+        (
+            "postgres://u@a.example,b.example:2/d?port=6432",
+            "a.example,b.example",
+            &[6432],
+        ),
+        (
+            "postgres://u@a.example:1,b.example/d?host=c.example,d.example",
+            "c.example,d.example",
+            &[1, 5432],
+        ),
+        ("postgres://u@[::1]:6000/d?port=6432", "::1", &[6432]),
+        ("postgres://u@/d?host=a.example&host=b.example", "b.example", &[]),
+        ("postgres://u@%2Fsock/d?port=6432", "/sock", &[6432]),
+    ] {
+        let url = parsed(text);
+        assert_eq!(url.hosts(), hosts, "{text}");
+        assert_eq!(url.config().get_ports(), ports, "{text}");
+        assert_eq!(
+            (url.database(), url.config().get_user()),
+            ("d", Some("u")),
+            "{text}"
+        );
+    }
+    assert!(!parsed("postgres://u@db.example/d?host=/sock").uses_tls());
+    assert!(parsed("postgres://u@localhost/d?host=db.example").uses_tls());
 }
 
 #[test]
@@ -145,6 +198,9 @@ fn a_peer_that_is_gone_is_noticed_within_half_a_minute_unless_the_url_says_other
     assert_eq!(config.get_keepalives_interval(), Some(Duration::from_secs(5)));
     assert_eq!(config.get_keepalives_retries(), Some(2));
     assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(1)));
+
+    let url = parsed("postgres://u@h/d?keepalives_count=7");
+    assert_eq!(url.config().get_keepalives_retries(), Some(7));
 
     let url = parsed("postgres://u@h/d?keepalives_idle=60&tcp_user_timeout=30");
     assert_eq!(url.config().get_keepalives_idle(), Duration::from_secs(60));
@@ -251,8 +307,13 @@ mod fuzz {
         ) {
             if let Ok(url) = DatabaseUrl::parse(&format!("postgres://u@{host}/d?{}", parameters.join("&"))) {
                 let last = parameters.iter().rfind(|parameter| parameter.starts_with("sslmode="));
-                let is_local = ["localhost", "127.0.0.1", "[::1]"].contains(&host)
-                    && !parameters.iter().any(|other| other.contains(".1") || other.contains("other"));
+                let host = parameters
+                    .iter()
+                    .rev()
+                    .find_map(|parameter| parameter.strip_prefix("host="))
+                    .unwrap_or(host);
+                let is_local = ["localhost", "127.0.0.1", "[::1]", "/tmp"].contains(&host)
+                    && !parameters.contains(&"hostaddr=192.0.2.1");
                 let wanted = match last {
                     Some(&"sslmode=disable") => false,
                     Some(&"sslmode=require") => true,

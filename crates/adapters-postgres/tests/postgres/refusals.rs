@@ -134,7 +134,7 @@ async fn is_refused_by(said: &'static str) -> bool {
             .read_exact(&mut vec![0; length])
             .await
             .expect("a start-up message");
-        client.write_all(&fatal(said)).await.expect("a refusal");
+        client.write_all(&fatal("08P01", said)).await.expect("a refusal");
     };
     let server = Detour::to("postgresql://u@127.0.0.1:1/d", says).await;
     let error = refusal(server.url()).await;
@@ -216,28 +216,148 @@ async fn an_address_that_never_replies_leaves_time_for_the_next_one() {
     assert!((1.2..2.5).contains(&seconds), "{seconds}");
 }
 
-/// Refuses start-up options as poolers do, and counts; everything else goes to the server.
-async fn a_pooler_before(server: &str) -> (Detour, Arc<AtomicU32>) {
-    let refused = Arc::new(AtomicU32::new(0));
-    let counter = Arc::clone(&refused);
-    let pool = move |client, config| pool(client, config, Arc::clone(&counter));
-    (Detour::to(server, pool).await, refused)
+/// A pooler that refuses start-up options with this code and these words; everything else goes to the server.
+#[derive(Clone)]
+struct Refusing {
+    code: &'static str,
+    words: &'static str,
+    /// After how many refusals it takes options.
+    most: u32,
+    count: Arc<AtomicU32>,
 }
 
-async fn pool(mut client: TcpStream, config: Config, refused: Arc<AtomicU32>) {
-    let mut start = vec![0; client.read_u32().await.expect("a length") as usize - 4];
-    client.read_exact(&mut start).await.expect("a start-up message");
-    if start.windows(9).any(|bytes| bytes == b"\0options\0") {
-        refused.fetch_add(1, Ordering::Relaxed);
-        let refusal = fatal("unsupported startup parameter: options");
-        client.write_all(&refusal).await.expect("a refusal");
-        return;
+impl Refusing {
+    fn with(code: &'static str, words: &'static str) -> Self {
+        Self {
+            code,
+            words,
+            most: u32::MAX,
+            count: Arc::default(),
+        }
     }
-    let mut server = connect(&config).await;
-    let length = u32::try_from(start.len() + 4).expect("a length");
-    server.write_u32(length).await.expect("a length");
-    server.write_all(&start).await.expect("a start-up message");
-    let _ = copy_bidirectional(&mut client, &mut server).await;
+
+    fn refusals(&self) -> u32 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    async fn before(&self, server: &str) -> Detour {
+        let pooler = self.clone();
+        Detour::to(server, move |client, config| pooler.clone().carry(client, config)).await
+    }
+
+    async fn carry(self, mut client: TcpStream, config: Config) {
+        let mut start = vec![0; client.read_u32().await.expect("a length") as usize - 4];
+        client.read_exact(&mut start).await.expect("a start-up message");
+        let has_options = start.windows(9).any(|bytes| bytes == b"\0options\0");
+        if has_options && self.refusals() < self.most {
+            self.count.fetch_add(1, Ordering::Relaxed);
+            let refusal = fatal(self.code, self.words);
+            client.write_all(&refusal).await.expect("a refusal");
+            return;
+        }
+        let mut server = connect(&config).await;
+        let length = u32::try_from(start.len() + 4).expect("a length");
+        server.write_u32(length).await.expect("a length");
+        server.write_all(&start).await.expect("a start-up message");
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+    }
+}
+
+/// A pooler as PgBouncer is, and its refusals.
+async fn a_pooler_before(server: &str) -> (Detour, Arc<AtomicU32>) {
+    let pooler = Refusing::with("08P01", "unsupported startup parameter: options");
+    (pooler.before(server).await, pooler.count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn poolers_refuse_our_options_in_words_of_their_own_which_is_found_at_start() {
+    let database = test_postgres::fresh_database().await;
+    migrated(database.url()).await;
+    for (code, words, refusals) in [
+        // The proxy of RDS.
+        (
+            "0A000",
+            "Feature not supported: RDS Proxy currently doesn't support command-line options.",
+            1,
+        ),
+        (
+            "08P01",
+            "unsupported startup parameter in options: statement_timeout",
+            1,
+        ),
+        ("08P01", "options are not allowed here", 2),
+        ("XX000", "unexpected packet", 2),
+        ("42704", "unrecognized configuration parameter", 2),
+    ] {
+        let pooler = Refusing::with(code, words);
+        let detour = pooler.before(database.url()).await;
+        let adapter = PostgresDatabase::new(settings(detour.url()));
+        let info = adapter.probe().await;
+        let info = info.unwrap_or_else(|error| panic!("{words}: {error}"));
+        assert_eq!(info.missing_limits.len(), 2, "{words}");
+        assert_eq!(pooler.refusals(), refusals, "{words}");
+        adapter.worker().check().await.expect("a healthy database");
+        assert_eq!(pooler.refusals(), refusals, "remembered: {words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_refusal_that_passes_is_not_taken_for_one_of_our_options() {
+    let database = test_postgres::fresh_database().await;
+    migrated(database.url()).await;
+    let pooler = Refusing {
+        most: 1,
+        ..Refusing::with("08P01", "server login has been failing, try again later")
+    };
+    let detour = pooler.before(database.url()).await;
+    let adapter = PostgresDatabase::new(settings(detour.url()));
+    let info = adapter.probe().await.expect("an answer");
+    assert_eq!(
+        info.missing_limits, [""; 0],
+        "the limits are set as start-up options"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_login_and_a_server_that_starts_are_asked_once() {
+    for (code, words) in [
+        ("28P01", "password authentication failed for user \"u\""),
+        ("28000", "no pg_hba.conf entry"),
+        ("53300", "sorry, too many clients already"),
+        ("57P03", "the database system is starting up"),
+    ] {
+        let server = Refusing::with(code, words);
+        let detour = server.before("postgresql://u@127.0.0.1:1/d").await;
+        refusal(detour.url()).await;
+        assert_eq!(server.refusals(), 1, "{words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn options_of_the_url_that_the_server_does_not_take_are_final() {
+    let database = guarded().fresh_database().await;
+    let role = "CREATE ROLE modest LOGIN PASSWORD 'r1ght'";
+    database.client().await.batch_execute(role).await.expect("a role");
+    for (options, wanted) in [
+        (
+            "no_such_thing%3D1",
+            "SQLSTATE 42704: unrecognized configuration parameter",
+        ),
+        ("work_mem%3Dplenty", "SQLSTATE 22023: invalid value for parameter"),
+        ("port%3D1", "SQLSTATE 55P02: parameter \"port\" cannot be changed"),
+        (
+            "log_statement%3Dall",
+            "SQLSTATE 42501: permission denied to set parameter",
+        ),
+    ] {
+        let url = url_of("modest:r1ght@", database.name());
+        let error = refusal(&format!("{url}?options=-c%20{options}")).await;
+        assert!(error.is_refusal(), "{error:?}");
+        assert!(error.to_string().starts_with(wanted), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,14 +116,14 @@ async fn forward(mut client: TcpStream, config: Config, mut moods: watch::Receiv
         Mood::Forwarding => {}
         Mood::Silent => std::future::pending().await,
         Mood::HangingUp => {
-            let _ = client.write_all(&fatal("server connection closed")).await;
+            let _ = client.write_all(&fatal("08P01", "server connection closed")).await;
         }
     }
 }
 
 /// The message with which PgBouncer ends a connection.
-pub(crate) fn fatal(text: &str) -> Vec<u8> {
-    let fields = format!("SFATAL\0C08P01\0M{text}\0\0");
+pub(crate) fn fatal(code: &str, text: &str) -> Vec<u8> {
+    let fields = format!("SFATAL\0C{code}\0M{text}\0\0");
     let length = u32::try_from(fields.len() + 4).expect("a length");
     [b"E", length.to_be_bytes().as_slice(), fields.as_bytes()].concat()
 }
