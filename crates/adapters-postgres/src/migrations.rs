@@ -26,6 +26,9 @@ pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migra
 /// Names our lock among the advisory locks of the database: the ASCII text `task-api`.
 const LOCK: i64 = 0x7461_736b_2d61_7069;
 
+/// The SQLSTATE of what a role may not do.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
 type Transactions = <AsyncPgConnection as AsyncConnection>::TransactionManager;
 
 /// How long a migration may wait for a lock at once. Other users of the table queue behind it for as long, so this is
@@ -120,6 +123,8 @@ fn run_pending(
     let outcome = run_each_pending(&mut harness, source).map_err(|error| {
         if is_lock(&error.to_string()) {
             MigrateError::Locked(Lock::OfTables, Duration::ZERO)
+        } else if sqlstate::find(&error.to_string()) == Some(INSUFFICIENT_PRIVILEGE) {
+            MigrateError::Forbidden(error)
         } else {
             MigrateError::Failed(error)
         }
@@ -231,6 +236,12 @@ pub enum MigrateError {
     /// Others were in the way for as long as we waited.
     #[error("{0}, and has done so for {1:?}")]
     Locked(Lock, Duration),
+    /// The role may not do what a migration does.
+    #[error(
+        "a migration failed: {0}. Since PostgreSQL 15 only the owner of a database may create tables in its schema public: \
+         GRANT CREATE ON SCHEMA public TO the role of the URL, or ALTER DATABASE ... OWNER TO it"
+    )]
+    Forbidden(Box<dyn std::error::Error + Send + Sync>),
     /// A migration failed.
     #[error("a migration failed: {0}")]
     Failed(Box<dyn std::error::Error + Send + Sync>),

@@ -337,6 +337,23 @@ async fn a_refused_login_and_a_server_that_starts_are_asked_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
+async fn a_role_that_may_not_create_tables_is_told_which_grant_it_lacks() {
+    let database = guarded().fresh_database().await;
+    let name = database.name();
+    let client = database.client().await;
+    let roles = "CREATE ROLE tenant LOGIN PASSWORD 'r1ght'; REVOKE CREATE ON SCHEMA public FROM PUBLIC";
+    client.batch_execute(roles).await.expect("a role");
+    let adapter = PostgresDatabase::new(settings(&url_of("tenant:r1ght@", name)));
+    let error = adapter.migrate().await.expect_err("no privilege").to_string();
+    assert!(error.contains("permission denied for schema public"), "{error}");
+    assert!(error.contains("GRANT CREATE ON SCHEMA public TO"), "{error}");
+    let grant = "GRANT CREATE ON SCHEMA public TO tenant";
+    client.batch_execute(grant).await.expect("a grant");
+    adapter.migrate().await.expect("a migration");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
 async fn options_of_the_url_that_the_server_does_not_take_are_final() {
     let database = guarded().fresh_database().await;
     let role = "CREATE ROLE modest LOGIN PASSWORD 'r1ght'";

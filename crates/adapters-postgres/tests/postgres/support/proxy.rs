@@ -116,7 +116,9 @@ async fn forward(mut client: TcpStream, config: Config, mut moods: watch::Receiv
         Mood::Forwarding => {}
         Mood::Silent => std::future::pending().await,
         Mood::HangingUp => {
-            let _ = client.write_all(&fatal("08P01", "server connection closed")).await;
+            let _ = client
+                .write_all(&fatal("08P01", "server connection closed"))
+                .await;
         }
     }
 }
