@@ -1,12 +1,12 @@
 //! Establishing connections: TLS, time limits and start-up options.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
-use rustls::ClientConfig;
-use tokio::task::JoinSet;
+use rustls::RootCertStore;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -16,6 +16,7 @@ use crate::error::explain_old_poolers;
 use crate::handle::{Beginning, Handle, Silence};
 use crate::health::Health;
 use crate::inquiry::Inquiry;
+use crate::settings::Reload;
 use crate::transport::Transport;
 use crate::url::DatabaseUrl;
 
@@ -31,6 +32,12 @@ const SLOW_ATTEMPT: Duration = Duration::from_millis(600);
 pub(crate) struct Connector {
     pub(crate) url: DatabaseUrl,
     config: Config,
+    reload: Option<Reload>,
+    /// The address as it was read last.
+    last_read: Mutex<Option<DatabaseUrl>>,
+    // Each is logged once, until it is over.
+    cannot_reload: AtomicBool,
+    has_moved: AtomicBool,
     transports: Arc<[Transport]>,
     timeout: Duration,
     /// How many attempts for one connection may be under way. A server that may be asleep gets one: it answers when it wakes
@@ -140,7 +147,8 @@ impl Connection for Inquiry {
 impl Connector {
     pub(crate) fn new(
         url: &DatabaseUrl,
-        tls_config: fn() -> ClientConfig,
+        reload: Option<Reload>,
+        authorities: fn() -> RootCertStore,
         connect_timeout: Option<Duration>,
     ) -> Self {
         let default = if url.may_be_asleep() {
@@ -155,7 +163,8 @@ impl Connector {
             config.connect_timeout(timeout / 2);
         }
         let transports = if url.uses_tls() {
-            vec![Transport::tls(MakeRustlsConnect::new(tls_config()))]
+            let tls = url.trust().client_config(authorities);
+            vec![Transport::tls(MakeRustlsConnect::new(tls))]
         } else {
             Transport::plain(&mut config)
         };
@@ -163,6 +172,10 @@ impl Connector {
             transports: transports.into(),
             url: url.clone(),
             config,
+            reload,
+            last_read: Mutex::default(),
+            cannot_reload: AtomicBool::new(false),
+            has_moved: AtomicBool::new(false),
             timeout,
             most_attempts: if url.may_be_asleep() { 1 } else { 3 },
             silence: Arc::new(Silence::new()),
@@ -172,23 +185,51 @@ impl Connector {
 
     /// A connection for the lanes. Its task runs on the runtime that calls this.
     pub(crate) async fn connect(&self, limits: ServerLimits) -> Result<Handle, ConnectError> {
-        self.with_or_without(limits).await
+        self.open(Some(limits)).await
+    }
+
+    /// A connection with the credentials of now. A login that is refused with credentials that change meanwhile is tried
+    /// once more.
+    async fn open<T: Connection>(&self, limits: Option<ServerLimits>) -> Result<T, ConnectError> {
+        let config = self.current_config().await;
+        match self.open_as(&config, limits).await {
+            Err(error) if error.is_about_login() => {
+                let anew = self.current_config().await;
+                if has_same_credentials(&config, &anew) {
+                    return Err(error);
+                }
+                self.open_as(&anew, limits).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn open_as<T: Connection>(
+        &self,
+        config: &Config,
+        limits: Option<ServerLimits>,
+    ) -> Result<T, ConnectError> {
+        match limits {
+            Some(limits) if !self.refuses_options() => self.with_or_without(config, limits).await,
+            _ => T::open(self, config, false).await,
+        }
     }
 
     /// With these limits as start-up options, or without options where the server refuses them, which is remembered.
     ///
     /// A refusal of another kind may pass by itself between two attempts. So, unless the words of the server leave no
     /// doubt, options count as refused only if they are refused once more after the server took a connection without them.
-    async fn with_or_without<T: Connection>(&self, limits: ServerLimits) -> Result<T, ConnectError> {
-        if self.refuses_options() {
-            return T::open(self, &self.config, false).await;
-        }
-        let with_limits = self.config_with(limits);
+    async fn with_or_without<T: Connection>(
+        &self,
+        config: &Config,
+        limits: ServerLimits,
+    ) -> Result<T, ConnectError> {
+        let with_limits = with_options(config, limits);
         let refusal = match T::open(self, &with_limits, true).await {
             Err(error) if error.may_be_about_options() => error,
             outcome => return outcome,
         };
-        let without = T::open(self, &self.config, false).await?;
+        let without = T::open(self, config, false).await?;
         if !refusal.is_about_options() {
             match T::open(self, &with_limits, true).await {
                 Err(error) if error.may_be_about_options() => {}
@@ -200,29 +241,58 @@ impl Connector {
         Ok(without)
     }
 
+    /// The configuration of a connection that begins now: with the user name and the password that its address has now.
+    async fn current_config(&self) -> Config {
+        let Some(reload) = self.reload.clone() else {
+            return self.config.clone();
+        };
+        // It reads a file. A panic of the function is as good as an error.
+        let read = spawn_blocking(move || reload.read()).await;
+        let mut last = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
+        match read.map_err(Into::into).and_then(|read| read) {
+            Ok(url) => {
+                self.cannot_reload.store(false, Ordering::Relaxed);
+                if url.is_same_database_as(&self.url) {
+                    self.has_moved.store(false, Ordering::Relaxed);
+                } else if !self.has_moved.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "the address of the database names another host, port or database now: restart to move there; until \
+                         then only its user name and password are used"
+                    );
+                }
+                *last = Some(url);
+            }
+            Err(error) => {
+                if !self.cannot_reload.swap(true, Ordering::Relaxed) {
+                    tracing::error!(%error, "the address of the database cannot be read anew; the one before is used");
+                }
+            }
+        }
+        let mut config = self.config.clone();
+        if let Some(url) = last.as_ref() {
+            if let Some(user) = url.config().get_user() {
+                config.user(user);
+            }
+            if let Some(password) = url.config().get_password() {
+                config.password(password);
+            }
+        }
+        config
+    }
+
     /// Whether start-up options are refused, as far as is known.
     pub(crate) fn refuses_options(&self) -> bool {
         self.options_are_refused.load(Ordering::Relaxed)
     }
 
-    fn config_with(&self, limits: ServerLimits) -> Config {
-        let mut config = self.config.clone();
-        let own = limits.as_options();
-        let options = config
-            .get_options()
-            .map_or_else(|| own.clone(), |given| format!("{given} {own}"));
-        config.options(options);
-        config
-    }
-
     /// A connection without limits, for work at start-up.
     pub(crate) async fn connect_without_limits(&self) -> Result<Handle, ConnectError> {
-        Handle::open(self, &self.config, false).await
+        self.open(None).await
     }
 
     /// A connection for a few questions, with these limits if they can be had. Finds out whether start-up options are taken.
     pub(crate) async fn inquire(&self, limits: ServerLimits) -> Result<Inquiry, ConnectError> {
-        self.with_or_without(limits).await
+        self.open(Some(limits)).await
     }
 
     /// An attempt that hears nothing is left alone, and another one begins beside it: what it was sent to may have gone, while
@@ -269,4 +339,18 @@ impl Connector {
             );
         }
     }
+}
+
+fn with_options(config: &Config, limits: ServerLimits) -> Config {
+    let mut config = config.clone();
+    let own = limits.as_options();
+    let options = config
+        .get_options()
+        .map_or_else(|| own.clone(), |given| format!("{given} {own}"));
+    config.options(options);
+    config
+}
+
+fn has_same_credentials(one: &Config, other: &Config) -> bool {
+    one.get_user() == other.get_user() && one.get_password() == other.get_password()
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use rustls::CertificateError;
 use thiserror::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -93,6 +94,16 @@ impl ConnectError {
         })
     }
 
+    /// Whether the credentials are what is wrong, on either side of the connection.
+    pub(crate) fn is_about_login(&self) -> bool {
+        let Self::Failed(error) = self else { return false };
+        match error.as_db_error() {
+            Some(server) => server.code().code().starts_with("28"),
+            // The driver tells these kinds by their texts only: no password where one is asked for, a failed exchange.
+            None => ["invalid configuration", "authentication error"].contains(&error.to_string().as_str()),
+        }
+    }
+
     fn server(&self) -> Option<&DbError> {
         match self {
             Self::Failed(error) => error.as_db_error(),
@@ -111,22 +122,45 @@ fn is_pooler_against_options(message: &str) -> bool {
 /// with nothing inside; what we think of a certificate comes wrapped in one.
 fn is_final(failure: &tokio_postgres::Error) -> bool {
     let source = std::error::Error::source(failure);
-    let Some(io_error) = source.and_then(|source| source.downcast_ref::<io::Error>()) else {
-        // The driver's own words: the server does not speak TLS.
-        return true;
-    };
-    let rustls_error = io_error.get_ref().and_then(|inner| inner.downcast_ref());
-    matches!(rustls_error, Some(rustls::Error::InvalidCertificate(_)))
+    let is_of_network = source.is_some_and(<dyn std::error::Error>::is::<io::Error>);
+    // The driver's own words: the server does not speak TLS.
+    !is_of_network || certificate_fault(failure).is_some()
+}
+
+fn certificate_fault(failure: &tokio_postgres::Error) -> Option<&CertificateError> {
+    let io_error = std::error::Error::source(failure)?.downcast_ref::<io::Error>()?;
+    match io_error.get_ref()?.downcast_ref()? {
+        rustls::Error::InvalidCertificate(fault) => Some(fault),
+        _ => None,
+    }
+}
+
+/// What to do about a certificate that is not accepted.
+fn hint(fault: &CertificateError) -> Option<&'static str> {
+    match fault {
+        // The second one is of another authority with the same name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Some(
+            "set sslrootcert to the file of its authority's certificate, or of its own if it is self-signed",
+        ),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Some("use the name that it is for, or sslmode=verify-ca to trust its authority whatever the name")
+        }
+        CertificateError::Other(_) => {
+            Some("if it is self-signed, set sslrootcert to the file of that certificate")
+        }
+        _ => None,
+    }
 }
 
 fn described(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(server) => format!(
-            "SQLSTATE {}: {}",
-            server.code().code(),
-            sqlstate::split(server.message()).1
-        ),
-        None => std::error::Error::source(error)
-            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+    if let Some(server) = error.as_db_error() {
+        let (code, text) = (server.code().code(), sqlstate::split(server.message()).1);
+        return format!("SQLSTATE {code}: {text}");
+    }
+    let text = std::error::Error::source(error)
+        .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+    match certificate_fault(error).and_then(hint) {
+        Some(hint) => format!("{text}: {hint}"),
+        None => text,
     }
 }

@@ -5,16 +5,12 @@
 //!
 //! use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings};
 //!
-//! # fn trusted_authorities() -> rustls::ClientConfig {
-//! #     rustls::ClientConfig::builder()
-//! #         .with_root_certificates(rustls::RootCertStore::empty())
-//! #         .with_no_client_auth()
-//! # }
 //! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
 //! let database = PostgresDatabase::new(PostgresSettings {
 //!     url: DatabaseUrl::parse("postgresql://app@localhost/tasks")?,
 //!     migration_url: None,
-//!     tls_config: trusted_authorities,
+//!     authorities: rustls::RootCertStore::empty, // the public ones, and those of the machine
+//!     reload: None,
 //!     connect_timeout: None,
 //!     acquire_timeout: Duration::from_secs(2),
 //!     work_lane_size: 8,
@@ -56,6 +52,7 @@
 //! | `turns.rs` | whose turn it is |
 //! | `lanes.rs`, `stats.rs` | the pools, how a statement gets a connection, and their use in numbers |
 //! | `settings.rs` | what an operator decides |
+//! | `trust.rs` | which certificates a server may have, and the one that we show |
 //! | `url.rs`, `connect.rs`, `handle.rs` | the address, establishing a connection, and what is known of its health |
 //! | `connect_error.rs` | why no connection is to be had |
 //! | `inquiry.rs` | a few questions outside of the lanes |
@@ -85,6 +82,7 @@ mod sqlstate;
 mod stats;
 mod tasks;
 mod transport;
+mod trust;
 mod turns;
 mod url;
 
@@ -94,9 +92,10 @@ use std::time::Duration;
 pub use connect_error::ConnectError;
 pub use migrations::{Lock, MigrateError, SchemaState};
 pub use probe::ServerInfo;
-pub use settings::PostgresSettings;
+pub use settings::{PostgresSettings, Reload};
 pub use stats::{DatabaseStats, LaneStats, RepeatStats};
 pub use tasks::{PostgresTaskArchive, PostgresTaskRepository};
+pub use trust::{TlsFileError, TlsFiles};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 
 use call::{Executor, Process};
@@ -118,14 +117,20 @@ impl PostgresDatabase {
     /// Prepares to use the database; does not connect yet.
     #[must_use]
     pub fn new(settings: PostgresSettings) -> Self {
-        let connector =
-            |url: &DatabaseUrl| Arc::new(Connector::new(url, settings.tls_config, settings.connect_timeout));
-        let main = connector(&settings.url);
+        let connector = |url: &DatabaseUrl, reload| {
+            Arc::new(Connector::new(
+                url,
+                reload,
+                settings.authorities,
+                settings.connect_timeout,
+            ))
+        };
+        let main = connector(&settings.url, settings.reload.clone());
         Self {
             migration_connector: settings
                 .migration_url
                 .as_ref()
-                .map_or_else(|| Arc::clone(&main), connector),
+                .map_or_else(|| Arc::clone(&main), |url| connector(url, None)),
             connector: main,
             process: Arc::new(Process::new(settings.max_in_flight)),
             letters: Arc::default(),

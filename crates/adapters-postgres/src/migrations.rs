@@ -281,7 +281,8 @@ mod tests {
             let adapter = PostgresDatabase::new(PostgresSettings {
                 url: DatabaseUrl::parse(database.url()).unwrap(),
                 migration_url: None,
-                tls_config: || unreachable!("the address demands no TLS"),
+                reload: None,
+                authorities: || unreachable!("the address demands no TLS"),
                 connect_timeout: None,
                 acquire_timeout: Duration::from_secs(2),
                 work_lane_size: 8,

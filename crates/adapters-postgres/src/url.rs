@@ -2,12 +2,16 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
+
+use crate::trust::{Names, TlsFileError, TlsFiles, Trust};
 
 /// What the driver itself understands in the query of a URL.
 const PASSED_ON: [&str; 18] = [
@@ -36,8 +40,11 @@ const PASSED_ON: [&str; 18] = [
 /// Reads `postgresql://` and `postgres://` URLs as libpq writes them (PostgreSQL manual, 34.1.1.2), several hosts and
 /// percent-encoded socket folders included. Beyond what the driver takes:
 ///
-/// * `sslmode` may be `verify-ca` or `verify-full` too. TLS always verifies the certificate and the host name.
-/// * Without `sslmode`, or with `prefer` or `allow`, TLS is required, except to a loopback address or a Unix socket.
+/// * `sslmode` may be `verify-ca` or `verify-full` too. TLS always verifies the certificate, and the host name but with
+///   `verify-ca`. `sslrootcert` names the certificates to trust instead of the public ones and the machine's
+///   (`sslrootcert=system`), `sslcert` and `sslkey` the ones that we show: [`TlsFiles`].
+/// * Without `sslmode`, or with `prefer` or `allow`, TLS is required, except to a loopback address or a Unix socket, to
+///   which it is if the URL names certificates.
 ///   Plain text elsewhere only happens when `sslmode=disable` is written.
 /// * `host` and `port` in the query replace those of the address, as in libpq; a repeated one replaces the one before.
 /// * `keepalives_count` is libpq's name of the driver's `keepalives_retries`.
@@ -48,15 +55,24 @@ const PASSED_ON: [&str; 18] = [
 pub struct DatabaseUrl {
     config: Config,
     tls: bool,
+    trust: Trust,
     dropped: Vec<String>,
 }
 
 impl DatabaseUrl {
-    /// Reads a URL.
+    /// Reads a URL, and the files that it names.
     ///
     /// # Errors
     /// What is wrong with it, without quoting any part of it.
     pub fn parse(text: &str) -> Result<Self, InvalidDatabaseUrl> {
+        Self::parse_with(text, &TlsFiles::default())
+    }
+
+    /// The same, with files for what the URL names no file for.
+    ///
+    /// # Errors
+    /// As [`DatabaseUrl::parse`].
+    pub fn parse_with(text: &str, defaults: &TlsFiles) -> Result<Self, InvalidDatabaseUrl> {
         let text = text.trim();
         if !["postgresql://", "postgres://"]
             .iter()
@@ -75,10 +91,14 @@ impl DatabaseUrl {
         let mut kept: Vec<(&str, &str)> = Vec::new();
         let mut dropped = Vec::new();
         let mut ssl_mode = WantedTls::Unsaid;
+        let mut files = TlsFiles::default();
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').ok_or(InvalidDatabaseUrl::Parameter)?;
             match name {
                 "sslmode" => ssl_mode = WantedTls::parse(value)?,
+                "sslrootcert" => files.root_certificates = Some(path(value)?),
+                "sslcert" => files.certificate = Some(path(value)?),
+                "sslkey" => files.key = Some(path(value)?),
                 "schema" => return Err(InvalidDatabaseUrl::Schema),
                 "keepalives_count" => kept.push(("keepalives_retries", value)),
                 name if PASSED_ON.contains(&name) => kept.push((name, value)),
@@ -97,12 +117,28 @@ impl DatabaseUrl {
         }
         let tls = match ssl_mode {
             WantedTls::No => false,
-            WantedTls::Yes => true,
-            WantedTls::Unsaid => !is_local(&config),
+            WantedTls::Yes(_) => true,
+            WantedTls::Unsaid => {
+                !is_local(&config) || (files != TlsFiles::default() && !has_only_sockets(&config))
+            }
+        };
+        let names = match ssl_mode {
+            WantedTls::Yes(names) => names,
+            WantedTls::No | WantedTls::Unsaid => Names::default(),
+        };
+        let trust = if tls {
+            Trust::read(&files.or(defaults), names)?
+        } else {
+            Trust::default()
         };
         config.ssl_mode(if tls { SslMode::Require } else { SslMode::Disable });
         guard_the_socket(&mut config, &kept);
-        Ok(Self { config, tls, dropped })
+        Ok(Self {
+            config,
+            tls,
+            trust,
+            dropped,
+        })
     }
 
     /// The names of the parameters that were dropped because nobody knows them.
@@ -165,6 +201,11 @@ impl DatabaseUrl {
             .get_hosts()
             .iter()
             .any(|host| matches!(host, Host::Tcp(name) if is_neon(name)))
+    }
+
+    /// How the two sides prove themselves, if TLS is used.
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -277,9 +318,29 @@ fn is_local(config: &Config) -> bool {
     config.get_hosts().iter().all(is_local_host) && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
+fn has_only_sockets(config: &Config) -> bool {
+    let is_socket = |host: &Host| match host {
+        Host::Tcp(_) => false,
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    };
+    config.get_hosts().iter().all(is_socket)
+}
+
+/// A path in a parameter (RFC 3986, 2.1).
+fn path(value: &str) -> Result<PathBuf, InvalidDatabaseUrl> {
+    let path = percent_decode_str(value)
+        .decode_utf8()
+        .map_err(|_| InvalidDatabaseUrl::Escape)?;
+    if path.is_empty() {
+        return Err(InvalidDatabaseUrl::Parameter);
+    }
+    Ok(PathBuf::from(path.as_ref()))
+}
+
 enum WantedTls {
     No,
-    Yes,
+    Yes(Names),
     Unsaid,
 }
 
@@ -288,7 +349,9 @@ impl WantedTls {
         match value {
             "disable" => Ok(Self::No),
             "allow" | "prefer" => Ok(Self::Unsaid),
-            "require" | "verify-ca" | "verify-full" => Ok(Self::Yes),
+            "require" => Ok(Self::Yes(Names::OfStrangers)),
+            "verify-ca" => Ok(Self::Yes(Names::Never)),
+            "verify-full" => Ok(Self::Yes(Names::Always)),
             _ => Err(InvalidDatabaseUrl::SslMode),
         }
     }
@@ -319,6 +382,9 @@ pub enum InvalidDatabaseUrl {
     /// `sslmode` has a value that does not exist.
     #[error("sslmode must be disable, allow, prefer, require, verify-ca or verify-full")]
     SslMode,
+    /// A file that it names cannot be used.
+    #[error(transparent)]
+    TlsFile(#[from] TlsFileError),
     /// Prisma's `schema`.
     #[error(
         "schema is no parameter of PostgreSQL: write options=-c%20search_path%3DNAME to have the tables in the schema NAME"

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use rustls::{ClientConfig, RootCertStore};
 
-/// Verifies certificates against the public roots and the machine's own (`SSL_CERT_FILE` and `SSL_CERT_DIR` count),
-/// which are read once, by the first caller.
-pub(crate) fn client_config() -> ClientConfig {
-    static CONFIG: LazyLock<ClientConfig> = LazyLock::new(|| {
+/// The public authorities and the machine's own (`SSL_CERT_FILE` and `SSL_CERT_DIR` count), which are read once, by the
+/// first caller.
+pub(crate) fn authorities() -> RootCertStore {
+    static AUTHORITIES: LazyLock<RootCertStore> = LazyLock::new(|| {
         let mut roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         };
@@ -16,9 +16,14 @@ pub(crate) fn client_config() -> ClientConfig {
             tracing::warn!(%error, "some of the machine's root certificates could not be read");
         }
         roots.add_parsable_certificates(native.certs);
-        ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth()
+        roots
     });
-    CONFIG.clone()
+    AUTHORITIES.clone()
+}
+
+/// Verifies certificates against [`authorities`].
+pub(crate) fn client_config() -> ClientConfig {
+    ClientConfig::builder()
+        .with_root_certificates(authorities())
+        .with_no_client_auth()
 }

@@ -47,7 +47,8 @@ fn a_request_allocates_no_more_often_than_its_budget_allows() {
         let database = PostgresDatabase::new(PostgresSettings {
             url: DatabaseUrl::parse(&storage.url(DATABASE)).expect("a URL"),
             migration_url: None,
-            tls_config: || unreachable!("the address demands no TLS"),
+            reload: None,
+            authorities: || unreachable!("the address demands no TLS"),
             connect_timeout: None,
             acquire_timeout: Duration::from_secs(10),
             work_lane_size: 2,

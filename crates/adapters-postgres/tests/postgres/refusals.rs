@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::support::proxy::{Detour, connect, fatal};
@@ -10,7 +10,7 @@ use crate::support::scene::{locked, sessions, waiting_for_locks};
 use crate::support::{
     eventually, migrated, migrated_with, read, renamed, settings, stored, timed, timed_out, unavailable,
 };
-use adapters_postgres::{ConnectError, PostgresDatabase};
+use adapters_postgres::{ConnectError, DatabaseUrl, PostgresDatabase, PostgresSettings, Reload};
 use domain::health::StorageHealth;
 use domain::task::{SearchTerm, TaskFilter, TaskRepository};
 use domain::testing::an_owner;
@@ -107,6 +107,69 @@ async fn refusals_that_waiting_cannot_cure_are_told_apart_and_quote_no_password(
         cause,
         "SQLSTATE 28P01: password authentication failed for user \"app\""
     );
+}
+
+/// An address that changes while the process runs.
+fn changing(text: &str) -> (Arc<Mutex<String>>, Reload) {
+    let address = Arc::new(Mutex::new(text.to_owned()));
+    let read = Arc::clone(&address);
+    let reload = Reload::with(move || Ok(DatabaseUrl::parse(&read.lock().expect("an address"))?));
+    (address, reload)
+}
+
+fn write(address: &Mutex<String>, text: &str) {
+    text.clone_into(&mut address.lock().expect("an address"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn new_connections_log_in_with_the_password_of_now_and_old_ones_live_on() {
+    let database = guarded().fresh_database().await;
+    let name = database.name();
+    let owner = migrated(database.url()).await.worker();
+    let task = stored(&owner, &an_owner(), "title").await;
+    let client = database.client().await;
+    let roles = "CREATE ROLE rotating LOGIN PASSWORD 'f1rst'; CREATE ROLE renewed LOGIN PASSWORD 'th1rd';
+                 GRANT ALL ON tasks TO rotating, renewed";
+    client.batch_execute(roles).await.expect("roles");
+    let url = |credentials: &str| url_of(credentials, name);
+    let (address, reload) = changing(&url("rotating:f1rst@"));
+    let repository = PostgresDatabase::new(PostgresSettings {
+        reload: Some(reload),
+        ..settings(&url("rotating:f1rst@"))
+    })
+    .worker();
+    let repository = &repository;
+    let works = async || {
+        read(repository, &task).await.expect("a look-up");
+        renamed(repository, &task, "other").await.map(drop)
+    };
+    works().await.expect("an update");
+
+    let rotate = "ALTER ROLE rotating PASSWORD 's3cond'";
+    client.batch_execute(rotate).await.expect("a new password");
+    works().await.expect("old connections live on");
+    let cut =
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('rotating', 'renewed')";
+    client.batch_execute(cut).await.expect("an end");
+    let cause = unavailable(renamed(repository, &task, "other").await);
+    assert!(cause.contains("28P01"), "the file is not written yet: {cause}");
+    write(&address, &url("rotating:s3cond@"));
+    works().await.expect("the password of the file");
+
+    // Garbage, or another place, changes nothing but the log; another user may come in.
+    for text in ["", "postgresql://rotating:s3cond@db.example/elsewhere"] {
+        write(&address, text);
+        client.batch_execute(cut).await.expect("an end");
+        works().await.expect("the password that was read last");
+    }
+    write(&address, &url("renewed:th1rd@"));
+    client.batch_execute(cut).await.expect("an end");
+    works().await.expect("another user");
+    let users = "SELECT string_agg(DISTINCT usename, ' ') FROM pg_stat_activity
+                 WHERE datname = current_database() AND usename <> 'postgres'";
+    let users = client.query_one(users, &[]).await.expect("sessions");
+    assert_eq!(users.get::<_, &str>(0), "renewed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::support::{settings, trusting, unavailable};
-use adapters_postgres::{PostgresDatabase, PostgresSettings, ServerInfo};
+use crate::support::{settings, unavailable};
+use adapters_postgres::{DatabaseUrl, PostgresDatabase, PostgresSettings, ServerInfo, TlsFiles};
 use domain::health::StorageHealth;
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 struct Server {
     cluster: Cluster,
     authority: CertificateDer<'static>,
+    authority_pem: String,
 }
 
 const RULES: &str =
@@ -38,6 +39,7 @@ fn server() -> &'static Server {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("an authority");
         let authority = certificate.der().clone();
+        let authority_pem = certificate.pem();
 
         let issuer = Issuer::new(params, key);
         let mut params = CertificateParams::new(["localhost".to_owned()]).expect("parameters");
@@ -58,7 +60,11 @@ fn server() -> &'static Server {
             ],
             tcp_port: Some(a_free_port()),
         });
-        Server { cluster, authority }
+        Server {
+            cluster,
+            authority,
+            authority_pem,
+        }
     })
 }
 
@@ -116,13 +122,13 @@ async fn connected(url: &str, mark: &str, socket: &str) -> ServerInfo {
 
 /// Settings for that address that trust the authority of [`server`].
 fn trusting_settings(url: &str) -> PostgresSettings {
-    let tls_config = || {
+    let authorities = || {
         let mut authorities = RootCertStore::empty();
         authorities.add(server().authority.clone()).expect("an authority");
-        trusting(authorities)
+        authorities
     };
     PostgresSettings {
-        tls_config,
+        authorities,
         ..settings(url)
     }
 }
@@ -146,8 +152,8 @@ async fn a_server_whose_authority_and_name_are_right_is_trusted() {
         );
     }
 
-    // The certificate does not speak of this name, whichever mode is asked for.
-    for mode in ["require", "verify-ca", "verify-full"] {
+    // The certificate does not speak of this name.
+    for mode in ["require", "verify-full"] {
         let database = PostgresDatabase::new(trusting_settings(
             &server.url("127.0.0.1", &format!("sslmode={mode}")),
         ));
@@ -156,7 +162,10 @@ async fn a_server_whose_authority_and_name_are_right_is_trusted() {
         let error = error.to_string();
         let wanted = "error performing TLS handshake: invalid peer certificate: certificate not valid for name \"127.0.0.1\"";
         assert!(error.starts_with(wanted), "{error}");
+        assert!(error.contains("sslmode=verify-ca"), "{error}");
     }
+    let any_name = server.url("127.0.0.1", "sslmode=verify-ca");
+    assert!(connected(&any_name, "t5", &socket).await.tls);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,8 +178,220 @@ async fn a_server_whose_authority_no_one_knows_is_refused() {
         assert!(error.is_refusal());
         assert_eq!(
             error.to_string(),
-            "error performing TLS handshake: invalid peer certificate: UnknownIssuer"
+            "error performing TLS handshake: invalid peer certificate: UnknownIssuer: set sslrootcert to the file of its \
+             authority's certificate, or of its own if it is self-signed"
         );
+    }
+}
+
+/// A file of that text, and the folder that goes with it.
+fn a_file(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a file.pem");
+    std::fs::write(&path, text).expect("a file");
+    let escaped = path.to_str().expect("a path").replace(' ', "%20");
+    (folder, escaped)
+}
+
+async fn why_not(url: &str) -> String {
+    let error = PostgresDatabase::new(trusting_settings(url)).probe().await;
+    let error = error.expect_err("a refusal");
+    assert!(error.is_refusal(), "{error}");
+    error.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn the_certificates_of_a_file_replace_all_others() {
+    let server = server().with_a_user().await;
+    let socket = server.cluster.url("postgres");
+    let (_folder, right) = a_file(&server.authority_pem);
+    let (_other_folder, other) = a_file(&self_signed().0);
+    // Nothing but the file is trusted here.
+    let url = server.url("localhost", &format!("sslrootcert={right}"));
+    let database = PostgresDatabase::new(settings(&url));
+    assert!(database.probe().await.expect("a connection").tls);
+    assert!(
+        connected(
+            &server.url("localhost", "sslmode=require&sslrootcert=system"),
+            "f1",
+            &socket
+        )
+        .await
+        .tls
+    );
+    // The settings trust the right authority, but the file counts.
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let query = format!("sslmode={mode}&sslrootcert={other}");
+        let reason = why_not(&server.url("localhost", &query)).await;
+        assert!(reason.contains("set sslrootcert to the file"), "{reason}");
+    }
+    let url = server.url("localhost", "");
+    let files = TlsFiles {
+        root_certificates: Some(right.replace("%20", " ").into()),
+        ..TlsFiles::default()
+    };
+    let parsed = DatabaseUrl::parse_with(&format!("{url}sslmode=verify-full"), &files).expect("a URL");
+    let database = PostgresDatabase::new(PostgresSettings {
+        url: parsed,
+        ..settings(&url)
+    });
+    assert!(database.probe().await.expect("a connection").tls);
+}
+
+/// As `openssl req -new -x509 -nodes -subj /CN=…` makes it: of an authority, for no name that counts.
+fn self_signed() -> (String, KeyPair) {
+    let mut params = CertificateParams::new([]).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    (params.self_signed(&key).expect("a certificate").pem(), key)
+}
+
+/// A cluster that proves itself with this certificate, asks `mutual` for one and trusts all others.
+fn cluster_with(certificate: &str, key: &KeyPair) -> Cluster {
+    Cluster::start(&ClusterOptions {
+        settings: vec![
+            "ssl = on".to_owned(),
+            "ssl_cert_file = 'server.pem'".to_owned(),
+            "ssl_key_file = 'key.pem'".to_owned(),
+            "ssl_ca_file = 'server.pem'".to_owned(),
+        ],
+        files: vec![
+            ("server.pem".to_owned(), certificate.to_owned()),
+            ("key.pem".to_owned(), key.serialize_pem()),
+            (
+                "pg_hba.conf".to_owned(),
+                "local all all trust\nhostssl all mutual 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 trust\n".to_owned(),
+            ),
+        ],
+        tcp_port: Some(a_free_port()),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_server_whose_own_certificate_is_the_trusted_one_is_accepted_until_that_expires() {
+    let (certificate, key) = self_signed();
+    let cluster = cluster_with(&certificate, &key);
+    let (_folder, file) = a_file(&certificate);
+    let url = |mode: &str, file: &str| {
+        format!(
+            "{}?sslmode={mode}&sslrootcert={file}",
+            cluster.tcp_url("postgres")
+        )
+    };
+    for mode in ["require", "verify-ca"] {
+        let database = PostgresDatabase::new(settings(&url(mode, &file)));
+        let info = database
+            .probe()
+            .await
+            .unwrap_or_else(|error| panic!("{mode}: {error}"));
+        assert!(info.tls);
+    }
+    let reason = why_not(&url("verify-full", &file)).await;
+    assert!(reason.contains("certificate not valid for name"), "{reason}");
+    let reason = why_not(&url("require", "system")).await;
+    assert!(reason.contains("set sslrootcert to the file"), "{reason}");
+    // Another one of the same name.
+    let (_other_folder, other) = a_file(&self_signed().0);
+    let reason = why_not(&url("verify-ca", &other)).await;
+    assert!(reason.contains("set sslrootcert to the file"), "{reason}");
+
+    let mut params = CertificateParams::new([]).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    let expired = params.self_signed(&key).expect("a certificate").pem();
+    let cluster = cluster_with(&expired, &key);
+    let (_folder, file) = a_file(&expired);
+    let reason = why_not(&format!(
+        "{}?sslmode=verify-ca&sslrootcert={file}",
+        cluster.tcp_url("postgres")
+    ))
+    .await;
+    assert!(reason.contains("certificate expired"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_server_that_asks_who_we_are_is_shown_the_certificate_of_the_url() {
+    let mut params = CertificateParams::new([]).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let authority = params.self_signed(&key).expect("an authority").pem();
+    let cluster = cluster_with(&authority, &key);
+    let issuer = Issuer::new(params, key);
+    let mut params = CertificateParams::new([]).expect("parameters");
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "mutual");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.signed_by(&key, &issuer).expect("a certificate").pem();
+    let (client, connection) = tokio_postgres::connect(&cluster.url("postgres"), tokio_postgres::NoTls)
+        .await
+        .expect("a connection");
+    tokio::spawn(connection);
+    client
+        .batch_execute("CREATE ROLE mutual LOGIN")
+        .await
+        .expect("a role");
+
+    let (_folder, roots) = a_file(&authority);
+    let (_certificate_folder, certificate) = a_file(&certificate);
+    let (_key_folder, key) = a_file(&key.serialize_pem());
+    let url = cluster.tcp_url("postgres").replacen("postgres@", "mutual@", 1);
+    let url = format!("{url}?sslmode=verify-ca&sslrootcert={roots}");
+    let reason = why_not(&url).await;
+    assert!(reason.contains("requires a valid client certificate"), "{reason}");
+    let url = format!("{url}&sslcert={certificate}&sslkey={key}");
+    assert!(
+        PostgresDatabase::new(settings(&url))
+            .probe()
+            .await
+            .expect("a connection")
+            .tls
+    );
+
+    let (_other_folder, other) = a_file(&KeyPair::generate().expect("a key").serialize_pem());
+    for (query, wanted) in [
+        (
+            "sslcert=/absent&sslkey=/absent".to_owned(),
+            "sslcert names a file that cannot be read",
+        ),
+        (
+            format!("sslcert={certificate}"),
+            "sslcert is given without sslkey",
+        ),
+        (format!("sslkey={key}"), "sslkey is given without sslcert"),
+        (
+            format!("sslcert={certificate}&sslkey={other}"),
+            "sslkey is not the private key of the certificate",
+        ),
+        (
+            format!("sslcert={certificate}&sslkey={certificate}"),
+            "sslkey names a file without a private key",
+        ),
+        (
+            format!("sslcert={key}&sslkey={key}"),
+            "sslcert names a file without a certificate",
+        ),
+        (
+            "sslrootcert=/absent".to_owned(),
+            "sslrootcert names a file that cannot be read",
+        ),
+        (
+            format!("sslrootcert={key}"),
+            "sslrootcert names a file without a certificate",
+        ),
+        (
+            "sslrootcert=".to_owned(),
+            "a parameter after the question mark has no value",
+        ),
+    ] {
+        let error = DatabaseUrl::parse(&format!("postgresql://u@db.example/d?{query}"));
+        let error = error.expect_err("a file that cannot be used").to_string();
+        assert!(error.contains(wanted), "{query}: {error}");
     }
 }
 

@@ -76,7 +76,7 @@ fn database(
             "is not set, nor is the argument that stands for it (see --help)",
         )
     })?;
-    let location = DatabaseLocation::parse(variable, &url)?;
+    let location = DatabaseLocation::parse(variable, &url, source)?;
     DatabaseConfig::at(variable, location, source)
 }
 

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use adapters_postgres::{DatabaseUrl, InvalidDatabaseUrl};
+use adapters_postgres::{DatabaseUrl, InvalidDatabaseUrl, Reload, TlsFiles};
 
+use super::source::value_of_file;
 use super::{ConfigError, Source};
 
 /// Where tasks are kept.
@@ -14,6 +15,8 @@ pub struct DatabaseConfig {
     pub variable: &'static str,
     /// Which database.
     pub location: DatabaseLocation,
+    /// Reads the address anew, if it comes from a file.
+    pub reload: Option<Reload>,
     /// Whether `serve` brings the schema up to date before it listens.
     pub migrate_on_start: bool,
     /// How long to wait for the database at start.
@@ -51,7 +54,7 @@ impl DatabaseConfig {
         // Judged first and even if it is not used: `check-config` shows what is good.
         let direct_url = source
             .value_or_file("DATABASE_MIGRATION_URL", "DATABASE_MIGRATION_URL_FILE")?
-            .map(|url| DatabaseUrl::parse(&url))
+            .map(|url| DatabaseUrl::parse_with(&url, &tls_files(source)))
             .transpose()
             .map_err(|error| unusable_url("DATABASE_MIGRATION_URL", &error))?;
         let url = source
@@ -60,11 +63,15 @@ impl DatabaseConfig {
                 let hint = "is not set (set it, or run `task-api dev` for a local SQLite file)";
                 ConfigError::new("DATABASE_URL", hint)
             })?;
-        let mut location = DatabaseLocation::parse("DATABASE_URL", &url)?;
+        let mut location = DatabaseLocation::parse("DATABASE_URL", &url, source)?;
         if let DatabaseLocation::Postgres { migration_url, .. } = &mut location {
             *migration_url = direct_url.map(Box::new);
         }
-        Self::at("DATABASE_URL", location, source)
+        let reload = reload(source);
+        Ok(Self {
+            reload,
+            ..Self::at("DATABASE_URL", location, source)?
+        })
     }
 
     /// Reads the settings around a database that is already chosen, by that setting.
@@ -79,6 +86,7 @@ impl DatabaseConfig {
         Ok(Self {
             variable,
             location,
+            reload: None,
             migrate_on_start: source.flag("MIGRATE_ON_START", true)?,
             startup_timeout: source.duration_or("DB_STARTUP_TIMEOUT", Duration::from_secs(10))?,
             acquire_timeout: source.duration_or("DB_POOL_ACQUIRE_TIMEOUT", Duration::from_secs(2))?,
@@ -106,14 +114,15 @@ impl DatabaseConfig {
 }
 
 impl DatabaseLocation {
-    /// Reads a URL, given the setting that it comes from.
+    /// Reads a URL, given the setting that it comes from; `PGSSLROOTCERT`, `PGSSLCERT` and `PGSSLKEY` stand in for what it
+    /// does not say, as for libpq.
     ///
     /// # Errors
     /// It leads to no database that we can use.
-    pub fn parse(variable: &'static str, url: &str) -> Result<Self, ConfigError> {
+    pub fn parse(variable: &'static str, url: &str, source: &Source) -> Result<Self, ConfigError> {
         match url.strip_prefix("sqlite:") {
             Some(path) => sqlite_path(variable, path).map(Self::Sqlite),
-            None => match DatabaseUrl::parse(url) {
+            None => match DatabaseUrl::parse_with(url, &tls_files(source)) {
                 Ok(url) => Ok(Self::Postgres {
                     url: Box::new(url),
                     migration_url: None,
@@ -141,6 +150,24 @@ impl DatabaseLocation {
             (Self::Sqlite(_), Self::Postgres { .. }) | (Self::Postgres { .. }, Self::Sqlite(_)) => false,
         }
     }
+}
+
+fn tls_files(source: &Source) -> TlsFiles {
+    TlsFiles {
+        root_certificates: source.text("PGSSLROOTCERT").map(PathBuf::from),
+        certificate: source.text("PGSSLCERT").map(PathBuf::from),
+        key: source.text("PGSSLKEY").map(PathBuf::from),
+    }
+}
+
+/// The password in the file may change while the process runs: a hosting service may rotate it, or be asked to.
+fn reload(source: &Source) -> Option<Reload> {
+    let file = PathBuf::from(source.text("DATABASE_URL_FILE")?);
+    let tls_files = tls_files(source);
+    Some(Reload::with(move || {
+        let text = value_of_file("DATABASE_URL_FILE", &file)?;
+        Ok(DatabaseUrl::parse_with(&text, &tls_files)?)
+    }))
 }
 
 fn unusable_url(variable: &'static str, error: &InvalidDatabaseUrl) -> ConfigError {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -194,18 +195,7 @@ impl Source {
             let reason = format!("is set, and so is {variable}: keep one of them");
             return Err(ConfigError::new(file_variable, reason));
         }
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            ConfigError::new(
-                file_variable,
-                format!("names a file that cannot be read: {error}"),
-            )
-        })?;
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        if text.trim().is_empty() {
-            return Err(ConfigError::new(file_variable, "names a file that is blank"));
-        }
-        Ok(Some(text.to_owned()))
+        value_of_file(file_variable, Path::new(&file)).map(Some)
     }
 
     pub(crate) fn text(&self, variable: &'static str) -> Option<String> {
@@ -315,6 +305,21 @@ impl Source {
 
 /// What a duration looks like, as the end of a sentence.
 const DURATION_RULE: &str = "must be a duration such as 300ms, 10s or 15m, longer than nothing";
+
+/// What a file holds, without the line break at its end; the variable names it.
+///
+/// # Errors
+/// The file cannot be read or is blank.
+pub(super) fn value_of_file(variable: &'static str, file: &Path) -> Result<String, ConfigError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| ConfigError::new(variable, format!("names a file that cannot be read: {error}")))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.trim().is_empty() {
+        return Err(ConfigError::new(variable, "names a file that is blank"));
+    }
+    Ok(text.to_owned())
+}
 
 /// `300ms`, `10s`, `15m`; a bare number means seconds.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {

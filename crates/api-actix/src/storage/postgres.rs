@@ -29,7 +29,8 @@ pub(super) async fn open(
     let database = PostgresDatabase::new(PostgresSettings {
         url: url.clone(),
         migration_url: migration_url.cloned(),
-        tls_config: tls::client_config,
+        reload: config.reload.clone(),
+        authorities: tls::authorities,
         connect_timeout: config.connect_timeout,
         acquire_timeout: config.acquire_timeout,
         work_lane_size: share_of_worker(config.pool_size, workers),

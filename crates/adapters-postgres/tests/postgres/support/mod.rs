@@ -19,26 +19,20 @@ use domain::task::{
     Title, UpdateError,
 };
 use domain::testing::{a_task, noon};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 
 /// Settings with the product's defaults for one worker.
 pub(crate) fn settings(url: &str) -> PostgresSettings {
     PostgresSettings {
         url: DatabaseUrl::parse(url).expect("a valid URL"),
         migration_url: None,
-        tls_config: || trusting(RootCertStore::empty()),
+        reload: None,
+        authorities: RootCertStore::empty,
         connect_timeout: None,
         acquire_timeout: Duration::from_secs(2),
         work_lane_size: 8,
         max_in_flight: 512,
     }
-}
-
-/// Trusts these authorities and no others.
-pub(crate) fn trusting(authorities: RootCertStore) -> ClientConfig {
-    ClientConfig::builder()
-        .with_root_certificates(authorities)
-        .with_no_client_auth()
 }
 
 /// A database with the schema of today.
