@@ -16,6 +16,9 @@ pub(crate) fn run(source: &Source) -> Result<(), Failure> {
     for line in settings(source, &errors) {
         print(&line)?;
     }
+    for note in source.dotenv_notes() {
+        print(&format!("\nwarning: {note}"))?;
+    }
     for unknown in unknown::settings(source) {
         print(&format!("\nwarning: {unknown}"))?;
     }

@@ -9,6 +9,7 @@ mod database;
 mod dotenv;
 mod error;
 mod log;
+mod names;
 mod observe;
 mod policy;
 mod source;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use database::{DatabaseConfig, DatabaseLocation};
 pub use error::ConfigError;
+pub use names::SETTINGS;
 pub use observe::ObserveConfig;
 pub use policy::{Purpose, policy};
 pub use source::Source;

@@ -13,6 +13,9 @@ use super::ConfigError;
 use super::dotenv::{self, Dotenv, DotenvOrigin};
 use super::error::unusable;
 
+/// What values of `.env` come from.
+const DOTENV: &str = ".env";
+
 /// The environment over `.env`. Built from maps, so that tests never touch the environment of their process.
 #[derive(Clone)]
 pub struct Source {
@@ -93,7 +96,7 @@ impl Source {
     #[must_use]
     pub fn of_layers(dotenv: HashMap<String, String>, environment: HashMap<String, String>) -> Self {
         let layers = config::Config::builder()
-            .add_source(Layer::of(".env", dotenv))
+            .add_source(Layer::of(DOTENV, dotenv))
             .add_source(Layer::of("environment", environment))
             .build();
         Self {
@@ -107,7 +110,7 @@ impl Source {
 
     /// Says in the log which `.env` counts.
     pub(crate) fn log_dotenv(&self) {
-        let Some(DotenvOrigin { path, doubt }) = &self.dotenv else {
+        let Some(DotenvOrigin { path, doubt, .. }) = &self.dotenv else {
             return;
         };
         let path = path.display();
@@ -115,6 +118,19 @@ impl Source {
         if let Some(doubt) = doubt {
             tracing::warn!(%path, ".env {doubt}");
         }
+        for note in self.dotenv_notes() {
+            tracing::warn!(%path, "{note}");
+        }
+    }
+
+    /// Sentences about what in `.env` is probably meant differently, as far as `.env` counts.
+    pub(crate) fn dotenv_notes(&self) -> Vec<&str> {
+        let notes = self.dotenv.iter().flat_map(|dotenv| &dotenv.notes);
+        let counts = |variable| self.found(variable).is_some_and(|(origin, _)| origin == DOTENV);
+        notes
+            .filter(|note| note.variable.is_none_or(counts))
+            .map(|note| note.text.as_str())
+            .collect()
     }
 
     /// The names of all settings that were asked for so far, each with its default as text if it has one.
