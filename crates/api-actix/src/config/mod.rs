@@ -11,6 +11,7 @@ mod error;
 mod log;
 mod names;
 mod observe;
+mod oddity;
 mod policy;
 mod source;
 mod tokens;
@@ -69,12 +70,14 @@ impl Config {
 /// # Errors
 /// The first one that cannot be used.
 pub fn server(source: &Source) -> Result<ServerSettings, ConfigError> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(ServerSettings {
-        host: source.text_or("HOST", "127.0.0.1"),
-        port: source.number("PORT", 8000, 0..=u16::MAX)?,
-        workers: source.number("WORKERS", cores.min(8), 1..=256)?,
-        shutdown_delay: source.delay("SHUTDOWN_DELAY", Duration::from_millis(250))?,
+    source.reading(|| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(ServerSettings {
+            host: source.text_or("HOST", "127.0.0.1"),
+            port: source.number("PORT", 8000, 0..=u16::MAX)?,
+            workers: source.number("WORKERS", cores.min(8), 1..=256)?,
+            shutdown_delay: source.delay("SHUTDOWN_DELAY", Duration::from_millis(250))?,
+        })
     })
 }
 
@@ -148,6 +151,52 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn the_error_about_a_value_in_quotation_marks_says_so() {
+        let said = " (it is in quotation marks, and they are a part of it: remove them)";
+        for (variable, value) in [
+            ("DATABASE_URL", "\"postgresql://u:hunter2@h/d\""),
+            ("DATABASE_URL", "'sqlite:tasks.db'"),
+            ("DATABASE_MIGRATION_URL", "`postgresql://u:hunter2@h/d`"),
+            ("BETTER_AUTH_SECRETS", "\"2:hunter2\""),
+            ("BETTER_AUTH_URL", "\"https://hunter2.example\""),
+            ("JWKS_URL", "'off'"),
+            ("JWT_ALGORITHMS", "\"HS256\""),
+            ("PORT", " \"8000\" "),
+            ("SHUTDOWN_DELAY", "'1s'"),
+            ("DB_POOL_SIZE", "\"16\""),
+            ("MIGRATE_ON_START", "\"true\""),
+            ("MAX_UNSENT", "\"64MiB\""),
+            ("CORS_ALLOWED_ORIGINS", "\"https://app.example\""),
+            ("TRUSTED_PROXIES", "\"10.0.0.0/8\""),
+            ("ADMIN_ADDR", "\"127.0.0.1:9090\""),
+            ("ACCESS_LOG", "\"all\""),
+        ] {
+            let given = [URL, SECRET];
+            let others = given.into_iter().filter(|(name, _)| *name != variable);
+            let values: Vec<_> = others.chain([(variable, value)]).collect();
+            let message = message(&values);
+            assert!(
+                message.starts_with(variable) && message.ends_with(said),
+                "{message}"
+            );
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+        assert!(!message(&[URL, SECRET, ("PORT", "\"8000")]).contains("quotation"));
+    }
+
+    #[test]
+    fn the_error_about_a_url_in_quotation_marks_in_a_file_says_so() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "\"postgresql://u:hunter2@h/d\"\n").unwrap();
+        let message = message(&[SECRET, ("DATABASE_URL_FILE", file.path().to_str().unwrap())]);
+        assert_eq!(
+            message,
+            "DATABASE_URL must begin with postgresql://, postgres:// or sqlite: (it is in quotation marks, and they are a \
+             part of it: remove them)"
+        );
     }
 
     #[test]

@@ -27,19 +27,21 @@ const DEVELOPMENT_ORIGINS: &str =
 /// # Errors
 /// The first one that cannot be used.
 pub fn policy(source: &Source, purpose: Purpose) -> Result<Policy, ConfigError> {
-    let networks = source.list("TRUSTED_PROXIES", parse_network)?;
-    Ok(Policy {
-        allowed_origins: allowed_origins(source, purpose)?,
-        requires_if_match: source.flag("REQUIRE_IF_MATCH", false)?,
-        rate_limits: RateLimits::new(
-            rate(source, "RATE_LIMIT_USER")?,
-            rate(source, "RATE_LIMIT_IP_UNAUTH")?,
-        ),
-        unsent: Unsent::limited_to(source.size("MAX_UNSENT", Unsent::DEFAULT, Unsent::MIN)?),
-        trusted_proxies: TrustedProxies::new(networks),
-        time_limits: TimeLimits::default(),
-        docs_token: None,
-        docs_host: None,
+    source.reading(|| {
+        let networks = source.list("TRUSTED_PROXIES", parse_network)?;
+        Ok(Policy {
+            allowed_origins: allowed_origins(source, purpose)?,
+            requires_if_match: source.flag("REQUIRE_IF_MATCH", false)?,
+            rate_limits: RateLimits::new(
+                rate(source, "RATE_LIMIT_USER")?,
+                rate(source, "RATE_LIMIT_IP_UNAUTH")?,
+            ),
+            unsent: Unsent::limited_to(source.size("MAX_UNSENT", Unsent::DEFAULT, Unsent::MIN)?),
+            trusted_proxies: TrustedProxies::new(networks),
+            time_limits: TimeLimits::default(),
+            docs_token: None,
+            docs_host: None,
+        })
     })
 }
 

@@ -12,6 +12,7 @@ use config::{Map, Value, ValueKind};
 use super::ConfigError;
 use super::dotenv::{self, Dotenv, DotenvOrigin};
 use super::error::unusable;
+use super::oddity::Oddity;
 
 /// What values of `.env` come from.
 const DOTENV: &str = ".env";
@@ -26,6 +27,17 @@ pub struct Source {
     asked: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
     /// Those of them whose values nobody may see; clones share them.
     secrets: Arc<Mutex<BTreeSet<&'static str>>>,
+    /// What is odd about the values of those that were asked for so far; clones share it.
+    odd: Arc<Mutex<BTreeMap<&'static str, Odd>>>,
+}
+
+/// A setting whose value is odd.
+#[derive(Clone, Copy)]
+struct Odd {
+    oddity: Oddity,
+    /// Where the value comes from: the variable, or the one of its file.
+    place: &'static str,
+    is_trimmed: bool,
 }
 
 /// The values of one place, which keep its name. Not `config::Environment`, which takes `PORT` and `port` for one.
@@ -105,6 +117,7 @@ impl Source {
             dotenv: None,
             asked: Arc::default(),
             secrets: Arc::default(),
+            odd: Arc::default(),
         }
     }
 
@@ -205,7 +218,10 @@ impl Source {
         file_variable: &'static str,
     ) -> Result<Option<String>, ConfigError> {
         let (value, file) = (self.value(variable), self.text(file_variable));
-        let Some(file) = file else { return Ok(value) };
+        let Some(file) = file else {
+            self.note_oddity(variable, variable, value.as_deref(), false);
+            return Ok(value);
+        };
         if value.is_some() {
             let reason = format!("is set, and so is {variable}: keep one of them");
             return Err(ConfigError::new(file_variable, reason));
@@ -221,11 +237,54 @@ impl Source {
         if text.trim().is_empty() {
             return Err(ConfigError::new(file_variable, "names a file that is blank"));
         }
+        self.note_oddity(variable, file_variable, Some(text), false);
         Ok(Some(text.to_owned()))
     }
 
     pub(crate) fn text(&self, variable: &'static str) -> Option<String> {
-        self.value(variable).map(|value| value.trim().to_owned())
+        let value = self.value(variable)?;
+        self.note_oddity(variable, variable, Some(&value), true);
+        Some(value.trim().to_owned())
+    }
+
+    fn lock_odd(&self) -> MutexGuard<'_, BTreeMap<&'static str, Odd>> {
+        self.odd.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_oddity(
+        &self,
+        variable: &'static str,
+        place: &'static str,
+        value: Option<&str>,
+        is_trimmed: bool,
+    ) {
+        if let Some(oddity) = value.and_then(Oddity::of) {
+            let odd = Odd {
+                oddity,
+                place,
+                is_trimmed,
+            };
+            self.lock_odd().insert(variable, odd);
+        }
+    }
+
+    /// The settings that were asked for so far whose values are probably not what was meant, each with a sentence.
+    pub(crate) fn odd(&self) -> Vec<(&'static str, String)> {
+        let odd = self.lock_odd();
+        odd.iter()
+            .map(|(variable, odd)| (*variable, odd.oddity.sentence(odd.place, odd.is_trimmed)))
+            .collect()
+    }
+
+    /// Reads settings; an error says so if the value is in quotation marks.
+    pub(crate) fn reading<T>(&self, read: impl FnOnce() -> Result<T, ConfigError>) -> Result<T, ConfigError> {
+        read().map_err(|error| {
+            let odd = self.lock_odd().get(error.variable()).copied();
+            match odd {
+                Some(odd) if odd.oddity == Oddity::Quoted => error.of_quoted(),
+                _ => error,
+            }
+        })
     }
 
     pub(crate) fn text_or(&self, variable: &'static str, default: &str) -> String {
@@ -441,6 +500,36 @@ mod tests {
         assert_eq!(error.to_string(), wanted);
         let source = Source::of_environment(&[("MAX_UNSENT", "1MiB")]);
         assert_eq!(source.size("MAX_UNSENT", 64 << 20, 1 << 20), Ok(1 << 20));
+    }
+
+    #[test]
+    fn what_is_odd_about_a_value_is_told_once_wherever_it_comes_from() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "secret \r\n").unwrap();
+        let source = Source::of_environment(&[
+            ("HOST", "\"127.0.0.1\""),
+            ("LOG_LEVEL", "info "),
+            ("KEY", "secret\n"),
+            ("OTHER_KEY_FILE", file.path().to_str().unwrap()),
+            ("PORT", "1"),
+            ("OF_OTHERS", "'x'"),
+        ]);
+        for _ in 0..2 {
+            source.text("HOST");
+            source.text("LOG_LEVEL");
+            source.text("PORT");
+            source.secret("KEY", "KEY_FILE").unwrap();
+            source.secret("OTHER_KEY", "OTHER_KEY_FILE").unwrap();
+        }
+        let wanted = [
+            "HOST is in quotation marks, and they are a part of the value: remove them if they are not meant",
+            "KEY has white space or a line break at an end, which is a part of the value: remove it if it is not meant",
+            "LOG_LEVEL has white space or a line break at an end, which is ignored",
+            "what the file of OTHER_KEY_FILE contains has white space or a line break at an end, which is a part of the \
+             value: remove it if it is not meant",
+        ];
+        let told: Vec<_> = source.odd().into_iter().map(|(_, sentence)| sentence).collect();
+        assert_eq!(told, wanted);
     }
 
     #[test]
