@@ -38,6 +38,7 @@ pub(crate) async fn edge(
     let answering = async {
         let sound = framing::check(&request).and_then(|()| origins::check(&request));
         if let Err(problem) = sound {
+            tell_incident(&problem, &context);
             return Ok(request.into_response(with_common_headers(problem.render(&context), &context)));
         }
         hide_preflight_without_origin(&mut request);

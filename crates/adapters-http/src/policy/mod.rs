@@ -21,6 +21,8 @@ use crate::policy::unsent::Unsent;
 pub struct Policy {
     /// Which other origins may read answers.
     pub allowed_origins: AllowedOrigins,
+    /// The setting that names them, for answers to preflights of other origins.
+    pub origins_setting: Option<&'static str>,
     /// Whether a change must name the version that it changes.
     pub requires_if_match: bool,
     /// How often somebody may ask.

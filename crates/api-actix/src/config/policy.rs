@@ -17,9 +17,7 @@ pub enum Purpose {
     Develop,
 }
 
-/// Where front ends are served during development: Next.js and Vite.
-const DEVELOPMENT_ORIGINS: &str =
-    "http://localhost:3000,http://127.0.0.1:3000,http://localhost:5173,http://127.0.0.1:5173";
+const ORIGINS: &str = "CORS_ALLOWED_ORIGINS";
 
 /// Reads `CORS_ALLOWED_ORIGINS`, `REQUIRE_IF_MATCH`, `RATE_LIMIT_USER`, `RATE_LIMIT_IP_UNAUTH`,
 /// `MAX_UNSENT` and `TRUSTED_PROXIES`.
@@ -31,6 +29,7 @@ pub fn policy(source: &Source, purpose: Purpose) -> Result<Policy, ConfigError> 
         let networks = source.list("TRUSTED_PROXIES", parse_network)?;
         Ok(Policy {
             allowed_origins: allowed_origins(source, purpose)?,
+            origins_setting: Some(ORIGINS),
             requires_if_match: source.flag("REQUIRE_IF_MATCH", false)?,
             rate_limits: RateLimits::new(
                 rate(source, "RATE_LIMIT_USER")?,
@@ -46,24 +45,23 @@ pub fn policy(source: &Source, purpose: Purpose) -> Result<Policy, ConfigError> 
 }
 
 fn allowed_origins(source: &Source, purpose: Purpose) -> Result<AllowedOrigins, ConfigError> {
-    const VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
     let is_development = purpose == Purpose::Develop;
-    let default = is_development.then(|| DEVELOPMENT_ORIGINS.to_owned());
-    match source.text(VARIABLE).or(default).as_deref() {
+    match source.text(ORIGINS).as_deref() {
+        None if is_development => Ok(AllowedOrigins::These(vec![Origin::loopback()])),
         None => Ok(AllowedOrigins::None),
         Some("*") if is_development => Ok(AllowedOrigins::Any),
         Some("*") => Err(ConfigError::new(
-            VARIABLE,
+            ORIGINS,
             "may be * with `task-api dev` only; list the origins instead",
         )),
         Some(list) => {
-            let origins = list
-                .split(',')
-                .map(|origin| Origin::parse(origin.trim()))
-                .collect::<Result<_, _>>();
-            origins
-                .map(AllowedOrigins::These)
-                .map_err(|error| ConfigError::new(VARIABLE, format!("cannot be used: {error}")))
+            let origins = list.split(',').enumerate().map(|(index, origin)| {
+                Origin::parse(origin.trim()).map_err(|error| {
+                    let reason = format!("cannot be used: {error} (origin {} of the list)", index + 1);
+                    ConfigError::new(ORIGINS, reason)
+                })
+            });
+            origins.collect::<Result<_, _>>().map(AllowedOrigins::These)
         }
     }
 }
@@ -84,11 +82,8 @@ mod tests {
     #[test]
     fn cors_is_off_in_production_and_on_for_local_front_ends_in_development() {
         assert!(!read("PORT", "1", Purpose::Serve).unwrap().allowed_origins.is_on());
-        let AllowedOrigins::These(origins) = read("PORT", "1", Purpose::Develop).unwrap().allowed_origins
-        else {
-            panic!("no list")
-        };
-        assert!(origins.contains(&Origin::parse("http://localhost:3000").unwrap()));
+        let local = read("PORT", "1", Purpose::Develop).unwrap().allowed_origins;
+        assert_eq!(local, AllowedOrigins::These(vec![Origin::loopback()]));
     }
 
     #[test]
@@ -101,6 +96,17 @@ mod tests {
         assert!(
             error.to_string().starts_with("CORS_ALLOWED_ORIGINS may be *"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn an_origin_that_cannot_be_used_is_told_by_its_place_in_the_list_and_the_reason() {
+        let list = "https://a.example,https://hunter2.example/path";
+        let error = read("CORS_ALLOWED_ORIGINS", list, Purpose::Serve).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "CORS_ALLOWED_ORIGINS cannot be used: an origin ends behind the host or the port: write it without a path \
+             (origin 2 of the list)"
         );
     }
 
