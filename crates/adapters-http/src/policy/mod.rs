@@ -31,7 +31,7 @@ pub struct Policy {
     pub unsent: Unsent,
     /// Whose word about a client's address counts.
     pub trusted_proxies: TrustedProxies,
-    /// How long everything may take; no setting changes that.
+    /// How long everything may take.
     pub time_limits: TimeLimits,
     /// The token that the documentation signs requests with, for `task-api dev` only: whoever reaches the page has it.
     pub docs_token: Option<SecretString>,

@@ -8,6 +8,7 @@
 mod database;
 mod dotenv;
 mod error;
+mod http;
 mod log;
 mod names;
 mod observe;
@@ -17,10 +18,10 @@ mod source;
 mod tokens;
 pub(crate) mod unknown;
 
-use std::time::Duration;
-
 pub use database::{DatabaseConfig, DatabaseLocation};
 pub use error::ConfigError;
+pub(crate) use http::parse_host;
+pub use http::server;
 pub use names::SETTINGS;
 pub use observe::ObserveConfig;
 pub use policy::{Purpose, policy};
@@ -65,24 +66,10 @@ impl Config {
     }
 }
 
-/// Reads `HOST`, `PORT`, `WORKERS` and `SHUTDOWN_DELAY`.
-///
-/// # Errors
-/// The first one that cannot be used.
-pub fn server(source: &Source) -> Result<ServerSettings, ConfigError> {
-    source.reading(|| {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(ServerSettings {
-            host: source.text_or("HOST", "127.0.0.1"),
-            port: source.number("PORT", 8000, 0..=u16::MAX)?,
-            workers: source.number("WORKERS", cores.min(8), 1..=256)?,
-            shutdown_delay: source.delay("SHUTDOWN_DELAY", Duration::from_millis(250))?,
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const URL: (&str, &str) = ("DATABASE_URL", "postgresql://u:hunter2@localhost/db");
@@ -101,8 +88,31 @@ mod tests {
         let config = read(&[URL, SECRET]).unwrap();
         assert_eq!(config.http.host, "127.0.0.1");
         assert_eq!(config.http.port, 8000);
+        assert_eq!(config.policy.time_limits.keep_alive, Duration::from_secs(75));
         assert_eq!(config.database.acquire_timeout, Duration::from_secs(2));
         assert!(config.database.migrate_on_start);
+    }
+
+    #[test]
+    fn connections_may_stay_open_for_a_second_to_an_hour() {
+        for (value, seconds) in [
+            ("1s", 1),
+            ("1000ms", 1),
+            ("610", 610),
+            ("10m 10s", 610),
+            ("1h", 3_600),
+        ] {
+            let config = read(&[URL, SECRET, ("KEEP_ALIVE", value)]).unwrap();
+            assert_eq!(
+                config.policy.time_limits.keep_alive,
+                Duration::from_secs(seconds),
+                "{value}"
+            );
+        }
+        for value in ["0", "999ms", "3601", "2h", "off", "-1"] {
+            let wanted = "KEEP_ALIVE must be a duration from 1s to 1h, such as 75s or 10m";
+            assert_eq!(message(&[URL, SECRET, ("KEEP_ALIVE", value)]), wanted, "{value}");
+        }
     }
 
     #[test]
@@ -135,6 +145,9 @@ mod tests {
         for (variable, value) in [
             ("PORT", "70000"),
             ("PORT", "http"),
+            ("HOST", "http://localhost"),
+            ("KEEP_ALIVE", "999ms"),
+            ("KEEP_ALIVE", "61m"),
             ("WORKERS", "0"),
             ("DB_POOL_SIZE", "-1"),
             ("DB_POOL_ACQUIRE_TIMEOUT", "soon"),

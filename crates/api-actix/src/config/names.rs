@@ -2,7 +2,7 @@
 //! before: which lines of a `.env` are ours. A test compares it with what the code asks for.
 
 /// Every setting of every command, in alphabetical order.
-pub const SETTINGS: [&str; 45] = [
+pub const SETTINGS: [&str; 46] = [
     "ACCESS_LOG",
     "ADMIN_ADDR",
     "BETTER_AUTH_SECRET",
@@ -34,6 +34,7 @@ pub const SETTINGS: [&str; 45] = [
     "JWT_ISSUER",
     "JWT_LEEWAY_SECS",
     "JWT_USER_ID_CLAIM",
+    "KEEP_ALIVE",
     "LOG_FORMAT",
     "LOG_LEVEL",
     "MAX_UNSENT",

@@ -1,5 +1,7 @@
 //! What a deployment allows requests.
 
+use std::time::Duration;
+
 use crate::config::{ConfigError, Source};
 use adapters_http::policy::Policy;
 use adapters_http::policy::client_address::{TrustedProxies, parse_network};
@@ -20,7 +22,7 @@ pub enum Purpose {
 const ORIGINS: &str = "CORS_ALLOWED_ORIGINS";
 
 /// Reads `CORS_ALLOWED_ORIGINS`, `REQUIRE_IF_MATCH`, `RATE_LIMIT_USER`, `RATE_LIMIT_IP_UNAUTH`,
-/// `MAX_UNSENT` and `TRUSTED_PROXIES`.
+/// `MAX_UNSENT`, `KEEP_ALIVE` and `TRUSTED_PROXIES`.
 ///
 /// # Errors
 /// The first one that cannot be used.
@@ -37,7 +39,14 @@ pub fn policy(source: &Source, purpose: Purpose) -> Result<Policy, ConfigError> 
             ),
             unsent: Unsent::limited_to(source.size("MAX_UNSENT", Unsent::DEFAULT, Unsent::MIN)?),
             trusted_proxies: TrustedProxies::new(networks),
-            time_limits: TimeLimits::default(),
+            time_limits: TimeLimits {
+                keep_alive: source.duration_in(
+                    "KEEP_ALIVE",
+                    TimeLimits::default().keep_alive,
+                    Duration::from_secs(1)..=Duration::from_secs(3_600),
+                )?,
+                ..TimeLimits::default()
+            },
             docs_token: None,
             docs_host: None,
         })

@@ -166,6 +166,13 @@ impl Source {
         }
     }
 
+    /// Sets a value, which counts before all others.
+    pub(crate) fn set(&mut self, variable: &str, value: &str) {
+        let origin = "argument".to_owned();
+        let value = Value::new(Some(&origin), value);
+        self.values.insert(variable.to_owned(), value);
+    }
+
     /// Forgets a value. Answers whether there was one.
     pub(crate) fn forget(&mut self, variable: &str) -> bool {
         self.values.remove(variable).is_some()
@@ -345,6 +352,28 @@ impl Source {
     ) -> Result<Duration, ConfigError> {
         self.remember_default(variable, humantime::format_duration(default).to_string());
         Ok(self.duration(variable)?.unwrap_or(default))
+    }
+
+    /// A duration of that range, of whole seconds by default.
+    pub(super) fn duration_in(
+        &self,
+        variable: &'static str,
+        default: Duration,
+        range: RangeInclusive<Duration>,
+    ) -> Result<Duration, ConfigError> {
+        self.remember_default(variable, format!("{}s", default.as_secs()));
+        let Some(text) = self.text(variable) else {
+            return Ok(default);
+        };
+        let duration = parse_duration(&text).filter(|duration| range.contains(duration));
+        duration.ok_or_else(|| {
+            let [min, max] = [range.start(), range.end()].map(|limit| humantime::format_duration(*limit));
+            let reason = format!(
+                "must be a duration from {min} to {max}, such as {}s or 10m",
+                default.as_secs()
+            );
+            ConfigError::new(variable, reason)
+        })
     }
 
     /// A duration that may be nothing.
