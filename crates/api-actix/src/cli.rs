@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
 
@@ -37,9 +37,9 @@ reach, 78 a setting cannot be used.";
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API (what happens without a command). Needs a database and a secret
-    Serve,
+    Serve(ListenArguments),
     /// Serve the API for development: needs nothing, keeps tasks in a SQLite file under .task-api/
-    Dev,
+    Dev(ListenArguments),
     /// Bring the schema of the database up to date, and say what was done
     Migrate {
         /// How long a migration of PostgreSQL may wait for others that use the tables: a dump, another process that
@@ -52,7 +52,7 @@ enum Command {
     /// Print the settings, where each comes from, and everything that is wrong with them; secrets are not shown
     CheckConfig,
     /// Ask the server that runs at HOST and PORT whether it is ready; for the health check of a container
-    Healthcheck,
+    Healthcheck(ListenArguments),
     /// Copy all tasks from one database to another, compare both, and print the outcome as JSON
     Copy(CopyArguments),
     /// Export or delete what one user has
@@ -69,6 +69,29 @@ enum Command {
     },
 }
 
+/// Where the server listens. They count before the settings.
+#[derive(Debug, Default, Args)]
+struct ListenArguments {
+    /// The address or name of the server, instead of HOST
+    #[arg(long, value_name = "HOST", value_parser = config::parse_host)]
+    host: Option<String>,
+    /// Its port, instead of PORT; a server takes any free one for 0
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+}
+
+impl ListenArguments {
+    fn over(self, mut source: Source) -> Source {
+        if let Some(host) = self.host {
+            source.set("HOST", &host);
+        }
+        if let Some(port) = self.port {
+            source.set("PORT", &port.to_string());
+        }
+        source
+    }
+}
+
 impl Cli {
     /// Does what was asked for.
     ///
@@ -83,13 +106,13 @@ impl Cli {
     async fn carry_out(self) -> Result<(), Failure> {
         // Not before a command wants settings: the others work wherever they are started.
         let source = Source::of_process;
-        match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve(&source()?).await,
-            Command::Dev => dev::run(&source()?).await,
+        match self.command.unwrap_or(Command::Serve(ListenArguments::default())) {
+            Command::Serve(listen) => serve(&listen.over(source()?)).await,
+            Command::Dev(listen) => dev::run(&listen.over(source()?)).await,
             Command::Migrate { wait } => migrate(&source()?, wait).await,
             Command::Check => check(&source()?).await,
             Command::CheckConfig => check_config::run(&source()?),
-            Command::Healthcheck => healthcheck::run(&config::server(&source()?)?),
+            Command::Healthcheck(listen) => healthcheck::run(&config::server(&listen.over(source()?))?),
             Command::Copy(arguments) => copy::run(&source()?, arguments).await,
             Command::User(command) => user::run(&source()?, command).await,
             Command::Token(arguments) => token::run(&source()?, arguments),

@@ -122,9 +122,32 @@ impl From<ConfigError> for Failure {
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
         match error {
-            ServerError::Address { .. } => ConfigError::new("HOST", format!("and PORT: {error}")).into(),
+            ServerError::Address { ref source, .. } => {
+                let reason = format!("and PORT: {error}{}", hint(source, "PORT=8001 or --port 8001"));
+                ConfigError::new("HOST", reason).into()
+            }
             ServerError::Signals(_) | ServerError::Broken(_) => Self::unavailable(error.to_string()),
         }
+    }
+}
+
+/// What to do about an address that cannot be listened on; empty if that is not known. `other` chooses another port.
+pub(crate) fn hint(error: &io::Error, other: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!(
+                "; another program listens there: stop it, or choose another port with {other} (0: any free one)"
+            )
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!(
+                "; ports below 1024 are for administrators on many systems: choose another one with {other}"
+            )
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine has no such address (0.0.0.0 and [::] are all of it)".to_owned()
+        }
+        _ => String::new(),
     }
 }
 

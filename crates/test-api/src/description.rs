@@ -12,9 +12,11 @@ use crate::answer::Answer;
 
 /// What is served for people and not described.
 const PAGES: [&str; 2] = ["docs", "redoc"];
-/// What a request is told that the document does not describe; `header_invalid` is for the preflights of strangers.
-const CODES_OF_UNDESCRIBED_REQUESTS: [&str; 9] = [
+/// What a request is told that the document does not describe; `header_invalid` and
+/// `origin_not_allowed` are for preflights.
+const CODES_OF_UNDESCRIBED_REQUESTS: [&str; 10] = [
     "header_invalid",
+    "origin_not_allowed",
     "route_not_found",
     "method_not_allowed",
     "token_missing",

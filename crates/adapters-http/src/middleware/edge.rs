@@ -36,8 +36,13 @@ pub(crate) async fn edge(
     let observed = Observed::begin(&request, observers.unwrap_or_default());
     let context = observed.context().clone();
     let answering = async {
-        let sound = framing::check(&request).and_then(|()| origins::check(&request));
+        let sound = framing::check(&request).and_then(|()| {
+            let policy = App::of(request.request()).map(|app| &app.policy);
+            let setting = policy.and_then(|policy| policy.origins_setting);
+            origins::check(&request, policy.map(|policy| &policy.allowed_origins), setting)
+        });
         if let Err(problem) = sound {
+            tell_incident(&problem, &context);
             return Ok(request.into_response(with_common_headers(problem.render(&context), &context)));
         }
         hide_preflight_without_origin(&mut request);

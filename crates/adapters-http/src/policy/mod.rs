@@ -21,6 +21,8 @@ use crate::policy::unsent::Unsent;
 pub struct Policy {
     /// Which other origins may read responses.
     pub allowed_origins: AllowedOrigins,
+    /// The setting that names them, for answers to preflights of other origins.
+    pub origins_setting: Option<&'static str>,
     /// Whether a change must name the version that it changes.
     pub requires_if_match: bool,
     /// How often a caller may ask.
@@ -29,7 +31,7 @@ pub struct Policy {
     pub unsent: Unsent,
     /// Whose word about a client's address counts.
     pub trusted_proxies: TrustedProxies,
-    /// How long everything may take; no setting changes that.
+    /// How long everything may take.
     pub time_limits: TimeLimits,
     /// The token that the documentation signs requests with, for `task-api dev` only: any client that reaches the page
     /// has it.

@@ -58,6 +58,9 @@ codes! {
     TokenInvalid: UNAUTHORIZED, "token_invalid", "The token is not valid", "The token is not valid.";
     /// A bearer token that was good once.
     TokenExpired: UNAUTHORIZED, "token_expired", "The token has expired", "The token has expired.";
+    /// A preflight of an origin whose pages may not read answers.
+    OriginNotAllowed: FORBIDDEN, "origin_not_allowed", "The origin is not allowed",
+        "Pages of this origin may not read answers.";
     /// The caller has no such task; the same for a task of another user.
     TaskNotFound: NOT_FOUND, "task_not_found", "There is no such task", "You have no task with this id.";
     /// Nothing lives at this path.

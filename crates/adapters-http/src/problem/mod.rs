@@ -54,6 +54,8 @@ pub(crate) enum Incident {
     },
     /// A body that named another user as the owner of a task.
     OwnerMismatch,
+    /// A preflight of this origin, which is not allowed.
+    RefusedOrigin(String),
 }
 
 impl Problem {
@@ -78,9 +80,9 @@ impl Problem {
 
     /// Says it more exactly than the code does. For the client: no values, no internals.
     #[must_use]
-    pub fn with_detail(self, detail: &'static str) -> Self {
+    pub fn with_detail(self, detail: impl Into<String>) -> Self {
         Self {
-            detail: Some(detail.to_owned()),
+            detail: Some(detail.into()),
             ..self
         }
     }
@@ -117,6 +119,14 @@ impl Problem {
     fn caused_by(self, event: &'static str, class: &'static str, cause: String) -> Self {
         Self {
             incident: Some(Box::new(Incident::Failure { event, class, cause })),
+            ..self
+        }
+    }
+
+    /// A line about this origin goes to the audit log.
+    pub(crate) fn of_refused_origin(self, origin: String) -> Self {
+        Self {
+            incident: Some(Box::new(Incident::RefusedOrigin(origin))),
             ..self
         }
     }
@@ -177,6 +187,10 @@ impl Incident {
             Self::OwnerMismatch => {
                 tracing::warn!(target: "audit", event = "owner_mismatch", request_id, trace_id, %method, path);
             }
+            Self::RefusedOrigin(origin) => {
+                let event = "origin_not_allowed";
+                tracing::warn!(target: "audit", event, origin, request_id, trace_id, %method, path);
+            }
         }
     }
 
@@ -184,7 +198,7 @@ impl Incident {
     pub(crate) fn class_of_storage(&self) -> Option<&'static str> {
         match self {
             Self::Failure { event, class, .. } if *event == DB_ERROR => Some(class),
-            Self::Failure { .. } | Self::OwnerMismatch => None,
+            Self::Failure { .. } | Self::OwnerMismatch | Self::RefusedOrigin(_) => None,
         }
     }
 }

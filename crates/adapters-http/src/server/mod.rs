@@ -39,7 +39,7 @@ const SHUTDOWN_TIMEOUT_SECS: u64 = 9;
 /// Where and how to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// The address or name to listen on.
+    /// The address or name to listen on; an IPv6 address without brackets.
     pub host: String,
     /// The port; 0 is any free one.
     pub port: u16,
@@ -313,8 +313,14 @@ fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
 
 impl ServerSettings {
     fn cannot_listen(&self, source: io::Error) -> ServerError {
+        let Self { host, port, .. } = self;
+        let is_ipv6 = host.contains(':');
         ServerError::Address {
-            address: format!("{}:{}", self.host, self.port),
+            address: if is_ipv6 {
+                format!("[{host}]:{port}")
+            } else {
+                format!("{host}:{port}")
+            },
             source,
         }
     }

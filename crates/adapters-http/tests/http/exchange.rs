@@ -52,6 +52,70 @@ async fn a_preflight_of_an_allowed_origin_needs_no_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_may_ask_for_any_header() {
+    const ASKED: &str = "authorization,baggage,sentry-trace,x-anything,x-datadog-trace-id,x-requested-with";
+    let api = for_the_app();
+    let request = api.anonymous().request(Method::OPTIONS, "/api/tasks");
+    let request = request
+        .header("Origin", APP)
+        .header("Access-Control-Request-Method", "PATCH")
+        .header("Access-Control-Request-Headers", ASKED);
+    let answer = Answer::to(request).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("access-control-allow-headers"), ASKED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_of_another_origin_is_told_so_and_what_would_allow_it() {
+    let listed = Policy {
+        allowed_origins: AllowedOrigins::These(vec![Origin::parse(APP).expect("an origin")]),
+        origins_setting: Some("ORIGINS"),
+        ..Policy::default()
+    };
+    let unset = Policy {
+        origins_setting: Some("ORIGINS"),
+        ..Policy::default()
+    };
+    let long = format!("https://{}.example", "a".repeat(300));
+    for (policy, origin, detail) in [
+        (
+            &listed,
+            "https://evil.example",
+            "The origin https://evil.example is not allowed: ORIGINS does not list it.",
+        ),
+        (
+            &listed,
+            "null",
+            "The origin null is not allowed: ORIGINS does not list it.",
+        ),
+        (
+            &unset,
+            APP,
+            "The origin https://app.example is not allowed: ORIGINS does not list it.",
+        ),
+        (
+            &unset,
+            &long,
+            "The origin of this request is not allowed: ORIGINS does not list it.",
+        ),
+        (
+            &Policy::default(),
+            APP,
+            "The origin https://app.example is not allowed.",
+        ),
+    ] {
+        let answer = preflight(&with_policy(policy.clone()), origin).await;
+        assert_eq!(answer.status, 403, "{origin}");
+        assert_eq!(answer.problem(), "origin_not_allowed");
+        assert_eq!(answer.json()["detail"], detail);
+        for name in answer.headers.keys() {
+            assert!(!name.as_str().starts_with("access-control-"), "{name}");
+        }
+        assert!(answer.header("vary").contains("Origin"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_an_origin_nothing_is_a_preflight_so_it_needs_the_token() {
     let any_origin = with_policy(Policy {
         allowed_origins: AllowedOrigins::Any,

@@ -16,8 +16,17 @@ pub(crate) fn run(source: &Source) -> Result<(), Failure> {
     for line in settings(source, &errors) {
         print(&line)?;
     }
+    for note in source.dotenv_notes() {
+        print(&format!("\nwarning: {note}"))?;
+    }
     for unknown in unknown::settings(source) {
         print(&format!("\nwarning: {unknown}"))?;
+    }
+    // An error has said it already.
+    let odd = source.odd().into_iter();
+    for (_, sentence) in odd.filter(|(variable, _)| errors.iter().all(|error| error.variable() != *variable))
+    {
+        print(&format!("\nwarning: {sentence}"))?;
     }
     if errors.is_empty() {
         Ok(())

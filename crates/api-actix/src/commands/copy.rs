@@ -66,18 +66,20 @@ fn database(
     argument: Option<SecretString>,
     source: &Source,
 ) -> Result<DatabaseConfig, ConfigError> {
-    let url = match argument {
-        Some(url) => Some(url.expose_secret().to_owned()),
-        None => source.value_or_file(variable, file_variable)?,
-    };
-    let url = url.ok_or_else(|| {
-        ConfigError::new(
-            variable,
-            "is not set, nor is the argument that stands for it (see --help)",
-        )
-    })?;
-    let location = DatabaseLocation::parse(variable, &url, source)?;
-    DatabaseConfig::at(variable, location, source)
+    source.reading(|| {
+        let url = match argument {
+            Some(url) => Some(url.expose_secret().to_owned()),
+            None => source.value_or_file(variable, file_variable)?,
+        };
+        let url = url.ok_or_else(|| {
+            ConfigError::new(
+                variable,
+                "is not set, nor is the argument that stands for it (see --help)",
+            )
+        })?;
+        let location = DatabaseLocation::parse(variable, &url, source)?;
+        DatabaseConfig::at(variable, location, source)
+    })
 }
 
 /// What can be told before a database is opened.

@@ -56,7 +56,8 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
         tokens,
         policy: Policy {
             docs_token: Some(token.clone().into()),
-            docs_host: Some(own_host),
+            // As it was written: `curl` sends `127.1` as it is, and only a browser writes it as an address.
+            docs_host: Some(source.text("HOST").map_or(own_host, |host| OwnHost::new(&host))),
             ..config::policy(source, Purpose::Develop)?
         },
         observe: ObserveConfig::from_source(source)?,

@@ -17,7 +17,7 @@ pub(crate) fn run(server: &ServerSettings) -> Result<(), Failure> {
     let host = match server.host.as_str() {
         // A server that listens on every address listens on the loopback address too.
         "0.0.0.0" => "127.0.0.1",
-        "::" | "[::]" => "::1",
+        "::" => "::1",
         host => host,
     };
     let not_ready =

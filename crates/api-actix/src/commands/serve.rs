@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Config, ConfigError};
-use crate::failure::Failure;
+use crate::failure::{Failure, hint};
 use crate::storage::Storage;
 use crate::telemetry::LogLevel;
 use crate::wiring::{self, Wiring};
@@ -59,7 +59,8 @@ impl Running {
                     own_host: OwnHost::of_address(&address),
                 };
                 Some(Admin::listen(&address, limits, state).map_err(|error| {
-                    ConfigError::new("ADMIN_ADDR", format!("cannot be listened on: {error}"))
+                    let hint = hint(&error, "ADMIN_ADDR");
+                    ConfigError::new("ADMIN_ADDR", format!("cannot be listened on: {error}{hint}"))
                 })?)
             }
             _ => None,

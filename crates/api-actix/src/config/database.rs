@@ -51,26 +51,27 @@ impl DatabaseConfig {
     /// # Errors
     /// The first one that cannot be used.
     pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
-        // Judged first and even if it is not used: `check-config` shows what is good.
-        let direct_url = source
-            .value_or_file("DATABASE_MIGRATION_URL", "DATABASE_MIGRATION_URL_FILE")?
-            .map(|url| DatabaseUrl::parse_with(&url, &tls_files(source)))
-            .transpose()
-            .map_err(|error| unusable_url("DATABASE_MIGRATION_URL", &error))?;
-        let url = source
-            .value_or_file("DATABASE_URL", "DATABASE_URL_FILE")?
-            .ok_or_else(|| {
-                let hint = "is not set (set it, or run `task-api dev` for a local SQLite file)";
-                ConfigError::new("DATABASE_URL", hint)
-            })?;
-        let mut location = DatabaseLocation::parse("DATABASE_URL", &url, source)?;
-        if let DatabaseLocation::Postgres { migration_url, .. } = &mut location {
-            *migration_url = direct_url.map(Box::new);
-        }
-        let reload = reload(source);
-        Ok(Self {
-            reload,
-            ..Self::at("DATABASE_URL", location, source)?
+        source.reading(|| {
+            // Judged first and even if it is not used: `check-config` shows what is good.
+            let direct_url = source
+                .value_or_file("DATABASE_MIGRATION_URL", "DATABASE_MIGRATION_URL_FILE")?
+                .map(|url| DatabaseUrl::parse_with(&url, &tls_files(source)))
+                .transpose()
+                .map_err(|error| unusable_url("DATABASE_MIGRATION_URL", &error))?;
+            let url = source
+                .value_or_file("DATABASE_URL", "DATABASE_URL_FILE")?
+                .ok_or_else(|| {
+                    let hint = "is not set (set it, or run `task-api dev` for a local SQLite file)";
+                    ConfigError::new("DATABASE_URL", hint)
+                })?;
+            let mut location = DatabaseLocation::parse("DATABASE_URL", &url, source)?;
+            if let DatabaseLocation::Postgres { migration_url, .. } = &mut location {
+                *migration_url = direct_url.map(Box::new);
+            }
+            Ok(Self {
+                reload: reload(source),
+                ..Self::at("DATABASE_URL", location, source)?
+            })
         })
     }
 
@@ -83,16 +84,18 @@ impl DatabaseConfig {
         location: DatabaseLocation,
         source: &Source,
     ) -> Result<Self, ConfigError> {
-        Ok(Self {
-            variable,
-            location,
-            reload: None,
-            migrate_on_start: source.flag("MIGRATE_ON_START", true)?,
-            startup_timeout: source.duration_or("DB_STARTUP_TIMEOUT", Duration::from_secs(10))?,
-            acquire_timeout: source.duration_or("DB_POOL_ACQUIRE_TIMEOUT", Duration::from_secs(2))?,
-            connect_timeout: source.duration("DB_CONNECT_TIMEOUT")?,
-            pool_size: source.number("DB_POOL_SIZE", 16, 1..=10_000)?,
-            max_in_flight: source.number("DB_MAX_IN_FLIGHT", 512, 1..=1_000_000)?,
+        source.reading(|| {
+            Ok(Self {
+                variable,
+                location,
+                reload: None,
+                migrate_on_start: source.flag("MIGRATE_ON_START", true)?,
+                startup_timeout: source.duration_or("DB_STARTUP_TIMEOUT", Duration::from_secs(10))?,
+                acquire_timeout: source.duration_or("DB_POOL_ACQUIRE_TIMEOUT", Duration::from_secs(2))?,
+                connect_timeout: source.duration("DB_CONNECT_TIMEOUT")?,
+                pool_size: source.number("DB_POOL_SIZE", 16, 1..=10_000)?,
+                max_in_flight: source.number("DB_MAX_IN_FLIGHT", 512, 1..=1_000_000)?,
+            })
         })
     }
 }

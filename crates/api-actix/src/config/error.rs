@@ -6,11 +6,15 @@ use thiserror::Error;
 
 /// A setting that cannot be used. Names the variable, never its value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{variable} {reason}")]
+#[error("{variable} {reason}{}", if *is_quoted { QUOTED } else { "" })]
 pub struct ConfigError {
     variable: &'static str,
     reason: String,
+    is_quoted: bool,
 }
+
+/// Why a value that looks right is often none.
+const QUOTED: &str = " (it is in quotation marks, and they are a part of it: remove them)";
 
 impl ConfigError {
     /// Why a variable is refused: the rest of a sentence that begins with its name.
@@ -18,6 +22,15 @@ impl ConfigError {
         Self {
             variable,
             reason: reason.into(),
+            is_quoted: false,
+        }
+    }
+
+    /// Says that the value is in quotation marks.
+    pub(super) fn of_quoted(self) -> Self {
+        Self {
+            is_quoted: true,
+            ..self
         }
     }
 

@@ -8,17 +8,21 @@
 mod database;
 mod dotenv;
 mod error;
+mod http;
 mod log;
+mod names;
 mod observe;
+mod oddity;
 mod policy;
 mod source;
 mod tokens;
 pub(crate) mod unknown;
 
-use std::time::Duration;
-
 pub use database::{DatabaseConfig, DatabaseLocation};
 pub use error::ConfigError;
+pub(crate) use http::parse_host;
+pub use http::server;
+pub use names::SETTINGS;
 pub use observe::ObserveConfig;
 pub use policy::{Purpose, policy};
 pub use source::Source;
@@ -62,22 +66,10 @@ impl Config {
     }
 }
 
-/// Reads `HOST`, `PORT`, `WORKERS` and `SHUTDOWN_DELAY`.
-///
-/// # Errors
-/// The first one that cannot be used.
-pub fn server(source: &Source) -> Result<ServerSettings, ConfigError> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(ServerSettings {
-        host: source.text_or("HOST", "127.0.0.1"),
-        port: source.number("PORT", 8000, 0..=u16::MAX)?,
-        workers: source.number("WORKERS", cores.min(8), 1..=256)?,
-        shutdown_delay: source.delay("SHUTDOWN_DELAY", Duration::from_millis(250))?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const URL: (&str, &str) = ("DATABASE_URL", "postgresql://u:hunter2@localhost/db");
@@ -96,8 +88,31 @@ mod tests {
         let config = read(&[URL, SECRET]).unwrap();
         assert_eq!(config.http.host, "127.0.0.1");
         assert_eq!(config.http.port, 8000);
+        assert_eq!(config.policy.time_limits.keep_alive, Duration::from_secs(75));
         assert_eq!(config.database.acquire_timeout, Duration::from_secs(2));
         assert!(config.database.migrate_on_start);
+    }
+
+    #[test]
+    fn connections_may_stay_open_for_a_second_to_an_hour() {
+        for (value, seconds) in [
+            ("1s", 1),
+            ("1000ms", 1),
+            ("610", 610),
+            ("10m 10s", 610),
+            ("1h", 3_600),
+        ] {
+            let config = read(&[URL, SECRET, ("KEEP_ALIVE", value)]).unwrap();
+            assert_eq!(
+                config.policy.time_limits.keep_alive,
+                Duration::from_secs(seconds),
+                "{value}"
+            );
+        }
+        for value in ["0", "999ms", "3601", "2h", "off", "-1"] {
+            let wanted = "KEEP_ALIVE must be a duration from 1s to 1h, such as 75s or 10m";
+            assert_eq!(message(&[URL, SECRET, ("KEEP_ALIVE", value)]), wanted, "{value}");
+        }
     }
 
     #[test]
@@ -130,6 +145,9 @@ mod tests {
         for (variable, value) in [
             ("PORT", "70000"),
             ("PORT", "http"),
+            ("HOST", "http://localhost"),
+            ("KEEP_ALIVE", "999ms"),
+            ("KEEP_ALIVE", "61m"),
             ("WORKERS", "0"),
             ("DB_POOL_SIZE", "-1"),
             ("DB_POOL_ACQUIRE_TIMEOUT", "soon"),
@@ -146,6 +164,52 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn the_error_about_a_value_in_quotation_marks_says_so() {
+        let said = " (it is in quotation marks, and they are a part of it: remove them)";
+        for (variable, value) in [
+            ("DATABASE_URL", "\"postgresql://u:hunter2@h/d\""),
+            ("DATABASE_URL", "'sqlite:tasks.db'"),
+            ("DATABASE_MIGRATION_URL", "`postgresql://u:hunter2@h/d`"),
+            ("BETTER_AUTH_SECRETS", "\"2:hunter2\""),
+            ("BETTER_AUTH_URL", "\"https://hunter2.example\""),
+            ("JWKS_URL", "'off'"),
+            ("JWT_ALGORITHMS", "\"HS256\""),
+            ("PORT", " \"8000\" "),
+            ("SHUTDOWN_DELAY", "'1s'"),
+            ("DB_POOL_SIZE", "\"16\""),
+            ("MIGRATE_ON_START", "\"true\""),
+            ("MAX_UNSENT", "\"64MiB\""),
+            ("CORS_ALLOWED_ORIGINS", "\"https://app.example\""),
+            ("TRUSTED_PROXIES", "\"10.0.0.0/8\""),
+            ("ADMIN_ADDR", "\"127.0.0.1:9090\""),
+            ("ACCESS_LOG", "\"all\""),
+        ] {
+            let given = [URL, SECRET];
+            let others = given.into_iter().filter(|(name, _)| *name != variable);
+            let values: Vec<_> = others.chain([(variable, value)]).collect();
+            let message = message(&values);
+            assert!(
+                message.starts_with(variable) && message.ends_with(said),
+                "{message}"
+            );
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+        assert!(!message(&[URL, SECRET, ("PORT", "\"8000")]).contains("quotation"));
+    }
+
+    #[test]
+    fn the_error_about_a_url_in_quotation_marks_in_a_file_says_so() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "\"postgresql://u:hunter2@h/d\"\n").unwrap();
+        let message = message(&[SECRET, ("DATABASE_URL_FILE", file.path().to_str().unwrap())]);
+        assert_eq!(
+            message,
+            "DATABASE_URL must begin with postgresql://, postgres:// or sqlite: (it is in quotation marks, and they are a \
+             part of it: remove them)"
+        );
     }
 
     #[test]

@@ -23,18 +23,20 @@ impl ObserveConfig {
     /// # Errors
     /// The first one that cannot be used.
     pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
-        let access_log = source.text_or("ACCESS_LOG", "errors");
-        let service_name = source.text_or("OTEL_SERVICE_NAME", "task-api");
-        Ok(Self {
-            admin_address: admin_address(source)?,
-            access_log: access_log
-                .parse()
-                .map_err(|error| ConfigError::new("ACCESS_LOG", format!("{error}")))?,
-            server_timing: source.flag("SERVER_TIMING", false)?,
-            collector: endpoint(source)?.map(|endpoint| Collector {
-                endpoint,
-                service_name,
-            }),
+        source.reading(|| {
+            let access_log = source.text_or("ACCESS_LOG", "errors");
+            let service_name = source.text_or("OTEL_SERVICE_NAME", "task-api");
+            Ok(Self {
+                admin_address: admin_address(source)?,
+                access_log: access_log
+                    .parse()
+                    .map_err(|error| ConfigError::new("ACCESS_LOG", format!("{error}")))?,
+                server_timing: source.flag("SERVER_TIMING", false)?,
+                collector: endpoint(source)?.map(|endpoint| Collector {
+                    endpoint,
+                    service_name,
+                }),
+            })
         })
     }
 }

@@ -1,5 +1,7 @@
 //! The rules of a deployment for requests.
 
+use std::time::Duration;
+
 use crate::config::{ConfigError, Source};
 use adapters_http::policy::Policy;
 use adapters_http::policy::client_address::{TrustedProxies, parse_network};
@@ -17,51 +19,58 @@ pub enum Purpose {
     Develop,
 }
 
-/// Where front ends are served during development: Next.js and Vite.
-const DEVELOPMENT_ORIGINS: &str =
-    "http://localhost:3000,http://127.0.0.1:3000,http://localhost:5173,http://127.0.0.1:5173";
+const ORIGINS: &str = "CORS_ALLOWED_ORIGINS";
 
 /// Reads `CORS_ALLOWED_ORIGINS`, `REQUIRE_IF_MATCH`, `RATE_LIMIT_USER`, `RATE_LIMIT_IP_UNAUTH`,
-/// `MAX_UNSENT` and `TRUSTED_PROXIES`.
+/// `MAX_UNSENT`, `KEEP_ALIVE` and `TRUSTED_PROXIES`.
 ///
 /// # Errors
 /// The first one that cannot be used.
 pub fn policy(source: &Source, purpose: Purpose) -> Result<Policy, ConfigError> {
-    let networks = source.list("TRUSTED_PROXIES", parse_network)?;
-    Ok(Policy {
-        allowed_origins: allowed_origins(source, purpose)?,
-        requires_if_match: source.flag("REQUIRE_IF_MATCH", false)?,
-        rate_limits: RateLimits::new(
-            rate(source, "RATE_LIMIT_USER")?,
-            rate(source, "RATE_LIMIT_IP_UNAUTH")?,
-        ),
-        unsent: Unsent::limited_to(source.size("MAX_UNSENT", Unsent::DEFAULT, Unsent::MIN)?),
-        trusted_proxies: TrustedProxies::new(networks),
-        time_limits: TimeLimits::default(),
-        docs_token: None,
-        docs_host: None,
+    source.reading(|| {
+        let networks = source.list("TRUSTED_PROXIES", parse_network)?;
+        Ok(Policy {
+            allowed_origins: allowed_origins(source, purpose)?,
+            origins_setting: Some(ORIGINS),
+            requires_if_match: source.flag("REQUIRE_IF_MATCH", false)?,
+            rate_limits: RateLimits::new(
+                rate(source, "RATE_LIMIT_USER")?,
+                rate(source, "RATE_LIMIT_IP_UNAUTH")?,
+            ),
+            unsent: Unsent::limited_to(source.size("MAX_UNSENT", Unsent::DEFAULT, Unsent::MIN)?),
+            trusted_proxies: TrustedProxies::new(networks),
+            time_limits: TimeLimits {
+                keep_alive: source.duration_in(
+                    "KEEP_ALIVE",
+                    TimeLimits::default().keep_alive,
+                    Duration::from_secs(1)..=Duration::from_secs(3_600),
+                )?,
+                ..TimeLimits::default()
+            },
+            docs_token: None,
+            docs_host: None,
+        })
     })
 }
 
 fn allowed_origins(source: &Source, purpose: Purpose) -> Result<AllowedOrigins, ConfigError> {
-    const VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
     let is_development = purpose == Purpose::Develop;
-    let default = is_development.then(|| DEVELOPMENT_ORIGINS.to_owned());
-    match source.text(VARIABLE).or(default).as_deref() {
+    match source.text(ORIGINS).as_deref() {
+        None if is_development => Ok(AllowedOrigins::These(vec![Origin::loopback()])),
         None => Ok(AllowedOrigins::None),
         Some("*") if is_development => Ok(AllowedOrigins::Any),
         Some("*") => Err(ConfigError::new(
-            VARIABLE,
+            ORIGINS,
             "may be * with `task-api dev` only; list the origins instead",
         )),
         Some(list) => {
-            let origins = list
-                .split(',')
-                .map(|origin| Origin::parse(origin.trim()))
-                .collect::<Result<_, _>>();
-            origins
-                .map(AllowedOrigins::These)
-                .map_err(|error| ConfigError::new(VARIABLE, format!("cannot be used: {error}")))
+            let origins = list.split(',').enumerate().map(|(index, origin)| {
+                Origin::parse(origin.trim()).map_err(|error| {
+                    let reason = format!("cannot be used: {error} (origin {} of the list)", index + 1);
+                    ConfigError::new(ORIGINS, reason)
+                })
+            });
+            origins.collect::<Result<_, _>>().map(AllowedOrigins::These)
         }
     }
 }
@@ -82,11 +91,8 @@ mod tests {
     #[test]
     fn cors_is_off_in_production_and_on_for_local_front_ends_in_development() {
         assert!(!read("PORT", "1", Purpose::Serve).unwrap().allowed_origins.is_on());
-        let AllowedOrigins::These(origins) = read("PORT", "1", Purpose::Develop).unwrap().allowed_origins
-        else {
-            panic!("no list")
-        };
-        assert!(origins.contains(&Origin::parse("http://localhost:3000").unwrap()));
+        let local = read("PORT", "1", Purpose::Develop).unwrap().allowed_origins;
+        assert_eq!(local, AllowedOrigins::These(vec![Origin::loopback()]));
     }
 
     #[test]
@@ -99,6 +105,17 @@ mod tests {
         assert!(
             error.to_string().starts_with("CORS_ALLOWED_ORIGINS may be *"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn an_origin_that_cannot_be_used_is_told_by_its_place_in_the_list_and_the_reason() {
+        let list = "https://a.example,https://hunter2.example/path";
+        let error = read("CORS_ALLOWED_ORIGINS", list, Purpose::Serve).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "CORS_ALLOWED_ORIGINS cannot be used: an origin ends behind the host or the port: write it without a path \
+             (origin 2 of the list)"
         );
     }
 

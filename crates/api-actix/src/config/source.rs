@@ -13,6 +13,10 @@ use config::{Map, Value, ValueKind};
 use super::ConfigError;
 use super::dotenv::{self, Dotenv, DotenvOrigin};
 use super::error::unusable;
+use super::oddity::Oddity;
+
+/// What values of `.env` come from.
+const DOTENV: &str = ".env";
 
 /// The environment over `.env`. Built from maps, so that tests never touch the environment of their process.
 #[derive(Clone)]
@@ -24,6 +28,17 @@ pub struct Source {
     asked: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
     /// Those of them whose values nobody may see; clones share them.
     secrets: Arc<Mutex<BTreeSet<&'static str>>>,
+    /// What is odd about the values of those that were asked for so far; clones share it.
+    odd: Arc<Mutex<BTreeMap<&'static str, Odd>>>,
+}
+
+/// A setting whose value is odd.
+#[derive(Clone, Copy)]
+struct Odd {
+    oddity: Oddity,
+    /// Where the value comes from: the variable, or the one of its file.
+    place: &'static str,
+    is_trimmed: bool,
 }
 
 /// The values of one place, which keep its name. Not `config::Environment`, which takes `PORT` and `port` for one.
@@ -94,7 +109,7 @@ impl Source {
     #[must_use]
     pub fn of_layers(dotenv: HashMap<String, String>, environment: HashMap<String, String>) -> Self {
         let layers = config::Config::builder()
-            .add_source(Layer::of(".env", dotenv))
+            .add_source(Layer::of(DOTENV, dotenv))
             .add_source(Layer::of("environment", environment))
             .build();
         Self {
@@ -103,12 +118,13 @@ impl Source {
             dotenv: None,
             asked: Arc::default(),
             secrets: Arc::default(),
+            odd: Arc::default(),
         }
     }
 
     /// Says in the log which `.env` counts.
     pub(crate) fn log_dotenv(&self) {
-        let Some(DotenvOrigin { path, doubt }) = &self.dotenv else {
+        let Some(DotenvOrigin { path, doubt, .. }) = &self.dotenv else {
             return;
         };
         let path = path.display();
@@ -116,6 +132,19 @@ impl Source {
         if let Some(doubt) = doubt {
             tracing::warn!(%path, ".env {doubt}");
         }
+        for note in self.dotenv_notes() {
+            tracing::warn!(%path, "{note}");
+        }
+    }
+
+    /// Sentences about what in `.env` is probably meant differently, as far as `.env` counts.
+    pub(crate) fn dotenv_notes(&self) -> Vec<&str> {
+        let notes = self.dotenv.iter().flat_map(|dotenv| &dotenv.notes);
+        let counts = |variable| self.found(variable).is_some_and(|(origin, _)| origin == DOTENV);
+        notes
+            .filter(|note| note.variable.is_none_or(counts))
+            .map(|note| note.text.as_str())
+            .collect()
     }
 
     /// The names of all settings that were asked for so far, each with its default as text if it has one.
@@ -136,6 +165,13 @@ impl Source {
             ValueKind::String(text) => Some((value.origin()?, text)),
             _ => None,
         }
+    }
+
+    /// Sets a value, which counts before all others.
+    pub(crate) fn set(&mut self, variable: &str, value: &str) {
+        let origin = "argument".to_owned();
+        let value = Value::new(Some(&origin), value);
+        self.values.insert(variable.to_owned(), value);
     }
 
     /// Forgets a value. Answers whether there was one.
@@ -190,16 +226,63 @@ impl Source {
         file_variable: &'static str,
     ) -> Result<Option<String>, ConfigError> {
         let (value, file) = (self.value(variable), self.text(file_variable));
-        let Some(file) = file else { return Ok(value) };
+        let Some(file) = file else {
+            self.note_oddity(variable, variable, value.as_deref(), false);
+            return Ok(value);
+        };
         if value.is_some() {
             let reason = format!("is set, and so is {variable}: keep one of them");
             return Err(ConfigError::new(file_variable, reason));
         }
-        value_of_file(file_variable, Path::new(&file)).map(Some)
+        let text = value_of_file(file_variable, Path::new(&file))?;
+        self.note_oddity(variable, file_variable, Some(&text), false);
+        Ok(Some(text))
     }
 
     pub(crate) fn text(&self, variable: &'static str) -> Option<String> {
-        self.value(variable).map(|value| value.trim().to_owned())
+        let value = self.value(variable)?;
+        self.note_oddity(variable, variable, Some(&value), true);
+        Some(value.trim().to_owned())
+    }
+
+    fn lock_odd(&self) -> MutexGuard<'_, BTreeMap<&'static str, Odd>> {
+        self.odd.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_oddity(
+        &self,
+        variable: &'static str,
+        place: &'static str,
+        value: Option<&str>,
+        is_trimmed: bool,
+    ) {
+        if let Some(oddity) = value.and_then(Oddity::of) {
+            let odd = Odd {
+                oddity,
+                place,
+                is_trimmed,
+            };
+            self.lock_odd().insert(variable, odd);
+        }
+    }
+
+    /// The settings that were asked for so far whose values are probably not what was meant, each with a sentence.
+    pub(crate) fn odd(&self) -> Vec<(&'static str, String)> {
+        let odd = self.lock_odd();
+        odd.iter()
+            .map(|(variable, odd)| (*variable, odd.oddity.sentence(odd.place, odd.is_trimmed)))
+            .collect()
+    }
+
+    /// Reads settings; an error says so if the value is in quotation marks.
+    pub(crate) fn reading<T>(&self, read: impl FnOnce() -> Result<T, ConfigError>) -> Result<T, ConfigError> {
+        read().map_err(|error| {
+            let odd = self.lock_odd().get(error.variable()).copied();
+            match odd {
+                Some(odd) if odd.oddity == Oddity::Quoted => error.of_quoted(),
+                _ => error,
+            }
+        })
     }
 
     pub(crate) fn text_or(&self, variable: &'static str, default: &str) -> String {
@@ -260,6 +343,28 @@ impl Source {
     ) -> Result<Duration, ConfigError> {
         self.remember_default(variable, humantime::format_duration(default).to_string());
         Ok(self.duration(variable)?.unwrap_or(default))
+    }
+
+    /// A duration of that range, of whole seconds by default.
+    pub(super) fn duration_in(
+        &self,
+        variable: &'static str,
+        default: Duration,
+        range: RangeInclusive<Duration>,
+    ) -> Result<Duration, ConfigError> {
+        self.remember_default(variable, format!("{}s", default.as_secs()));
+        let Some(text) = self.text(variable) else {
+            return Ok(default);
+        };
+        let duration = parse_duration(&text).filter(|duration| range.contains(duration));
+        duration.ok_or_else(|| {
+            let [min, max] = [range.start(), range.end()].map(|limit| humantime::format_duration(*limit));
+            let reason = format!(
+                "must be a duration from {min} to {max}, such as {}s or 10m",
+                default.as_secs()
+            );
+            ConfigError::new(variable, reason)
+        })
     }
 
     /// A duration that may be nothing.
@@ -430,6 +535,36 @@ mod tests {
         assert_eq!(error.to_string(), wanted);
         let source = Source::of_environment(&[("MAX_UNSENT", "1MiB")]);
         assert_eq!(source.size("MAX_UNSENT", 64 << 20, 1 << 20), Ok(1 << 20));
+    }
+
+    #[test]
+    fn what_is_odd_about_a_value_is_told_once_wherever_it_comes_from() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "secret \r\n").unwrap();
+        let source = Source::of_environment(&[
+            ("HOST", "\"127.0.0.1\""),
+            ("LOG_LEVEL", "info "),
+            ("KEY", "secret\n"),
+            ("OTHER_KEY_FILE", file.path().to_str().unwrap()),
+            ("PORT", "1"),
+            ("OF_OTHERS", "'x'"),
+        ]);
+        for _ in 0..2 {
+            source.text("HOST");
+            source.text("LOG_LEVEL");
+            source.text("PORT");
+            source.secret("KEY", "KEY_FILE").unwrap();
+            source.secret("OTHER_KEY", "OTHER_KEY_FILE").unwrap();
+        }
+        let wanted = [
+            "HOST is in quotation marks, and they are a part of the value: remove them if they are not meant",
+            "KEY has white space or a line break at an end, which is a part of the value: remove it if it is not meant",
+            "LOG_LEVEL has white space or a line break at an end, which is ignored",
+            "what the file of OTHER_KEY_FILE contains has white space or a line break at an end, which is a part of the \
+             value: remove it if it is not meant",
+        ];
+        let told: Vec<_> = source.odd().into_iter().map(|(_, sentence)| sentence).collect();
+        assert_eq!(told, wanted);
     }
 
     #[test]

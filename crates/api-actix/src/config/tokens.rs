@@ -37,6 +37,7 @@ impl TokenConfig {
     /// # Errors
     /// As [`TokenConfig::from_source`].
     pub fn with_secrets(secrets: Vec<SharedSecret>, source: &Source) -> Result<Self, ConfigError> {
+        source.reading(|| {
         let key_set = key_set(source)?;
         let algorithms = algorithms(source)?;
         let rules = VerifierSettings {
@@ -67,6 +68,7 @@ impl TokenConfig {
             key_set: key_set.filter(|_| rules.algorithms.include_key_pairs()),
             rules,
         })
+    })
     }
 
     /// Says in the log what works but is less safe than it could be.
@@ -99,16 +101,18 @@ impl TokenConfig {
 /// # Errors
 /// The first setting that cannot be used.
 pub fn shared_secrets(source: &Source) -> Result<Vec<SharedSecret>, ConfigError> {
-    let mut secrets = Vec::new();
-    if let Some(secret) = source.secret("BETTER_AUTH_SECRET", "BETTER_AUTH_SECRET_FILE")? {
-        let secret = SharedSecret::new(SecretString::from(secret));
-        secrets.push(secret.map_err(|error| unusable("BETTER_AUTH_SECRET", error))?);
-    }
-    if let Some(list) = source.secret("BETTER_AUTH_SECRETS", "BETTER_AUTH_SECRETS_FILE")? {
-        let listed = SharedSecret::parse_versioned(&list);
-        secrets.extend(listed.map_err(|error| unusable("BETTER_AUTH_SECRETS", error))?);
-    }
-    Ok(secrets)
+    source.reading(|| {
+        let mut secrets = Vec::new();
+        if let Some(secret) = source.secret("BETTER_AUTH_SECRET", "BETTER_AUTH_SECRET_FILE")? {
+            let secret = SharedSecret::new(SecretString::from(secret));
+            secrets.push(secret.map_err(|error| unusable("BETTER_AUTH_SECRET", error))?);
+        }
+        if let Some(list) = source.secret("BETTER_AUTH_SECRETS", "BETTER_AUTH_SECRETS_FILE")? {
+            let listed = SharedSecret::parse_versioned(&list);
+            secrets.extend(listed.map_err(|error| unusable("BETTER_AUTH_SECRETS", error))?);
+        }
+        Ok(secrets)
+    })
 }
 
 /// `BETTER_AUTH_URL` names the place of the keys and who issues tokens to whom; `JWKS_URL` names another place, or none.

@@ -50,10 +50,11 @@ fn family(name: &str) -> Option<(&'static str, bool)> {
         .find(|(prefix, _)| name.starts_with(prefix))
 }
 
-/// The same in the log.
+/// The same in the log, and what is odd about the values of settings.
 pub(crate) fn log_warnings(source: &Source) {
-    for unknown in settings(source) {
-        tracing::warn!("{unknown}");
+    let odd = source.odd().into_iter().map(|(_, sentence)| sentence);
+    for warning in settings(source).into_iter().chain(odd) {
+        tracing::warn!("{warning}");
     }
 }
 

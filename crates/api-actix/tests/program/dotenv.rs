@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::{Binary, SECRET, Storage, TaskApi, token_signed_with};
-use api_actix::config::{Config, LogConfig, LogFormat, Source};
+use api_actix::config::{Config, LogConfig, LogFormat, SETTINGS, Source};
 
 const EXAMPLE: &str = include_str!("../../../../.env.example");
 
@@ -48,6 +48,18 @@ fn the_example_lists_exactly_the_settings_that_the_code_asks_for_each_once() {
     listed.sort_unstable();
     let asked: Vec<_> = source.asked().into_keys().collect();
     assert_eq!(listed, asked);
+}
+
+#[test]
+fn the_list_of_settings_has_those_of_the_example_and_those_of_copy() {
+    let mut wanted: Vec<_> = EXAMPLE
+        .lines()
+        .filter_map(setting)
+        .map(|(name, _)| name)
+        .collect();
+    wanted.extend(["COPY_FROM", "COPY_FROM_FILE", "COPY_TO", "COPY_TO_FILE"]);
+    wanted.sort_unstable();
+    assert_eq!(SETTINGS.to_vec(), wanted);
 }
 
 #[test]
@@ -189,7 +201,7 @@ async fn fr_003_the_environment_counts_before_dotenv_and_a_blank_value_counts_as
 async fn lines_that_only_the_front_end_understands_do_not_matter() {
     let lines = format!(
         "NEXT_PUBLIC_NAME=two words\nNEXT_PUBLIC_TITLE=Alice's tasks\n# don't touch\nNEXT_PUBLIC_QUOTE=\"open\n\
-         =nameless\nlog_format=yaml\nbetter_auth_secret=of-another-program\nBETTER_AUTH_SECRET={SECRET}"
+         NEXT_PUBLIC_MODE\nlog_format=yaml\nbetter_auth_secret=of-another-program\nBETTER_AUTH_SECRET={SECRET}"
     );
     let project = Project::with(&lines);
     let binary = project.serve_from("").start().await;
@@ -197,12 +209,91 @@ async fn lines_that_only_the_front_end_understands_do_not_matter() {
 }
 
 #[tokio::test]
-async fn values_may_be_quoted_exported_and_mention_each_other() {
-    let lines =
-        format!("PASSWORD={SECRET}\nexport BETTER_AUTH_SECRET=\"${{PASSWORD}}\" # as Better Auth has it");
-    let project = Project::with(&lines);
-    let binary = project.serve_from("").start().await;
-    assert!(trusts(&binary, SECRET).await);
+async fn a_value_is_what_the_front_end_reads() {
+    // What is signed with is compared with the text before `#`, without the quotation marks and with what is in them.
+    for (value, secret) in [
+        ("abcdefgh#ijkl-0123456789-0123456789", "abcdefgh"),
+        (
+            r#""abcdefgh#ijkl-0123456789-0123456789" # note"#,
+            "abcdefgh#ijkl-0123456789-0123456789",
+        ),
+        (
+            "`abc-0123456789-0123456789-01234567`",
+            "abc-0123456789-0123456789-01234567",
+        ),
+        (
+            r#"a"b"c-0123456789-0123456789-0123456"#,
+            r#"a"b"c-0123456789-0123456789-0123456"#,
+        ),
+        (
+            "abc'def-0123456789-0123456789-01234",
+            "abc'def-0123456789-0123456789-01234",
+        ),
+        (
+            r"ab\cd-0123456789-0123456789-0123456",
+            r"ab\cd-0123456789-0123456789-0123456",
+        ),
+        (
+            "two words-0123456789-0123456789-012",
+            "two words-0123456789-0123456789-012",
+        ),
+        (
+            "${OTHER}-0123456789-0123456789-0123",
+            "${OTHER}-0123456789-0123456789-0123",
+        ),
+    ] {
+        let project = Project::with(&format!("OTHER=other\nexport BETTER_AUTH_SECRET={value}"));
+        let binary = project.serve_from("").start().await;
+        assert!(trusts(&binary, secret).await, "{value}");
+        let notes = binary.entries(
+            ".env: BETTER_AUTH_SECRET in line 2 contains a $ that stands for itself here, but Next.js and Vite read it as \
+             the start of a variable, even between quotation marks, and so have another value: set BETTER_AUTH_SECRET \
+             without a $, or in the environment",
+        );
+        assert_eq!(notes.len(), usize::from(value.contains('$')), "{}", binary.log());
+    }
+}
+
+#[test]
+fn a_line_of_ours_that_cannot_be_read_ends_the_start_with_its_number_and_without_its_text() {
+    let project = Project::with("OTHER=1\nBETTER_AUTH_SECRET: hunter2\nexport PORT hunter2");
+    for command in ["serve", "check-config"] {
+        let (output, _) = TaskApi::with(&[command]).in_folder(project.root.path()).output();
+        assert_eq!(output.status.code(), Some(78), "{output:?}");
+        let complaint = String::from_utf8(output.stderr).expect("text");
+        let wanted = "task-api: .env cannot be read in line 3: PORT has no value there; write PORT=value\n";
+        assert_eq!(complaint, wanted);
+    }
+}
+
+#[test]
+fn check_config_tells_what_is_probably_meant_differently() {
+    let project =
+        Project::with("BETTER_AUTH_SECRET='pa$word-0123456789-0123456789-0123'\nTITLE=\"a\nWORKERS=1\n\"");
+    let check = |task_api: TaskApi| {
+        let (output, _) = task_api.in_folder(project.root.path()).output();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let printed = String::from_utf8(output.stdout).expect("text");
+        assert!(!printed.contains("pa$word"), "{printed}");
+        printed
+    };
+    let printed = check(TaskApi::with(&["check-config"]));
+    let warnings: Vec<_> = printed
+        .lines()
+        .filter(|line| line.starts_with("warning: "))
+        .collect();
+    assert_eq!(warnings.len(), 2, "{printed}");
+    assert!(
+        warnings[0].starts_with("warning: .env: BETTER_AUTH_SECRET in line 1 contains a $"),
+        "{printed}"
+    );
+    assert!(
+        warnings[1].starts_with("warning: .env: WORKERS in line 3 is not set"),
+        "{printed}"
+    );
+    // What the environment replaces does not matter.
+    let printed = check(TaskApi::with(&["check-config"]).env("BETTER_AUTH_SECRET", SECRET));
+    assert!(!printed.contains("contains a $"), "{printed}");
 }
 
 /// Not even the administrator can read this one.

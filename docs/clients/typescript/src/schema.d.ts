@@ -444,7 +444,7 @@ export interface components {
          * @description What went wrong. A code never changes its name or its status.
          * @enum {string}
          */
-        ProblemCode: "header_invalid" | "token_missing" | "token_invalid" | "token_expired" | "task_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "version_mismatch" | "body_too_large" | "unsupported_media_type" | "host_not_allowed" | "validation_error" | "idempotency_key_reused" | "filter_required" | "precondition_required" | "rate_limited" | "internal_error" | "pool_exhausted" | "overloaded" | "database_unavailable" | "keys_unavailable" | "timeout" | "shutting_down";
+        ProblemCode: "header_invalid" | "token_missing" | "token_invalid" | "token_expired" | "origin_not_allowed" | "task_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "version_mismatch" | "body_too_large" | "unsupported_media_type" | "host_not_allowed" | "validation_error" | "idempotency_key_reused" | "filter_required" | "precondition_required" | "rate_limited" | "internal_error" | "pool_exhausted" | "overloaded" | "database_unavailable" | "keys_unavailable" | "timeout" | "shutting_down";
         /** @description The service, and where it is described. */
         Service: {
             name: string;
@@ -840,7 +840,7 @@ export interface components {
         /** @description An id for this request. Anything but 1 to 64 letters, digits, dots, underscores and hyphens is replaced. */
         "X-Request-Id": string;
         /** @description The `code` of a problem, with hyphens for underscores. */
-        code: "header-invalid" | "token-missing" | "token-invalid" | "token-expired" | "task-not-found" | "route-not-found" | "method-not-allowed" | "request-timeout" | "version-mismatch" | "body-too-large" | "unsupported-media-type" | "host-not-allowed" | "validation-error" | "idempotency-key-reused" | "filter-required" | "precondition-required" | "rate-limited" | "internal-error" | "pool-exhausted" | "overloaded" | "database-unavailable" | "keys-unavailable" | "timeout" | "shutting-down";
+        code: "header-invalid" | "token-missing" | "token-invalid" | "token-expired" | "origin-not-allowed" | "task-not-found" | "route-not-found" | "method-not-allowed" | "request-timeout" | "version-mismatch" | "body-too-large" | "unsupported-media-type" | "host-not-allowed" | "validation-error" | "idempotency-key-reused" | "filter-required" | "precondition-required" | "rate-limited" | "internal-error" | "pool-exhausted" | "overloaded" | "database-unavailable" | "keys-unavailable" | "timeout" | "shutting-down";
         /** @description `exact` adds the header `X-Total-Count`. It costs a second query. */
         count: "exact";
         /** @description `X-Next-Cursor` of the page before; good for the same user with the same filters and order. */

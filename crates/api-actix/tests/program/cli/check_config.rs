@@ -124,3 +124,40 @@ fn a_mistyped_name_is_pointed_out_with_the_nearest_one() {
     let warning = "warning: DB_POOL_SICE is no setting of task-api; did you mean DB_POOL_SIZE?";
     assert!(report.lines().any(|line| line == warning), "{report}");
 }
+
+/// `docker --env-file` and forms on web pages pass quotation marks on.
+#[tokio::test]
+async fn a_value_in_quotation_marks_or_with_a_line_break_at_its_end_is_told_once_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    fs::write(&file, format!("{SECRET}\n\n")).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    let quoted = format!("\"{SECRET}\"");
+    for (name, value, told) in [
+        (
+            "BETTER_AUTH_SECRET",
+            quoted.as_str(),
+            "BETTER_AUTH_SECRET is in quotation marks",
+        ),
+        (
+            "BETTER_AUTH_SECRET_FILE",
+            file.as_str(),
+            "what the file of BETTER_AUTH_SECRET_FILE contains has white space or a line break at an end",
+        ),
+    ] {
+        let given = |task_api: TaskApi| {
+            let task_api = task_api.without("BETTER_AUTH_SECRET").in_folder(folder.path());
+            task_api.env("DATABASE_URL", "sqlite:tasks.db").env(name, value)
+        };
+        let report = printed(&given(TaskApi::with(&["check-config"])));
+        let log = given(TaskApi::serve_on("sqlite:tasks.db"))
+            .start()
+            .await
+            .logs(told)
+            .await;
+        for text in [report, log] {
+            assert_eq!(text.matches(told).count(), 1, "{text}");
+            assert!(!text.contains(SECRET), "{text}");
+        }
+    }
+}

@@ -20,7 +20,7 @@ async fn server(folder: &tempfile::TempDir) -> Binary {
 async fn a_ready_server_is_healthy_wherever_it_listens() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(&folder).await;
-    for host in ["127.0.0.1", "localhost", "0.0.0.0"] {
+    for host in ["127.0.0.1", "localhost", "0.0.0.0", "127.1", "0"] {
         assert_eq!(
             printed(&healthcheck(server.url()).env("HOST", host)),
             "",
@@ -37,13 +37,16 @@ async fn a_ready_server_on_ipv6_is_healthy() {
     }
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
-    let server = TaskApi::serve_on(&url).env("HOST", "::").start().await;
-    for host in ["::", "::1"] {
-        assert_eq!(
-            printed(&healthcheck(server.url()).env("HOST", host)),
-            "",
-            "{host}"
-        );
+    for listening in ["::", "[::]", "[::1]"] {
+        let server = TaskApi::serve_on(&url).env("HOST", listening).start().await;
+        assert!(server.url().starts_with("http://[::"), "{}", server.url());
+        for host in ["::", "::1", "[::]", "[::1]"] {
+            assert_eq!(
+                printed(&healthcheck(server.url()).env("HOST", host)),
+                "",
+                "{host}"
+            );
+        }
     }
 }
 
@@ -169,4 +172,46 @@ fn bash_reads_its_completions() {
     let bash = std::process::Command::new("bash").arg("-n").arg(&file).output();
     let Ok(output) = bash else { return };
     assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test]
+async fn arguments_count_before_the_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = |task_api: TaskApi| {
+        task_api
+            .in_folder(folder.path())
+            .env("HOST", "192.0.2.1")
+            .env("PORT", "1")
+    };
+    let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
+    let arguments = ["--host", "127.1", "--port", "0"];
+    for command in ["serve", "dev"] {
+        let task_api = TaskApi::with(&[&[command][..], &arguments].concat());
+        let task_api = elsewhere(task_api)
+            .env("DATABASE_URL", &url)
+            .env("BETTER_AUTH_SECRET", SECRET);
+        let server = task_api.start().await;
+        let port = server
+            .url()
+            .strip_prefix("http://127.0.0.1:")
+            .expect("that address")
+            .to_owned();
+        let healthcheck = TaskApi::with(&["healthcheck", "--host=127.0.0.1", "--port", &port]);
+        assert_eq!(printed(&elsewhere(healthcheck)), "", "{command}");
+        assert!(!server.log().contains("no loopback address"), "{}", server.log());
+    }
+    for (argument, value) in [
+        ("--host", "http://localhost"),
+        ("--host", ""),
+        ("--port", "65536"),
+        ("--port", "http"),
+    ] {
+        let (output, _) = TaskApi::with(&["serve", argument, value]).output();
+        assert_eq!(output.status.code(), Some(2), "{argument} {value}");
+    }
+    let help = printed(&TaskApi::with(&["dev", "--help"]));
+    assert!(
+        help.contains("--host <HOST>") && help.contains("--port <PORT>"),
+        "{help}"
+    );
 }

@@ -179,6 +179,44 @@ async fn the_documentation_of_dev_is_shown_under_the_name_in_host_and_under_no_o
     }
 }
 
+/// Vite takes the next port if 5173 is taken.
+#[tokio::test]
+async fn dev_lets_pages_on_every_port_of_this_machine_read_answers_and_tells_which_others_it_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = dev_in(folder.path()).env("LOG_FORMAT", "json").start().await;
+    let url = format!("{}/api/tasks", dev.url());
+    let preflight = async |origin: &str| {
+        let request = reqwest::Client::new().request(reqwest::Method::OPTIONS, &url);
+        let request = request
+            .header("Origin", origin)
+            .header("Access-Control-Request-Method", "POST");
+        Answer::to(request).await
+    };
+    for origin in [
+        "http://localhost:5174",
+        "http://127.0.0.1:3001",
+        "http://[::1]:8080",
+        "https://localhost",
+    ] {
+        let answer = preflight(origin).await;
+        assert_eq!(answer.status, 200, "{origin}");
+        assert_eq!(answer.header("access-control-allow-origin"), origin);
+    }
+    let answer = preflight("https://evil.example").await;
+    assert_eq!(answer.problem(), "origin_not_allowed");
+    let detail = "The origin https://evil.example is not allowed: CORS_ALLOWED_ORIGINS does not list it.";
+    assert_eq!(answer.json()["detail"], detail);
+    let log = dev.logs("origin_not_allowed").await;
+    let lines: Vec<Value> = log
+        .lines()
+        .filter(|line| line.contains("origin_not_allowed"))
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert_eq!(lines[0]["origin"], "https://evil.example");
+    assert_eq!(lines[0]["request_id"], answer.header("x-request-id"));
+}
+
 #[tokio::test]
 async fn nothing_in_the_folder_of_dev_gets_into_a_repository() {
     let folder = tempfile::tempdir().unwrap();

@@ -105,6 +105,7 @@ fn an_address_that_cannot_be_listened_on_is_refused_by_name() {
         line.starts_with("task-api: ADMIN_ADDR cannot be listened on: "),
         "{log}"
     );
+    assert!(line.contains("choose another port with ADMIN_ADDR"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -175,9 +175,14 @@ fn a_port_in_use_is_refused_with_the_names_of_the_settings() {
     assert!(!folder.path().join("tasks.db").exists());
     let line = gave_up.stderr.lines().last().unwrap();
     assert!(
-        line.starts_with("task-api: HOST and PORT: cannot listen on "),
+        line.starts_with(&format!(
+            "task-api: HOST and PORT: cannot listen on 127.0.0.1:{port}: "
+        )),
         "{line}"
     );
+    let hint = "; another program listens there: stop it, or choose another port with PORT=8001 or --port 8001 (0: any \
+                free one)";
+    assert!(line.ends_with(hint), "{line}");
 }
 
 #[test]
@@ -188,4 +193,22 @@ fn an_address_of_another_machine_is_refused_with_the_names_of_the_settings() {
     assert_eq!(gave_up.exit_code, Some(78), "{}", gave_up.stderr);
     let line = gave_up.stderr.lines().last().unwrap();
     assert!(line.starts_with("task-api: HOST and PORT: "), "{line}");
+    assert!(
+        line.ends_with("; this machine has no such address (0.0.0.0 and [::] are all of it)"),
+        "{line}"
+    );
+}
+
+#[test]
+fn what_is_no_host_is_refused_before_a_resolver_is_asked() {
+    for host in ["localhost:8000", "http://localhost", "[::1", "256.0.0.1", "*"] {
+        let (_folder, task_api) = sound();
+        let gave_up = GaveUp::of(&task_api.env("HOST", host));
+        assert_eq!(gave_up.exit_code, Some(78), "{}", gave_up.stderr);
+        let line = gave_up.stderr.lines().last().unwrap();
+        assert!(
+            line.starts_with("task-api: HOST must be a name or an address such as "),
+            "{line}"
+        );
+    }
 }

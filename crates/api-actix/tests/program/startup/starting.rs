@@ -115,6 +115,52 @@ async fn a_secret_of_32_bytes_is_not_warned_about() {
     assert!(!binary.log().contains("WARN"), "{}", binary.log());
 }
 
+/// A load balancer that keeps connections for longer would else send requests on closed ones.
+#[tokio::test]
+async fn a_connection_without_a_request_stays_open_for_as_long_as_keep_alive_says() {
+    use std::io::{ErrorKind, Read, Write};
+    use std::time::Instant;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite:{}", folder.path().join("tasks.db").display());
+    for (keep_alive, is_closed) in [("1s", true), ("1h", false)] {
+        let server = TaskApi::serve_on(&url)
+            .env("KEEP_ALIVE", keep_alive)
+            .start()
+            .await;
+        let address = server.url().strip_prefix("http://").expect("a URL").to_owned();
+        let mut connection = std::net::TcpStream::connect(address).expect("a connection");
+        connection
+            .write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .expect("a request");
+        let limit = Duration::from_secs(if is_closed { 5 } else { 3 });
+        connection.set_read_timeout(Some(limit)).expect("a time limit");
+        let mut answer = [0; 4_096];
+        assert!(connection.read(&mut answer).expect("an answer") > 0);
+        let answered = Instant::now();
+        // The rest of the answer, if there is any, and the end.
+        let end = loop {
+            match connection.read(&mut answer) {
+                Ok(length) if length > 0 => {}
+                end => break end,
+            }
+        };
+        if is_closed {
+            assert_eq!(end.expect("an end"), 0);
+            assert!(
+                answered.elapsed() >= Duration::from_millis(900),
+                "{:?}",
+                answered.elapsed()
+            );
+        } else {
+            let kind = end.expect_err("no end").kind();
+            assert!(
+                matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut),
+                "{kind:?}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn port_0_is_any_free_port_and_the_log_says_which() {
     let database = Empty::sqlite();
