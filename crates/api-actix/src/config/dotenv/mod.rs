@@ -100,8 +100,8 @@ fn nearest_dotenv(folder: &Path) -> Option<PathBuf> {
 /// What a `.env` assigns.
 ///
 /// # Errors
-/// It cannot be read, or one of its lines may be meant for us and assigns nothing. The message names the line and quotes
-/// nothing of it: it may contain a secret.
+/// It cannot be read, or one of its lines may be meant for us and assigns nothing. The message names the line and
+/// quotes nothing of it: it may contain a secret.
 fn read(file: &Path) -> Result<(HashMap<String, String>, Vec<Note>), ConfigError> {
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
