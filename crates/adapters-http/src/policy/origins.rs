@@ -150,15 +150,15 @@ pub enum InvalidOrigin {
     Address,
     /// A `*` in a place where it allows too much, or nothing.
     #[error(
-        "one * may stand within the leftmost label of a host of http or https, as in https://app-*.example.com; by itself \
-         it must be followed by more than a public suffix, as in https://*.preview.example.com"
+        "one * may stand within the leftmost label of a host of http or https, as in https://app-*.example.com; by \
+         itself it must be followed by more than a public suffix, as in https://*.preview.example.com"
     )]
     Wildcard,
 }
 
 impl Origin {
-    /// Reads an origin in the syntax of RFC 6454, 6.1; a slash at its end is dropped, and so is the default port of http
-    /// and https. For these there may be one `*` within the leftmost label, which stands for one or more of `[a-z0-9-]`.
+    /// Reads an origin in the syntax of RFC 6454, 6.1; a slash at its end is dropped, and so is the default port of
+    /// http and https. For these there may be one `*` within the leftmost label: one or more of `[a-z0-9-]`.
     ///
     /// # Errors
     /// No page has such an origin, or the `*` allows too much.

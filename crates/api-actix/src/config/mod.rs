@@ -207,8 +207,8 @@ mod tests {
         let message = message(&[SECRET, ("DATABASE_URL_FILE", file.path().to_str().unwrap())]);
         assert_eq!(
             message,
-            "DATABASE_URL must begin with postgresql://, postgres:// or sqlite: (it is in quotation marks, and they are a \
-             part of it: remove them)"
+            "DATABASE_URL must begin with postgresql://, postgres:// or sqlite: (it is in quotation marks, and they \
+             are a part of it: remove them)"
         );
     }
 

@@ -3,8 +3,8 @@
 /// What is odd about a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Oddity {
-    /// It begins and ends with the same quotation mark. A shell and `.env` take them away; `docker --env-file`, files and
-    /// most forms for settings of a hosting service do not.
+    /// It begins and ends with the same quotation mark. A shell and `.env` take them away; `docker --env-file`, files
+    /// and most forms for settings of a hosting service do not.
     Quoted,
     /// There is white space or a line break at an end of it.
     Spaced,
@@ -39,8 +39,8 @@ impl Oddity {
                 )
             }
             (Self::Spaced, false) => format!(
-                "{place} has white space or a line break at an end, which is a part of the value: remove it if it is not \
-                 meant"
+                "{place} has white space or a line break at an end, which is a part of the value: remove it if it is \
+                 not meant"
             ),
             (Self::Spaced, true) => {
                 format!("{place} has white space or a line break at an end, which is ignored")

@@ -560,8 +560,8 @@ mod tests {
             "HOST is in quotation marks, and they are a part of the value: remove them if they are not meant",
             "KEY has white space or a line break at an end, which is a part of the value: remove it if it is not meant",
             "LOG_LEVEL has white space or a line break at an end, which is ignored",
-            "what the file of OTHER_KEY_FILE contains has white space or a line break at an end, which is a part of the \
-             value: remove it if it is not meant",
+            "what the file of OTHER_KEY_FILE contains has white space or a line break at an end, which is a part of \
+             the value: remove it if it is not meant",
         ];
         let told: Vec<_> = source.odd().into_iter().map(|(_, sentence)| sentence).collect();
         assert_eq!(told, wanted);

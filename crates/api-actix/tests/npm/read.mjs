@@ -1,5 +1,6 @@
-// Reads texts (a JSON array in the file of the first argument) as front ends read .env, and prints what each one assigns as
-// JSON: with the npm package dotenv, or, if the second argument is "next", as Next.js does, with its replacement of $NAME.
+// Reads texts (a JSON array in the file of the first argument) as front ends read .env, and prints what each one
+// assigns as JSON: with the npm package dotenv, or, if the second argument is "next", as Next.js does, which replaces
+// $NAME.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

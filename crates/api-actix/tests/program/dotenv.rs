@@ -246,9 +246,9 @@ async fn a_value_is_what_the_front_end_reads() {
         let binary = project.serve_from("").start().await;
         assert!(trusts(&binary, secret).await, "{value}");
         let notes = binary.entries(
-            ".env: BETTER_AUTH_SECRET in line 2 contains a $ that stands for itself here, but Next.js and Vite read it as \
-             the start of a variable, even between quotation marks, and so have another value: set BETTER_AUTH_SECRET \
-             without a $, or in the environment",
+            ".env: BETTER_AUTH_SECRET in line 2 contains a $ that stands for itself here, but Next.js and Vite read it \
+             as the start of a variable, even between quotation marks, and so have another value: set \
+             BETTER_AUTH_SECRET without a $, or in the environment",
         );
         assert_eq!(notes.len(), usize::from(value.contains('$')), "{}", binary.log());
     }

@@ -2,7 +2,7 @@
 //! file means the same to the front end and to us. Its rules, which are those of a regular expression:
 //!
 //! - A line is `NAME=value` or `NAME: value`, after `export ` or not. A name consists of `[A-Za-z0-9_.-]`.
-//! - A value in `'`, `"` or `` ` `` may contain line breaks, and the same quotation mark after a backslash, which stays.
+//! - A value in `'`, `"` or `` ` `` may contain line breaks, and the same quotation mark behind a backslash: it stays.
 //!   Behind the closing one there is nothing but white space and a comment; otherwise the value is one without quotes.
 //! - A value without quotes ends before the first `#` or line break. White space around it is dropped, and so are a
 //!   quotation mark at its start and the same one at its end.

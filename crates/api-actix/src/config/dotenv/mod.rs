@@ -38,8 +38,8 @@ pub(crate) struct Note {
 /// The `.env` of the working directory or of its nearest parent that has one.
 ///
 /// # Errors
-/// There is one that cannot be read or has a line that cannot be read, or one in a parent that somebody else could have put there: it would decide which
-/// keys are good.
+/// There is one that cannot be read or has a line that cannot be read, or one in a parent that another user could have
+/// put there: it would decide which keys are good.
 pub(super) fn nearest() -> Result<Option<Dotenv>, ConfigError> {
     let Ok(folder) = std::env::current_dir() else {
         return Ok(None);
@@ -61,7 +61,7 @@ pub(super) fn nearest() -> Result<Option<Dotenv>, ConfigError> {
     Ok(Some(Dotenv { values, origin }))
 }
 
-/// Why a file may be somebody else's work.
+/// Why a file may be another user's work.
 #[cfg(unix)]
 fn doubt_about(file: &Path) -> Option<&'static str> {
     use std::os::unix::fs::MetadataExt;
@@ -100,8 +100,8 @@ fn nearest_dotenv(folder: &Path) -> Option<PathBuf> {
 /// What a `.env` assigns.
 ///
 /// # Errors
-/// It cannot be read, or one of its lines may be meant for us and assigns nothing. The message names the line and quotes
-/// nothing of it: it may contain a secret.
+/// It cannot be read, or one of its lines may be meant for us and assigns nothing. The message names the line and
+/// quotes nothing of it: it may contain a secret.
 fn read(file: &Path) -> Result<(HashMap<String, String>, Vec<Note>), ConfigError> {
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
