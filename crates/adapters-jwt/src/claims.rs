@@ -5,7 +5,7 @@ use domain::identity::{Caller, Owner, Refusal, RefusalReason};
 use serde_json::Value;
 
 use crate::members::Members;
-use crate::settings::{Leeway, Party, UserIdClaims, VerifierSettings};
+use crate::settings::{Leeway, Party, Scope, UserIdClaims, VerifierSettings};
 
 const ID_HINT: &str = "add user_id with definePayload or keep sub";
 
@@ -44,11 +44,18 @@ pub(crate) struct Parties<'s> {
     pub(crate) audiences: &'s [Party],
 }
 
+/// What an access token must say beyond the claims of every token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AccessRules<'s> {
+    pub(crate) scope: &'s Scope,
+}
+
 /// Decides who is asking. [`RefusalReason::Expired`] means that everything else is right.
 pub(crate) fn validate(
     json: &[u8],
     settings: &VerifierSettings,
     parties: Parties<'_>,
+    access: Option<AccessRules<'_>>,
     now: DateTime<Utc>,
 ) -> Result<Verified, Refusal> {
     let claims = Claims::read(json, &settings.user_id_claims)?;
@@ -57,6 +64,10 @@ pub(crate) fn validate(
     claims.check_issuer(parties.issuers)?;
     claims.check_audience(parties.audiences)?;
     claims.check_bearer()?;
+    if let Some(rules) = access {
+        claims.check_scope(rules.scope)?;
+        claims.check_user()?;
+    }
     let owner = claims.owner(&settings.user_id_claims)?;
     let verified = Verified {
         caller: Caller {
@@ -78,12 +89,27 @@ struct Claims<'n>(Members<'n>);
 
 impl<'n> Claims<'n> {
     /// `id` is read for a hint only.
-    const REGISTERED: [&'static str; 6] = ["aud", "cnf", "exp", "id", "iss", "nbf"];
+    const REGISTERED: [&'static str; 10] = [
+        "aud",
+        "azp",
+        "client_id",
+        "cnf",
+        "exp",
+        "id",
+        "iss",
+        "nbf",
+        "scope",
+        "sub",
+    ];
 
     fn read(json: &[u8], user_id_claims: &'n UserIdClaims) -> Result<Self, Refusal> {
         let names: Vec<&'n str> = Self::REGISTERED
             .into_iter()
-            .chain(user_id_claims.iter())
+            .chain(
+                user_id_claims
+                    .iter()
+                    .filter(|name| !Self::REGISTERED.contains(name)),
+            )
             .collect();
         Members::read(json, &names)
             .map(Self)
@@ -138,6 +164,30 @@ impl<'n> Claims<'n> {
             return Err(Refusal::new(RefusalReason::BadType));
         }
         Ok(())
+    }
+
+    fn check_scope(&self, wanted: &Scope) -> Result<(), Refusal> {
+        if self.0.text("scope").is_some_and(|scopes| wanted.is_in(scopes)) {
+            return Ok(());
+        }
+        Err(Refusal {
+            wanted: Some(wanted.as_str().to_owned()),
+            ..Refusal::new(RefusalReason::MissingScope)
+        })
+    }
+
+    /// A client that acts for itself is the subject of its tokens (RFC 9068 2.2). Better Auth names the client in `azp`. A
+    /// token that names no client does not say that it is one of a user.
+    fn check_user(&self) -> Result<(), Refusal> {
+        let clients = [self.0.text("client_id"), self.0.text("azp")];
+        let subject = self.0.text("sub");
+        let is_of_user = subject.is_some_and(|subject| {
+            clients.iter().any(Option::is_some) && clients.iter().flatten().all(|client| *client != subject)
+        });
+        if is_of_user {
+            return Ok(());
+        }
+        Err(Refusal::new(RefusalReason::NoUser))
     }
 
     fn owner(&self, names: &UserIdClaims) -> Result<Owner, Refusal> {

@@ -16,6 +16,33 @@ pub(crate) fn is_sound_key_id(text: &str) -> bool {
     (1..=MAX_KEY_ID_CHARS).contains(&text.chars().count())
 }
 
+/// A kind of token that can be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenType {
+    /// A plain JSON Web Token.
+    Jwt,
+    /// An OAuth access token (RFC 9068).
+    Access,
+}
+
+impl TokenType {
+    /// A media type, whose `application/` may be left out (RFC 7515 4.1.9); its letters may be of either case.
+    fn named(typ: &str) -> Option<Self> {
+        const PREFIX: &str = "application/";
+        let subtype = match typ.split_at_checked(PREFIX.len()) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
+            _ => typ,
+        };
+        if subtype.eq_ignore_ascii_case("JWT") {
+            Some(Self::Jwt)
+        } else if subtype.eq_ignore_ascii_case("at+jwt") {
+            Some(Self::Access)
+        } else {
+            None
+        }
+    }
+}
+
 /// The members of a header that we look at.
 pub(crate) struct Header(Members<'static>);
 
@@ -28,15 +55,14 @@ impl Header {
             .ok_or(Refusal::new(RefusalReason::Malformed))
     }
 
-    /// Which algorithm the token says it is signed with. A key has to agree before it is used.
-    pub(crate) fn check(&self, allowed: &Algorithms) -> Result<Algorithm, Refusal> {
+    /// The algorithm that the token says it is signed with, and the kind of token that it says it is. A key has to agree
+    /// with the algorithm before it is used.
+    pub(crate) fn check(&self, allowed: &Algorithms) -> Result<(Algorithm, TokenType), Refusal> {
         let name = self.0.text("alg").ok_or(Refusal::new(RefusalReason::Malformed))?;
         let algorithm = Algorithm::named(name)
             .filter(|algorithm| allowed.allow(*algorithm))
             .ok_or(Refusal::new(RefusalReason::AlgorithmNotAllowed))?;
-        if !self.is_plain_jwt() {
-            return Err(Refusal::new(RefusalReason::BadType));
-        }
+        let token_type = self.token_type().ok_or(Refusal::new(RefusalReason::BadType))?;
         // `b64` (RFC 7797) changes which bytes are signed; it is only ever allowed together with `crit`.
         if self.0.has("crit") || self.0.has("b64") {
             return Err(Refusal::new(RefusalReason::CriticalExtension));
@@ -44,15 +70,15 @@ impl Header {
         if !self.has_sound_key_id() {
             return Err(Refusal::new(RefusalReason::Malformed));
         }
-        Ok(algorithm)
+        Ok((algorithm, token_type))
     }
 
-    /// Better Auth writes no `typ` into the tokens meant for us, but one into its cookies, access and logout tokens.
-    fn is_plain_jwt(&self) -> bool {
+    /// Better Auth writes no `typ` into the tokens of its jwt plugin, but one into its cookies, access and logout tokens.
+    fn token_type(&self) -> Option<TokenType> {
         match self.0.get("typ") {
-            None => true,
-            Some(Value::String(typ)) => typ.eq_ignore_ascii_case("JWT"),
-            Some(_) => false,
+            None => Some(TokenType::Jwt),
+            Some(Value::String(typ)) => TokenType::named(typ),
+            Some(_) => None,
         }
     }
 

@@ -91,7 +91,7 @@ mod verifier;
 pub use jwks::{FetchFailed, HttpKeySet, KeySetSource, MAX_KEY_SET_BYTES, NoHttpClient};
 pub use keys::{InvalidSecret, SharedSecret};
 pub use settings::{
-    Algorithms, BetterAuthUrl, InvalidSetting, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party,
+    Algorithms, BetterAuthUrl, InvalidSetting, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party, Scope,
     UserIdClaims, VerifierSettings,
 };
 pub use signing::{DevelopmentClaims, sign_development_token};

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::slice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::clock::Clock;
 use domain::identity::{AuthError, Caller, Refusal, RefusalReason, TokenVerifier};
 
 use crate::algorithm::Algorithm;
-use crate::claims::{self, Parties};
-use crate::header::Header;
+use crate::claims::{self, AccessRules, Parties};
+use crate::header::{Header, TokenType};
 use crate::jwks::{KeySetSource, PublishedKeys};
 use crate::settings::{KeySetSettings, Party, VerifierSettings};
 use crate::stats::KeySetStats;
@@ -18,6 +20,9 @@ use crate::token::CompactToken;
 use crate::token_cache::{TokenCache, TokenDigest};
 
 const NO_KEY_SET_HINT: &str = "the token is signed with a key pair; set BETTER_AUTH_URL or JWKS_URL";
+const ACCESS_TOKEN_HINT: &str = "an OAuth access token; set JWT_AUDIENCE and JWT_REQUIRED_SCOPE";
+/// A token that lives longer is probably a mistake.
+const FAR_AWAY: TimeDelta = TimeDelta::days(3_653);
 const NO_SECRET_HINT: &str = "the token is signed with a shared secret; set BETTER_AUTH_SECRET";
 
 /// Verifies the JSON Web Tokens of Better Auth. Share it between threads.
@@ -25,6 +30,8 @@ pub struct JwtVerifier {
     settings: VerifierSettings,
     key_pairs: Option<KeyPairs>,
     clock: Arc<dyn Clock>,
+    /// Whether a token that lives for too long has been told of.
+    has_warned: AtomicBool,
 }
 
 /// What it takes to verify tokens of key pairs.
@@ -42,6 +49,7 @@ impl JwtVerifier {
             settings,
             key_pairs: None,
             clock,
+            has_warned: AtomicBool::new(false),
         }
     }
 
@@ -94,17 +102,54 @@ impl JwtVerifier {
     }
 
     async fn judge(&self, token: &CompactToken<'_>, header: &Header) -> Result<Caller, AuthError> {
-        match (header.check(&self.settings.algorithms)?, &self.key_pairs) {
+        let (algorithm, token_type) = header.check(&self.settings.algorithms)?;
+        let access = self.access_rules(algorithm, token_type)?;
+        match (algorithm, &self.key_pairs) {
             (Algorithm::Hs256, _) => {
                 self.check_secret(token)?;
                 let parties = self.parties(None);
-                let verified = claims::validate(&token.claims, &self.settings, parties, self.clock.now())?;
+                let now = self.clock.now();
+                let verified = claims::validate(&token.claims, &self.settings, parties, access, now)?;
+                self.warn_of_milliseconds(&verified.caller, now);
                 Ok(verified.caller)
             }
             (_, None) => Err(Refusal::new(RefusalReason::NoKeySource)
                 .with_hint(NO_KEY_SET_HINT)
                 .into()),
-            (algorithm, Some(key_pairs)) => self.judge_key_pair(token, header, algorithm, key_pairs).await,
+            (algorithm, Some(key_pairs)) => {
+                self.judge_key_pair(token, header, algorithm, key_pairs, access)
+                    .await
+            }
+        }
+    }
+
+    /// What an access token must say, if this is one. They are for those who run an authorization server: its clients get
+    /// them for many audiences, so ours and a scope have to be asked for. A secret of two parties signs none.
+    fn access_rules(
+        &self,
+        algorithm: Algorithm,
+        token_type: TokenType,
+    ) -> Result<Option<AccessRules<'_>>, Refusal> {
+        match (token_type, &self.settings.required_scope) {
+            (TokenType::Jwt, _) => Ok(None),
+            (TokenType::Access, Some(scope))
+                if algorithm != Algorithm::Hs256 && !self.settings.audiences.is_empty() =>
+            {
+                Ok(Some(AccessRules { scope }))
+            }
+            (TokenType::Access, _) => Err(Refusal::new(RefusalReason::BadType).with_hint(ACCESS_TOKEN_HINT)),
+        }
+    }
+
+    /// JavaScript counts milliseconds: such an `exp` is thousands of years away.
+    fn warn_of_milliseconds(&self, caller: &Caller, now: DateTime<Utc>) {
+        let latest = now
+            .checked_add_signed(FAR_AWAY)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC);
+        if caller.expires_at > latest && !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a token expires more than ten years from now; `exp` is in seconds (RFC 7519, 2), not in milliseconds"
+            );
         }
     }
 
@@ -127,6 +172,7 @@ impl JwtVerifier {
         header: &Header,
         algorithm: Algorithm,
         key_pairs: &KeyPairs,
+        access: Option<AccessRules<'_>>,
     ) -> Result<Caller, AuthError> {
         let KeyPairs { keys, origin, cache } = key_pairs;
         let digest = TokenDigest::of(token.text);
@@ -139,7 +185,9 @@ impl JwtVerifier {
         let generation = keys.check(algorithm, header.key_id(), token).await?;
         // The clock is asked after the waiting.
         let now = self.clock.now();
-        let accepted = claims::validate(&token.claims, &self.settings, self.parties(origin.as_ref()), now)?;
+        let parties = self.parties(origin.as_ref());
+        let accepted = claims::validate(&token.claims, &self.settings, parties, access, now)?;
+        self.warn_of_milliseconds(&accepted.caller, now);
         cache.insert(digest, generation, accepted.clone());
         Ok(accepted.caller)
     }

@@ -11,6 +11,9 @@ pub enum InvalidSetting {
     /// An issuer or an audience without a name. A token could match it by saying nothing.
     #[error("an issuer or audience is blank")]
     BlankParty,
+    /// Not the name of one scope.
+    #[error("a scope is one word of printable ASCII, without quotation marks and backslashes")]
+    BadScope,
     /// No claim may hold the user id, so no token could name a user.
     #[error("the list of user id claims is empty")]
     NoUserIdClaim,

@@ -6,6 +6,7 @@ mod error;
 mod key_set;
 mod leeway;
 mod party;
+mod scope;
 mod user_id_claims;
 
 pub use algorithms::Algorithms;
@@ -13,6 +14,7 @@ pub use error::InvalidSetting;
 pub use key_set::{BetterAuthUrl, KeySetSettings, KeySetTiming, KeySetUrl};
 pub use leeway::Leeway;
 pub use party::Party;
+pub use scope::Scope;
 pub use user_id_claims::UserIdClaims;
 
 use crate::keys::SharedSecret;
@@ -28,6 +30,9 @@ pub struct VerifierSettings {
     pub issuers: Vec<Party>,
     /// Whom a token may be meant for. Empty: `aud` is not checked. Otherwise **every** token must name one of them.
     pub audiences: Vec<Party>,
+    /// The scope that OAuth access tokens (`typ` is `at+jwt`, RFC 9068) must have. They are accepted only if there are
+    /// audiences too, and only signed with a key pair. `None`: none of them is accepted.
+    pub required_scope: Option<Scope>,
     /// The claims that may hold the user id, in order.
     pub user_id_claims: UserIdClaims,
     /// How far the clock of the issuer may be off.

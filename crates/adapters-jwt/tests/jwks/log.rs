@@ -4,13 +4,19 @@ use std::cell::RefCell;
 use std::fmt::{Debug, Write};
 use std::sync::Once;
 
-use adapters_jwt::FetchFailed;
+use std::sync::Arc;
+
+use adapters_jwt::{DevelopmentClaims, FetchFailed, JwtVerifier, VerifierSettings, sign_development_token};
+use chrono::TimeDelta;
+use domain::identity::TokenVerifier;
+use domain::testing::{FixedClock, noon};
 use tokio::time::sleep;
 use tracing::field::{Field, Visit};
 use tracing::subscriber::set_global_default;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use crate::front_end::*;
+use crate::issuer::{development_claims, shared_secret};
 
 thread_local! {
     /// The lines of this test: everything of it runs on its thread.
@@ -120,4 +126,37 @@ async fn the_end_of_failures_is_told_though_the_keys_are_the_same() {
     assert_eq!(lines.last(), Some(&fetched(1)));
     let told = lines.iter().filter(|line| **line == fetched(1)).count();
     assert_eq!(told, 2, "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_expires_in_milliseconds_is_told_once() {
+    Log::begin();
+    let settings = VerifierSettings {
+        secrets: vec![shared_secret()],
+        ..VerifierSettings::default()
+    };
+    let verifier = JwtVerifier::new(settings, Arc::new(FixedClock::at(noon())));
+    let lives_for = |days| {
+        let claims = DevelopmentClaims {
+            expires_at: noon() + TimeDelta::days(days),
+            ..development_claims()
+        };
+        sign_development_token(&shared_secret(), &claims)
+    };
+    verifier.verify(&lives_for(3_650)).await.expect("ten years");
+    assert_eq!(Log::lines(), [""; 0]);
+    for _ in 0..2 {
+        verifier
+            .verify(&lives_for(365 * 1_000))
+            .await
+            .expect("a thousand years");
+    }
+    let lines = Log::lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.starts_with("WARN") && line.contains("milliseconds")),
+        "{lines:?}"
+    );
 }

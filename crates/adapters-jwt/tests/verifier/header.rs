@@ -58,8 +58,10 @@ cases! { Plain;
     a_type_of_cookies => Some(BadType),
         |now| with_header(r#"{"alg":"HS256","typ":"better-auth.session-cache+jwt"}"#, now);
     a_type_of_logout_tokens => Some(BadType), |now| with_header(r#"{"alg":"HS256","typ":"logout+jwt"}"#, now);
-    a_type_with_its_media_type => Some(BadType),
-        |now| with_header(r#"{"alg":"HS256","typ":"application/jwt"}"#, now);
+    a_type_with_another_media_type => Some(BadType),
+        |now| with_header(r#"{"alg":"HS256","typ":"text/jwt"}"#, now);
+    a_type_with_its_media_type_twice => Some(BadType),
+        |now| with_header(r#"{"alg":"HS256","typ":"application/application/jwt"}"#, now);
     a_type_that_is_empty => Some(BadType), |now| with_header(r#"{"alg":"HS256","typ":""}"#, now);
     a_type_that_is_null => Some(BadType), |now| with_header(r#"{"alg":"HS256","typ":null}"#, now);
     a_type_that_is_a_number => Some(BadType), |now| with_header(r#"{"alg":"HS256","typ":1}"#, now);

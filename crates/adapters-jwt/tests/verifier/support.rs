@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adapters_jwt::{JwtVerifier, KeySetTiming, Party, SharedSecret, VerifierSettings};
+use adapters_jwt::{JwtVerifier, KeySetTiming, Party, Scope, SharedSecret, VerifierSettings};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
@@ -16,6 +16,8 @@ use crate::key_pairs::PUBLISHED;
 
 pub(crate) const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 pub(crate) const APP: &str = "https://app.example";
+/// The audience of access tokens.
+pub(crate) const API: &str = "https://api.example";
 
 /// What the verifier of a case is told to check.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,8 @@ pub(crate) enum Rules {
     Published,
     /// The secret and a key set of [`APP`], whose tokens must come from there and be meant for it.
     Origin,
+    /// The same, and access tokens for [`API`] with the scope `tasks`.
+    OAuth,
 }
 
 /// A token, made for a verifier whose clock shows `now`, and what becomes of it.
@@ -98,14 +102,20 @@ pub(crate) fn party(name: &str) -> Party {
 }
 
 pub(crate) fn settings(rules: Rules) -> VerifierSettings {
-    let parties = match rules {
-        Rules::Pinned => vec![party(APP)],
-        Rules::Plain | Rules::Published | Rules::Origin => vec![],
+    let (issuers, audiences, required_scope) = match rules {
+        Rules::Plain | Rules::Published | Rules::Origin => (vec![], vec![], None),
+        Rules::Pinned => (vec![party(APP)], vec![party(APP)], None),
+        Rules::OAuth => (
+            vec![party(APP), party(&format!("{APP}/api/auth"))],
+            vec![party(APP), party(API)],
+            Some(Scope::parse("tasks").expect("a scope")),
+        ),
     };
     VerifierSettings {
         secrets: vec![shared_secret()],
-        issuers: parties.clone(),
-        audiences: parties,
+        issuers,
+        audiences,
+        required_scope,
         ..VerifierSettings::default()
     }
 }
@@ -126,15 +136,20 @@ pub(crate) fn verifier_with_keys(rules: Rules, now: i64) -> JwtVerifier {
     let origin = match rules {
         Rules::Plain | Rules::Pinned => return verifier,
         Rules::Published => None,
-        Rules::Origin => Some(party(APP)),
+        Rules::Origin | Rules::OAuth => Some(party(APP)),
     };
     with_keys_of(verifier, origin)
 }
 
 /// The same verifier, which also knows the published keys, of that origin.
 pub(crate) fn with_keys_of(verifier: JwtVerifier, origin: Option<Party>) -> JwtVerifier {
+    with_key_set(verifier, PUBLISHED.clone(), origin)
+}
+
+/// The same verifier, which also knows this key set, of that origin.
+pub(crate) fn with_key_set(verifier: JwtVerifier, keys: String, origin: Option<Party>) -> JwtVerifier {
     let key_set = key_set_settings(origin, KeySetTiming::default());
-    verifier.with_key_set(key_set, FixedKeySet(PUBLISHED.clone()))
+    verifier.with_key_set(key_set, FixedKeySet(keys))
 }
 
 pub(crate) fn judge(verifier: &JwtVerifier, token: &str) -> Result<Caller, AuthError> {

@@ -2,7 +2,7 @@
 //! before: which lines of a `.env` are ours. A test compares it with what the code asks for.
 
 /// Every setting of every command, in alphabetical order.
-pub const SETTINGS: [&str; 46] = [
+pub const SETTINGS: [&str; 50] = [
     "ACCESS_LOG",
     "ADMIN_ADDR",
     "BETTER_AUTH_SECRET",
@@ -33,6 +33,7 @@ pub const SETTINGS: [&str; 46] = [
     "JWT_AUDIENCE",
     "JWT_ISSUER",
     "JWT_LEEWAY_SECS",
+    "JWT_REQUIRED_SCOPE",
     "JWT_USER_ID_CLAIM",
     "KEEP_ALIVE",
     "LOG_FORMAT",
@@ -41,6 +42,9 @@ pub const SETTINGS: [&str; 46] = [
     "MIGRATE_ON_START",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_SERVICE_NAME",
+    "PGSSLCERT",
+    "PGSSLKEY",
+    "PGSSLROOTCERT",
     "PORT",
     "RATE_LIMIT_IP_UNAUTH",
     "RATE_LIMIT_USER",

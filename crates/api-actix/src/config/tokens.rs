@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use adapters_jwt::{
-    Algorithms, BetterAuthUrl, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party, SharedSecret,
+    Algorithms, BetterAuthUrl, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party, Scope, SharedSecret,
     UserIdClaims, VerifierSettings,
 };
 use secrecy::SecretString;
@@ -44,6 +44,7 @@ impl TokenConfig {
             algorithms: algorithms.clone().unwrap_or_default(),
             issuers: source.list("JWT_ISSUER", Party::parse)?,
             audiences: source.list("JWT_AUDIENCE", Party::parse)?,
+            required_scope: required_scope(source)?,
             user_id_claims: user_id_claims(source)?,
             leeway: leeway(source)?,
             secrets,
@@ -52,6 +53,10 @@ impl TokenConfig {
             let reason = "is not set, nor is BETTER_AUTH_SECRETS, BETTER_AUTH_URL or JWKS_URL: set the secret that the \
                           front end's Better Auth signs with, or its address";
             return Err(ConfigError::new("BETTER_AUTH_SECRET", reason));
+        }
+        if rules.required_scope.is_some() && rules.audiences.is_empty() {
+            let reason = "is set without JWT_AUDIENCE: name the audience that access tokens for this API have";
+            return Err(ConfigError::new("JWT_REQUIRED_SCOPE", reason));
         }
         if let Some(algorithms) = &algorithms {
             if algorithms.include_shared_secrets() && rules.secrets.is_empty() {
@@ -167,6 +172,15 @@ fn algorithms(source: &Source) -> Result<Option<Algorithms>, ConfigError> {
 fn user_id_claims(source: &Source) -> Result<UserIdClaims, ConfigError> {
     let names = source.text_or("JWT_USER_ID_CLAIM", "user_id,sub");
     UserIdClaims::parse(names.split(',').map(str::trim)).map_err(|error| unusable("JWT_USER_ID_CLAIM", error))
+}
+
+fn required_scope(source: &Source) -> Result<Option<Scope>, ConfigError> {
+    let scope = source
+        .text("JWT_REQUIRED_SCOPE")
+        .map(|scope| Scope::parse(&scope));
+    scope
+        .transpose()
+        .map_err(|error| unusable("JWT_REQUIRED_SCOPE", error))
 }
 
 fn leeway(source: &Source) -> Result<Leeway, ConfigError> {

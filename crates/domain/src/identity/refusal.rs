@@ -100,6 +100,10 @@ refusal_reasons! {
     BadAudience => "bad_audience",
     /// `typ` says that this is another kind of token, or `cnf` binds it to a key we cannot check.
     BadType => "bad_type",
+    /// An access token without the scope that is required.
+    MissingScope => "missing_scope",
+    /// An access token of a client that acts for itself, not for a user.
+    NoUser => "no_user",
     /// Carries critical extensions (RFC 7515 4.1.11), of which we know none.
     CriticalExtension => "crit",
     /// Names no user.

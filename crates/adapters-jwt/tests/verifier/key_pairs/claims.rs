@@ -84,14 +84,14 @@ cases! { Origin;
 }
 
 /// Claims from the origin for the origin, with some more.
-fn claims(now: i64, more: &str) -> String {
+pub(super) fn claims(now: i64, more: &str) -> String {
     format!(
         r#"{{"exp":{},"iss":"{APP}","aud":"{APP}",{more}}}"#,
         now + LIFETIME
     )
 }
 
-fn ed(claims: &str) -> String {
+pub(super) fn ed(claims: &str) -> String {
     ED.token(&header("EdDSA", "ed-1"), claims)
 }
 

@@ -1,6 +1,7 @@
 //! Step 3 for key pairs: tokens of a front end that publishes its keys, and those who would like to be it.
 
 pub(crate) mod accepted;
+mod access_tokens;
 pub(crate) mod algorithms;
 pub(crate) mod claims;
 pub(crate) mod confusion;
