@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use domain::task::{Task, TaskParts, Version};
 
 /// The strong entity tag of a task at that version.
@@ -13,6 +13,16 @@ pub(crate) fn of(version: Version) -> HeaderValue {
 /// The weak entity tag around this opaque part.
 pub(crate) fn weak(opaque: &str) -> HeaderValue {
     quoted(format!("W/\"{opaque}\""))
+}
+
+/// Weakens the tag of an answer that is about to be compressed: its bytes are others, what it says is the same (RFC 9110,
+/// 8.8.3.3).
+pub(crate) fn weaken(headers: &mut HeaderMap) {
+    let strong = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
+    if let Some(strong) = strong.filter(|tag| tag.starts_with('"')) {
+        let weak = quoted(format!("W/{strong}"));
+        headers.insert(header::ETAG, weak);
+    }
 }
 
 /// The opaque part of the tag of a page of tasks with these headers. A task is told from what it was before by its version, so

@@ -20,6 +20,8 @@ use crate::state::App;
 
 /// The largest body, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
+/// U+FEFF in UTF-8. Some write it before JSON; a reader may pass over it (RFC 8259, 8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// RFC 7396.
 pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 /// RFC 5789, 3.1.
@@ -38,7 +40,8 @@ impl FromRequest for JsonObject {
             let bytes = timeout(limit, read_all(payload))
                 .await
                 .map_err(|_| Problem::new(Code::RequestTimeout).closing_connection())??;
-            Self::parse(&bytes).map_err(|rule| FieldErrors::of_body(&rule).into())
+            let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+            Self::parse(bytes).map_err(|rule| FieldErrors::of_body(&rule).into())
         })
     }
 }
@@ -75,8 +78,8 @@ fn is_websocket(protocol: &HeaderValue) -> bool {
         .is_ok_and(|name| name.trim().eq_ignore_ascii_case("websocket"))
 }
 
-/// `application/json`, for PATCH also `application/merge-patch+json`, with `charset=utf-8` at most (RFC 8259, 8.1:
-/// JSON is UTF-8).
+/// `application/json`, for PATCH also `application/merge-patch+json`, with `charset=utf-8` at most, or `utf8`, as
+/// some write it (RFC 8259, 8.1: JSON is UTF-8).
 fn is_json(method: &Method, value: &HeaderValue) -> bool {
     let Ok(text) = value.to_str() else { return false };
     let mut parts = text.split(';').map(str::trim);
@@ -87,7 +90,8 @@ fn is_json(method: &Method, value: &HeaderValue) -> bool {
     is_type
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, charset)) if name.eq_ignore_ascii_case("charset") => {
-                charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
+                let charset = charset.trim_matches('"');
+                charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
             }
             _ => true,
         })
@@ -134,6 +138,8 @@ mod tests {
             "application/json",
             "Application/JSON",
             "application/json; charset=UTF-8",
+            "application/json;charset=utf8",
+            "application/json; charset=\"UTF8\"",
             "application/json;v=1",
         ] {
             assert!(is_json(&Method::PUT, &HeaderValue::from_static(good)), "{good}");

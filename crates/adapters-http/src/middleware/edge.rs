@@ -12,6 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 
 use crate::context::RequestContext;
+use crate::etag;
 use crate::middleware::compression::coding_for;
 use crate::middleware::framing;
 use crate::middleware::last_resort::Unanswered;
@@ -108,7 +109,11 @@ fn finished<B: MessageBody + 'static>(
         )
     } else {
         let coding = coding_for(&request, &response);
-        outgoing(&request, response, coding)
+        let mut answer = outgoing(&request, response, coding);
+        if coding != ContentEncoding::Identity {
+            etag::weaken(answer.headers_mut());
+        }
+        answer
     };
     if let Some(standing) = standing {
         standing.add_to(answer.headers_mut());

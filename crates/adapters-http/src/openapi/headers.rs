@@ -29,8 +29,8 @@ fn of_tasks() -> [Named; 4] {
         always(
             "ETag",
             "For `If-Match` and `If-None-Match`. That of a task is its version in quotation marks; \
-             that of a list is weak.",
-            text().pattern(Some(r#"^("[1-9][0-9]*"|W/"[0-9a-f]{16}")$"#)),
+             that of a list or of a compressed answer is weak.",
+            text().pattern(Some(r#"^((W/)?"[1-9][0-9]*"|W/"[0-9a-f]{16}")$"#)),
             "\"1\"",
         ),
         always(

@@ -38,12 +38,18 @@ pub(crate) struct FieldError {
 pub enum Rule {
     /// A required field, or the whole body, is not there.
     Missing,
-    /// No such field or parameter, or it was given twice where once is meant.
+    /// No such field or parameter.
     Extra,
+    /// A parameter was given twice where once is meant.
+    Repeated,
     /// A field was given twice.
     DuplicateKey,
     /// Not a string.
     NotAString,
+    /// No UTF-8.
+    NotUnicode,
+    /// `null` where a value is meant, or nothing.
+    NullStatus,
     /// A string without any visible content.
     Blank,
     /// A string that is too long.
@@ -101,9 +107,10 @@ macro_rules! types {
 
 types! {
     Self::Missing => "missing";
-    Self::Extra => "extra_forbidden";
+    Self::Extra | Self::Repeated => "extra_forbidden";
     Self::DuplicateKey => "duplicate_key";
-    Self::NotAString => "string_type";
+    Self::NotAString | Self::NullStatus => "string_type";
+    Self::NotUnicode => "string_unicode";
     Self::Blank => "string_too_short";
     Self::TooLong { .. } => "string_too_long";
     Self::ForbiddenCharacter { .. } => "string_pattern_mismatch";
@@ -129,8 +136,13 @@ impl Rule {
         match self {
             Self::Missing => "Field required".to_owned(),
             Self::Extra => "Extra inputs are not permitted".to_owned(),
+            Self::Repeated => "The parameter is given twice; it should be given only once".to_owned(),
             Self::DuplicateKey => "Field should be given only once".to_owned(),
             Self::NotAString => "Input should be a valid string".to_owned(),
+            Self::NotUnicode => "Input should be a valid string in UTF-8, percent-encoded".to_owned(),
+            Self::NullStatus => {
+                "Input should be a valid string; leave the field out to keep or to get the default".to_owned()
+            }
             Self::Blank => "String should have at least 1 character that is not white space".to_owned(),
             Self::TooLong { max, .. } => format!("String should have at most {max} characters"),
             Self::ForbiddenCharacter { which } => format!("String should not contain {which}"),
@@ -162,8 +174,11 @@ impl Rule {
             Self::TooLarge { max } => Some(json!({ "le": max })),
             Self::Missing
             | Self::Extra
+            | Self::Repeated
             | Self::DuplicateKey
             | Self::NotAString
+            | Self::NotUnicode
+            | Self::NullStatus
             | Self::ForbiddenCharacter { .. }
             | Self::OwnerMismatch
             | Self::IdMismatch

@@ -1,6 +1,5 @@
 //! The query parameters of `/api/tasks`. Unknown ones are errors: a mistyped filter must not return everything.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -9,6 +8,7 @@ use domain::task::{
     Direction, InvalidPageLimit, PageLimit, SearchTerm, SearchTermError, Sort, SortKey, Status, StatusSet,
     TaskFilter, TaskQuery,
 };
+use percent_encoding::percent_decode_str;
 
 use crate::problem::fields::{FieldErrors, Rule};
 use crate::problem::{Code, Problem};
@@ -26,7 +26,9 @@ pub(crate) struct ListParameters {
 }
 
 impl ListParameters {
-    /// Reads `status`, `q`, `sort`, `limit`, `cursor`, `updated_since` and `count`; only `status` may be repeated.
+    const NAMES: [&str; 7] = ["status", "q", "sort", "limit", "updated_since", "count", "cursor"];
+
+    /// Reads the parameters; only `status` may be repeated.
     pub(crate) fn read(query: &str, owner: &Owner) -> Result<Self, FieldErrors> {
         let mut filter = TaskFilter::default();
         let mut statuses = Vec::new();
@@ -35,7 +37,7 @@ impl ListParameters {
         let mut cursor = None;
         let mut kept = Vec::new();
         let mut errors = FieldErrors::default();
-        read_parameters(query, &mut errors, |name, value| match name {
+        read_parameters(query, &Self::NAMES, &mut errors, |name, value| match name {
             "status" => read_statuses(value).map(|read| statuses.extend(read)),
             "q" => read_search(value).map(|read| {
                 kept.push(("q", value.trim().to_owned()));
@@ -108,7 +110,7 @@ impl ListParameters {
 pub(crate) fn statuses_to_delete(query: &str) -> Result<StatusSet, Problem> {
     let mut statuses = Vec::new();
     let mut errors = FieldErrors::default();
-    read_parameters(query, &mut errors, |name, value| match name {
+    read_parameters(query, &["status"], &mut errors, |name, value| match name {
         "status" => read_statuses(value).map(|read| statuses.extend(read)),
         _ => Err(Rule::Extra),
     });
@@ -119,27 +121,37 @@ pub(crate) fn statuses_to_delete(query: &str) -> Result<StatusSet, Problem> {
 /// Refuses every parameter.
 pub(crate) fn none(query: &str) -> Result<(), FieldErrors> {
     let mut errors = FieldErrors::default();
-    read_parameters(query, &mut errors, |_, _| Err(Rule::Extra));
+    read_parameters(query, &[], &mut errors, |_, _| Err(Rule::Extra));
     errors.or(())
 }
 
+/// The parameters that may be repeated, also with the `[]` behind the name that jQuery, PHP and others write.
+const LISTS: [&str; 1] = ["status"];
+
+/// Reads each parameter with one of these names. An empty value counts as none, for forms send every field.
 fn read_parameters(
     query: &str,
+    names: &[&'static str],
     errors: &mut FieldErrors,
     mut read: impl FnMut(&str, &str) -> Result<(), Rule>,
 ) {
-    let mut seen: HashSet<Cow<'_, str>> = HashSet::new();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        let is_repeated = name != "status" && seen.contains(&name);
-        let result = if is_repeated {
-            Err(Rule::Extra)
-        } else {
-            read(&name, &value)
+    let mut seen = HashSet::new();
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        let Some((sent, value)) = form_urlencoded::parse(parameter.as_bytes()).next() else {
+            continue;
+        };
+        let base = sent.strip_suffix("[]").filter(|base| LISTS.contains(base));
+        let name = base.unwrap_or(&sent);
+        let result = match names.iter().find(|known| **known == name) {
+            _ if percent_decode_str(parameter).decode_utf8().is_err() => Err(Rule::NotUnicode),
+            None => Err(Rule::Extra),
+            Some(_) if value.is_empty() => continue,
+            Some(known) if !seen.insert(*known) && !LISTS.contains(known) => Err(Rule::Repeated),
+            Some(known) => read(known, &value),
         };
         if let Err(rule) = result {
-            errors.add_parameter(&name, &rule);
+            errors.add_parameter(name, &rule);
         }
-        seen.insert(name);
     }
 }
 

@@ -5,10 +5,15 @@ use domain::task::{Expected, Version};
 
 use crate::problem::{Code, Problem};
 
+/// What servers that compress write behind our tags: `mod_deflate`, `mod_brotli` and `mod_zstd` of Apache, others. None of our
+/// tags ends like this.
+const CODINGS: [&str; 4] = ["-gzip", "-br", "-zstd", ";gzip"];
+
 /// The versions that `If-Match` asks for; `None` without the header.
 ///
 /// Any of the listed versions will do. A weak tag counts as its strong form, because proxies that compress weaken
-/// tags; a tag that is no version of ours matches nothing.
+/// tags, and one with the name of a coding behind it as the tag without, because others write that instead (Apache's
+/// `"3-gzip"`); a tag that is no version of ours matches nothing.
 ///
 /// # Errors
 /// `header_invalid` for anything but `*` or a list of entity tags.
@@ -78,7 +83,8 @@ fn listed(list: &str) -> Option<Vec<String>> {
         {
             return None;
         }
-        tags.push(opaque.to_owned());
+        let suffix = CODINGS.iter().find_map(|suffix| opaque.strip_suffix(suffix));
+        tags.push(suffix.unwrap_or(opaque).to_owned());
         let after = after.trim_start_matches([' ', '\t']);
         if !after.is_empty() && !after.starts_with(',') {
             return None;

@@ -283,6 +283,9 @@ fn read_description(value: Value) -> Result<Option<Description>, Rule> {
 }
 
 fn read_status(value: &Value) -> Result<Status, Rule> {
+    if value.is_null() {
+        return Err(Rule::NullStatus);
+    }
     let text = value.as_str().ok_or(Rule::NotAString)?;
     Status::parse(text).map_err(|_| Rule::not_a_status())
 }

@@ -7,7 +7,7 @@ use adapters_http::policy::origins::{AllowedOrigins, Origin};
 use adapters_http::policy::rate_limit::RateLimits;
 use reqwest::Method;
 use serde_json::json;
-use test_api::{Answer, Api, Parts, User};
+use test_api::{Answer, Api, Parts, User, path_of};
 
 const APP: &str = "https://app.example";
 
@@ -234,6 +234,27 @@ async fn long_answers_are_compressed_and_short_ones_are_not() {
     assert_eq!(coding_of("br").await, "br");
     assert_eq!(coding_of("identity;q=0").await, "");
     assert_eq!(coding_of("compress").await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_answer_has_a_weak_tag_which_a_change_may_name() {
+    let api = Api::over_memory();
+    let alice = api.user("alice");
+    let body = json!({ "title": "Buy milk", "description": "x".repeat(4_000) });
+    let path = path_of(&alice.post("/api/tasks", &body).await.json());
+    let tag_of = async |accepted: &str| {
+        let request = alice
+            .request(Method::GET, &path)
+            .header("Accept-Encoding", accepted);
+        Answer::to(request).await.header("etag").to_owned()
+    };
+    assert_eq!(tag_of("identity").await, "\"1\"");
+    for coding in ["gzip", "br", "deflate"] {
+        assert_eq!(tag_of(coding).await, "W/\"1\"", "{coding}");
+    }
+    let request = alice.request(Method::PUT, &path).header("If-Match", "W/\"1\"");
+    let answer = Answer::to(request.json(&json!({ "title": "Buy bread" }))).await;
+    assert_eq!(answer.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

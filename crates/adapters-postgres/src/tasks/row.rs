@@ -54,7 +54,7 @@ impl TaskRow {
         let parts = TaskParts {
             id: TaskId::from_uuid(id).map_err(corrupt("id"))?,
             owner: owner.clone(),
-            title: Title::parse(title).map_err(corrupt("title"))?,
+            title: Title::stored(title).map_err(corrupt("title"))?,
             description: description.map_err(corrupt("description"))?,
             status: Status::parse(&status).map_err(corrupt("status"))?,
             version: Version::new(version).map_err(corrupt("version"))?,

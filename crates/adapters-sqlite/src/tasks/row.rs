@@ -45,7 +45,7 @@ impl TaskRow {
         let parts = TaskParts {
             id: TaskId::from_uuid(uuid).map_err(corrupt("id"))?,
             owner: owner.clone(),
-            title: Title::parse(self.title).map_err(corrupt("title"))?,
+            title: Title::stored(self.title).map_err(corrupt("title"))?,
             description: description.map_err(corrupt("description"))?,
             status: Status::parse(&self.status).map_err(corrupt("status"))?,
             version: Version::new(version).map_err(corrupt("version"))?,

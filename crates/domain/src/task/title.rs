@@ -11,7 +11,7 @@ impl Title {
     /// The longest title, in Unicode scalar values.
     pub const MAX_CHARS: usize = 255;
 
-    /// Reads a title.
+    /// Reads a title that is written.
     ///
     /// ```
     /// use domain::task::{Title, TitleError};
@@ -24,6 +24,34 @@ impl Title {
     /// # Errors
     /// The rule that the text breaks.
     pub fn parse(text: impl Into<String>) -> Result<Self, TitleError> {
+        let text = text.into();
+        let length = text.chars().count();
+        if length > Self::MAX_CHARS {
+            return Err(TitleError::TooLong { length });
+        }
+        if text.chars().any(is_control) {
+            return Err(TitleError::ControlCharacter);
+        }
+        if text.chars().all(is_invisible) {
+            return Err(TitleError::Blank);
+        }
+        Ok(Self(text))
+    }
+
+    /// Reads a title that was stored, perhaps by a version that took more: characters that are invisible alone, and the
+    /// separators of lines and paragraphs.
+    ///
+    /// ```
+    /// use domain::task::Title;
+    ///
+    /// assert!(Title::parse("\u{200b}").is_err());
+    /// assert!(Title::stored("\u{200b}").is_ok());
+    /// # Ok::<(), domain::task::TitleError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// No version has stored such a text.
+    pub fn stored(text: impl Into<String>) -> Result<Self, TitleError> {
         let text = text.into();
         let length = text.chars().count();
         if length > Self::MAX_CHARS {
@@ -55,6 +83,22 @@ impl Title {
     pub fn into_string(self) -> String {
         self.0
     }
+}
+
+/// Control characters, line breaks and the separators of lines and paragraphs (U+2028, U+2029).
+fn is_control(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+/// White space, and what is nothing to see when it stands alone: joiners, marks of direction, fillers, variation selectors.
+fn is_invisible(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(
+            character,
+            '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{2800}' | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}'
+        )
 }
 
 /// The first characters of a title. Lists are sorted by them, so that a position in a list stays short: whoever asks for
@@ -93,7 +137,7 @@ impl TitleStart {
 /// Why a text is no title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TitleError {
-    /// Empty, or nothing but white space (Unicode `White_Space`).
+    /// Empty, or nothing to see: white space (Unicode `White_Space`) and characters that are invisible alone.
     #[error("the title is blank")]
     Blank,
     /// Longer than [`Title::MAX_CHARS`].
@@ -102,7 +146,7 @@ pub enum TitleError {
         /// How long it is, in Unicode scalar values.
         length: usize,
     },
-    /// Contains a control character (Unicode general category `Cc`), line breaks included.
+    /// Contains a control character (Unicode general category `Cc`) or a separator of lines or paragraphs (`Zl`, `Zp`).
     #[error("the title contains a control character")]
     ControlCharacter,
 }
@@ -138,9 +182,43 @@ mod tests {
     }
 
     #[test]
-    fn invisible_but_printable_characters_are_the_users_business() {
-        assert!(Title::parse("\u{200b}").is_ok());
+    fn characters_that_are_invisible_alone_are_blank_alone() {
+        for text in [
+            "\u{200b}",
+            "\u{ad} \u{34f}",
+            "\u{115f}\u{1160}",
+            "\u{17b4}\u{17b5}",
+            "\u{180b}\u{180e}",
+            "\u{200f}",
+            "\u{2060}\u{2064}",
+            "\u{2800}",
+            "\u{3164}",
+            "\u{fe0f}",
+            "\u{feff}",
+            "\u{ffa0}",
+            "\u{e0100}",
+        ] {
+            assert_eq!(Title::parse(text), Err(TitleError::Blank), "{text:?}");
+            assert!(Title::stored(text).is_ok(), "{text:?}");
+            assert!(Title::parse(format!("a{text}")).is_ok(), "{text:?}");
+        }
         assert!(Title::parse("مرحبا\u{202e}").is_ok());
+        assert!(Title::parse("❤\u{fe0f}").is_ok());
+    }
+
+    #[test]
+    fn separators_of_lines_are_refused_where_they_are_written_and_read_where_they_are_stored() {
+        for text in ["a\u{2028}b", "\u{2029}"] {
+            assert_eq!(Title::parse(text), Err(TitleError::ControlCharacter), "{text:?}");
+        }
+        assert_eq!(
+            Title::stored("a\u{2028}b").map(Title::into_string),
+            Ok("a\u{2028}b".to_owned())
+        );
+        for text in ["", " ", "a\nb"] {
+            assert!(Title::stored(text).is_err(), "{text:?}");
+        }
+        assert!(Title::stored("é".repeat(256)).is_err());
     }
 
     proptest! {

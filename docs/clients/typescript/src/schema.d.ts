@@ -330,7 +330,7 @@ export interface components {
              * @description Which rule is broken, as Pydantic 2 names it.
              * @enum {string}
              */
-            type: "missing" | "extra_forbidden" | "duplicate_key" | "string_type" | "string_too_short" | "string_too_long" | "string_pattern_mismatch" | "enum" | "owner_mismatch" | "id_mismatch" | "json_invalid" | "model_attributes_type" | "int_parsing" | "greater_than_equal" | "less_than_equal" | "datetime_parsing" | "cursor_invalid";
+            type: "missing" | "extra_forbidden" | "duplicate_key" | "string_type" | "string_unicode" | "string_too_short" | "string_too_long" | "string_pattern_mismatch" | "enum" | "owner_mismatch" | "id_mismatch" | "json_invalid" | "model_attributes_type" | "int_parsing" | "greater_than_equal" | "less_than_equal" | "datetime_parsing" | "cursor_invalid";
             /** @description The reason, for people. Never repeats the value that was sent. */
             msg: string;
             /** @description The values of the rule. */
@@ -873,7 +873,7 @@ export interface components {
          */
         "Accept-Patch": string;
         /**
-         * @description For `If-Match` and `If-None-Match`. That of a task is its version in quotation marks; that of a list is weak.
+         * @description For `If-Match` and `If-None-Match`. That of a task is its version in quotation marks; that of a list or of a compressed answer is weak.
          * @example "1"
          */
         ETag: string;

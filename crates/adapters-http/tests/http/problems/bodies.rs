@@ -26,6 +26,7 @@ async fn json_is_read_however_its_media_type_is_written() {
         "application/json; charset=utf-8",
         "application/json;charset=UTF-8",
         "application/json; charset=\"utf-8\"",
+        "application/json; charset=utf8",
         "application/json ; charset=utf-8",
         "application/json; version=1",
         "application/json;",
@@ -158,9 +159,9 @@ async fn what_is_no_json_is_json_invalid() {
         b"// a comment\n{\"title\":\"x\"}",
         b"title=x",
     ];
-    let byte_order_mark = [b"\xef\xbb\xbf".as_slice(), GOOD.as_bytes()].concat();
+    let marks = [b"\xef\xbb\xbf\xef\xbb\xbf".as_slice(), GOOD.as_bytes()].concat();
     let utf_16: Vec<u8> = GOOD.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for body in broken.into_iter().chain([byte_order_mark.as_slice(), &utf_16]) {
+    for body in broken.into_iter().chain([marks.as_slice(), &utf_16]) {
         let answer = posts(&alice, Some("application/json"), body.to_vec()).await;
         let what = String::from_utf8_lossy(body);
         assert_eq!(
@@ -270,4 +271,14 @@ async fn an_ignored_body_is_not_the_next_request() {
         }
         assert!(wire.is_closed());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_byte_order_mark_before_json_is_passed_over() {
+    let api = Api::over_memory();
+    let alice = api.user("alice");
+    let body = [b"\xef\xbb\xbf".as_slice(), GOOD.as_bytes()].concat();
+    assert_eq!(posts(&alice, Some("application/json"), body).await.status, 201);
+    let answer = posts(&alice, Some("application/json"), b"\xef\xbb\xbf".to_vec()).await;
+    assert_eq!(answer.status, 422);
 }

@@ -51,8 +51,7 @@ async fn a_limit_that_is_no_whole_number_is_refused() {
         "loc": ["query", "limit"], "type": "int_parsing", "msg": "Input should be a valid integer",
     }]);
     for limit in [
-        "", "1.5", "1e2", "ten", "0x10", "%205", "5%20", "+5", "--5", "%2B", "-", "1_000", "%D9%A5", "5,6",
-        "%00", "%FF",
+        "1.5", "1e2", "ten", "0x10", "%205", "5%20", "+5", "--5", "%2B", "-", "1_000", "%D9%A5", "5,6", "%00",
     ] {
         assert_eq!(
             listed(&format!("limit={limit}")).await.errors(),
@@ -60,7 +59,7 @@ async fn a_limit_that_is_no_whole_number_is_refused() {
             "{limit}"
         );
     }
-    assert_eq!(listed("limit").await.errors(), wanted);
+    assert_eq!(listed("limit").await.status, 200, "no value is no parameter");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +78,7 @@ async fn an_unknown_parameter_is_refused_because_a_mistyped_filter_must_not_retu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parameter_that_is_given_twice_is_refused_even_if_both_agree() {
-    let extra = |name: &str| json!({ "loc": ["query", name], "type": "extra_forbidden", "msg": "Extra inputs are not permitted" });
+    let extra = |name: &str| json!({ "loc": ["query", name], "type": "extra_forbidden", "msg": "The parameter is given twice; it should be given only once" });
     assert_eq!(listed("limit=1&limit=1").await.errors(), json!([extra("limit")]));
     assert_eq!(
         listed("limit=1&%6Cimit=2").await.errors(),

@@ -45,6 +45,7 @@ macro_rules! task_repository_contract {
     ($(#[$attribute:meta])* $fresh:path) => {
         $crate::task_repository_contract! { @each [$(#[$attribute])*] $fresh;
             a_stored_task_reads_back_unchanged
+            a_title_of_an_older_version_reads_back_unchanged
             a_task_at_every_limit_reads_back_unchanged
             an_id_is_stored_once
             two_owners_may_hold_the_same_id

@@ -1,8 +1,11 @@
 //! What is stored is what comes back.
 
 use super::steps::{found, insert, key, stored};
-use crate::task::{Description, IdempotencyKey, InsertError, Inserted, Status, TaskRepository};
-use crate::testing::{a_bare_task, a_task_at_every_limit, a_task_with, an_owner};
+use crate::task::{
+    Description, Edit, Expected, IdempotencyKey, InsertError, Inserted, Status, Task, TaskChange,
+    TaskRepository, Title,
+};
+use crate::testing::{a_bare_task, a_task_at_every_limit, a_task_with, an_owner, noon};
 
 /// Every field, quotes, line breaks, right-to-left text, emoji and single microseconds come back as they went in.
 pub async fn a_stored_task_reads_back_unchanged(repo: &dyn TaskRepository) {
@@ -23,6 +26,26 @@ pub async fn a_stored_task_reads_back_unchanged(repo: &dyn TaskRepository) {
         });
         insert(repo, &task).await;
         assert_eq!(found(repo, &task).await, Some(task));
+    }
+}
+
+/// A title that an older version took is read as it is, and kept by changes of other fields.
+pub async fn a_title_of_an_older_version_reads_back_unchanged(repo: &dyn TaskRepository) {
+    for title in ["\u{200b}", "a\u{2028}b", "\u{feff}\u{3164}"] {
+        let mut parts = a_bare_task(&an_owner(), "t").into_parts();
+        parts.title = Title::stored(title).expect("a title of an older version");
+        let task = Task::restore(parts).expect("consistent facts");
+        insert(repo, &task).await;
+        assert_eq!(found(repo, &task).await.as_ref(), Some(&task));
+        let change = TaskChange {
+            status: Edit::Set(Status::Completed),
+            ..TaskChange::default()
+        };
+        let changed = repo
+            .update(&an_owner(), task.id(), &change, &Expected::Any, noon())
+            .await
+            .expect("a change");
+        assert_eq!(changed.parts().title, task.parts().title);
     }
 }
 

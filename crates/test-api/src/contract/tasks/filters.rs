@@ -11,6 +11,8 @@ cases! { filters_cases in contract::tasks::filters:
     updated_since_finds_what_changed
     a_total_is_counted_on_request_only
     parameters_that_make_no_sense_are_422
+    an_empty_value_counts_as_no_parameter
+    a_list_of_statuses_is_read_in_every_notation
     a_cursor_of_another_list_is_422
     a_cursor_is_judged_beside_other_errors_as_soon_as_its_list_is_known
 }
@@ -155,7 +157,7 @@ async fn parameters_that_make_no_sense_are_422(api: &Api) {
     let long = format!("q={}", "x".repeat(101));
     for (query, place, rule) in [
         ("status=done", "status", "enum"),
-        ("status=", "status", "enum"),
+        ("status=pending,", "status", "enum"),
         ("sort=colour", "sort", "enum"),
         ("count=estimated", "count", "enum"),
         ("q=%20", "q", "string_too_short"),
@@ -168,6 +170,11 @@ async fn parameters_that_make_no_sense_are_422(api: &Api) {
             "datetime_parsing",
         ),
         ("sort=title&sort=status", "sort", "extra_forbidden"),
+        ("limit[]=1", "limit[]", "extra_forbidden"),
+        ("foo=", "foo", "extra_forbidden"),
+        ("q=%FF", "q", "string_unicode"),
+        ("status=%E2%82", "status", "string_unicode"),
+        ("status[]=done", "status", "enum"),
         ("statsu=pending", "statsu", "extra_forbidden"),
     ] {
         let answer = alice.get(&format!("/api/tasks?{query}")).await;
@@ -258,4 +265,38 @@ async fn a_cursor_of_another_list_is_422(api: &Api) {
         (bob.status.as_u16(), &bob.json()["code"]),
         (422, &Value::from("validation_error"))
     );
+}
+
+async fn an_empty_value_counts_as_no_parameter(api: &Api) {
+    let alice = api.user("alice");
+    alice.has_task("Buy milk").await;
+    let plain = alice.get("/api/tasks").await;
+    let query = "status=&status[]=&q=&sort=&limit=&cursor=&updated_since=&count=&q=milk";
+    let answer = alice.get(&format!("/api/tasks?{query}")).await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, plain.json()));
+    assert_eq!(answer.header("link"), "</api/tasks?q=milk>; rel=\"first\"");
+}
+
+async fn a_list_of_statuses_is_read_in_every_notation(api: &Api) {
+    let alice = api.user("alice");
+    for status in ["pending", "in_progress", "completed"] {
+        let body = json!({ "title": status, "status": status });
+        assert_eq!(alice.post("/api/tasks", &body).await.status, 201);
+    }
+    for query in [
+        "status=pending,completed",
+        "status=pending&status=completed",
+        "status[]=pending&status[]=completed",
+        "status%5B%5D=pending&status=completed",
+    ] {
+        let answer = alice.get(&format!("/api/tasks?sort=title&{query}")).await;
+        let titles: Vec<_> = answer
+            .json()
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|task| task["title"].clone())
+            .collect();
+        assert_eq!(titles, ["completed", "pending"], "{query}");
+    }
 }

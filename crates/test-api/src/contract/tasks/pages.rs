@@ -264,7 +264,6 @@ async fn a_cursor_that_is_edited_or_of_somebody_else_is_refused(api: &Api) {
         (&alice, format!("{cursor}A")),
         (&alice, format!("{cursor}=")),
         (&alice, format!("{cursor}%20")),
-        (&alice, String::new()),
         (&alice, "1".to_owned()),
         (&alice, "%00".to_owned()),
         (&alice, "A".repeat(50_000)),

@@ -186,11 +186,17 @@ async fn every_status_may_follow_every_other(api: &Api) {
 async fn a_null_title_or_status_is_an_error(api: &Api) {
     let alice = api.user("alice");
     let path = path_of(&alice.has_task("Buy milk").await);
-    for member in ["title", "status"] {
+    for (member, message) in [
+        ("title", "Input should be a valid string"),
+        (
+            "status",
+            "Input should be a valid string; leave the field out to keep or to get the default",
+        ),
+    ] {
         let errors = alice.put(&path, &json!({ member: null })).await.errors();
         let wanted = json!([{
             "pointer": format!("/{member}"), "loc": ["body", member], "type": "string_type",
-            "msg": "Input should be a valid string",
+            "msg": message,
         }]);
         assert_eq!(errors, wanted);
     }
