@@ -1,4 +1,4 @@
-//! Entity tags (RFC 9110, 8.8.3). That of a task is its version, the same for everybody who may see it.
+//! Entity tags (RFC 9110, 8.8.3). That of a task is its version, the same for everyone who may see it.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -49,7 +49,7 @@ pub(crate) fn of_text(text: &str) -> String {
     opaque(|hasher| text.hash(hasher))
 }
 
-/// 16 hexadecimal digits. No secret depends on them: whoever finds two lists of their own with one tag has fooled themselves.
+/// 16 hexadecimal digits. No secret depends on them: anyone who finds two lists of their own with one tag has fooled themselves.
 /// They differ between versions of the program, which may write the same tasks in another way.
 fn opaque(feed: impl FnOnce(&mut DefaultHasher)) -> String {
     let mut hasher = DefaultHasher::new();

@@ -24,7 +24,7 @@ use adapters_jwt::{JwtVerifier, KeySetTiming, VerifierSettings};
 use criterion::{Criterion, criterion_group, criterion_main};
 use domain::identity::TokenVerifier;
 use domain::testing::{FixedClock, noon};
-use issuer::{FixedKeySet, LIFETIME, Signer, hs256_token, key_set_settings, shared_secret, with_members};
+use issuer::{FixedKeySet, LIFETIME, Signer, hs256_token, key_set_settings, shared_secret, with_fields};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
@@ -60,7 +60,7 @@ fn verify(criterion: &mut Criterion) {
     ];
     let keys: Vec<_> = signers
         .iter()
-        .map(|(algorithm, signer)| with_members(signer.jwk(), &json!({ "kid": algorithm, "alg": algorithm })))
+        .map(|(algorithm, signer)| with_fields(signer.jwk(), &json!({ "kid": algorithm, "alg": algorithm })))
         .collect();
     let verifier = verifier(&runtime, &json!({ "keys": keys }).to_string());
     let mut ask = |name: String, tokens: &[String]| {

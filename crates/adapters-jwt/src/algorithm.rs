@@ -3,7 +3,7 @@
 /// An algorithm that tokens may be signed with (RFC 7518 3.1, RFC 8037 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Algorithm {
-    /// HMAC with SHA-256. Whoever can verify can also sign.
+    /// HMAC with SHA-256. A caller who can verify can also sign.
     Hs256,
     /// Ed25519.
     EdDsa,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::identity::{Caller, Owner, Refusal, RefusalReason};
 use serde_json::Value;
 
-use crate::members::Members;
+use crate::fields::Fields;
 use crate::settings::{Leeway, Party, Scope, UserIdClaims, VerifierSettings};
 
 const ID_HINT: &str = "add user_id with definePayload or keep sub";
@@ -85,7 +85,7 @@ pub(crate) fn validate(
 }
 
 /// The claims that we look at. `iat` is none of them: it says nothing about validity.
-struct Claims<'n>(Members<'n>);
+struct Claims<'n>(Fields<'n>);
 
 impl<'n> Claims<'n> {
     /// `id` is read for a hint only.
@@ -111,7 +111,7 @@ impl<'n> Claims<'n> {
                     .filter(|name| !Self::REGISTERED.contains(name)),
             )
             .collect();
-        Members::read(json, &names)
+        Fields::read(json, &names)
             .map(Self)
             .ok_or(Refusal::new(RefusalReason::Malformed))
     }

@@ -5,7 +5,7 @@ use domain::identity::{Refusal, RefusalReason};
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
-use crate::members::Members;
+use crate::fields::Fields;
 use crate::settings::Algorithms;
 
 /// The longest key id that is read, in characters.
@@ -43,14 +43,14 @@ impl TokenType {
     }
 }
 
-/// The members of a header that we look at.
-pub(crate) struct Header(Members<'static>);
+/// The fields of a header that we look at.
+pub(crate) struct Header(Fields<'static>);
 
 impl Header {
     const MAX_LOGGED_CHARS: usize = 64;
 
     pub(crate) fn read(json: &[u8]) -> Result<Self, Refusal> {
-        Members::read(json, &["alg", "b64", "crit", "kid", "typ"])
+        Fields::read(json, &["alg", "b64", "crit", "kid", "typ"])
             .map(Self)
             .ok_or(Refusal::new(RefusalReason::Malformed))
     }

@@ -2,7 +2,7 @@
 //! [`domain::identity::TokenVerifier`].
 //!
 //! A token is three base64url segments, `header.claims.signature` (RFC 7515 3.1). Everything in it is written by
-//! whoever sent it until the signature has been checked, so the order of the checks is the security of this
+//! anyone who sent it until the signature has been checked, so the order of the checks is the security of this
 //! crate. Each room does one step and knows nothing of the later ones:
 //!
 //! | Step | Room | What it decides | What it may trust |
@@ -12,7 +12,7 @@
 //! | 3 | `keys`, `jwks` | the signature matches one of **our** keys, with the algorithm that belongs to that key | our keys |
 //! | 4 | `claims` | times, issuer, audience and at last the user | the whole token |
 //!
-//! `members` reads the JSON of steps 2 and 4 and of public keys, `settings` holds what an operator decides, `verifier`
+//! `fields` reads the JSON of steps 2 and 4 and of public keys, `settings` holds what an operator decides, `verifier`
 //! walks through the steps, `token_cache` remembers tokens of key pairs that came through, `signing` makes tokens for
 //! development, and `stats` says how it is with the public keys. Our keys are shared secrets (HS256), or the public keys that the front end publishes, which `jwks` fetches
 //! and keeps fresh.
@@ -27,7 +27,7 @@
 //! - `typ` must be absent or `JWT`: Better Auth signs cookies and logout tokens with the same keys (RFC 8725 3.11).
 //! - `crit` and `b64` are refused: they change what a signature means (RFC 7515 4.1.11, RFC 7797).
 //! - A configured issuer or audience must be there, as text, in every token (RFC 8725 3.8, 3.9).
-//! - A member that we read must not be repeated (RFC 7519 4): two readers could see two different users.
+//! - A field that we read must not be repeated (RFC 7519 4): two readers could see two different users.
 //! - The first user id claim that is **present** decides. A wrong one is never passed over for the next.
 //! - A key belongs to its algorithm (RFC 8725 3.1). The header of a token can agree with that or be refused.
 //!
@@ -77,10 +77,10 @@
 
 mod algorithm;
 mod claims;
+mod fields;
 mod header;
 mod jwks;
 mod keys;
-mod members;
 mod settings;
 mod signing;
 mod stats;

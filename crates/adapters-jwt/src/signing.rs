@@ -30,7 +30,7 @@ pub struct DevelopmentClaims {
 
 /// Signs a token as Better Auth does with HS256 and a `definePayload` (RFC 7515 3.1, compact form).
 ///
-/// For the command line of a developer: in production nobody but Better Auth should issue tokens.
+/// For the command line of a developer: in production no one but Better Auth should issue tokens.
 #[must_use]
 pub fn sign_development_token(secret: &SharedSecret, claims: &DevelopmentClaims) -> String {
     let header = URL_SAFE_NO_PAD.encode(HEADER);
@@ -41,16 +41,16 @@ pub fn sign_development_token(secret: &SharedSecret, claims: &DevelopmentClaims)
 }
 
 fn payload(claims: &DevelopmentClaims) -> Value {
-    let mut members = Map::new();
+    let mut fields = Map::new();
     for name in claims.user_id_claims.iter().take(1).chain(["sub"]) {
-        members.insert(name.to_owned(), claims.user_id.as_str().into());
+        fields.insert(name.to_owned(), claims.user_id.as_str().into());
     }
-    members.insert("iat".to_owned(), claims.issued_at.timestamp().into());
-    members.insert("exp".to_owned(), claims.expires_at.timestamp().into());
+    fields.insert("iat".to_owned(), claims.issued_at.timestamp().into());
+    fields.insert("exp".to_owned(), claims.expires_at.timestamp().into());
     for (name, party) in [("iss", &claims.issuer), ("aud", &claims.audience)] {
         if let Some(party) = party {
-            members.insert(name.to_owned(), party.as_str().into());
+            fields.insert(name.to_owned(), party.as_str().into());
         }
     }
-    Value::Object(members)
+    Value::Object(fields)
 }

@@ -1,4 +1,4 @@
-//! How it is with the public keys, as plain numbers for whoever watches the process.
+//! How it is with the public keys, as plain numbers for anyone who watches the process.
 
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ impl Transport {
     /// configuration is made to fit.
     pub(crate) fn plain(config: &mut Config) -> Vec<Self> {
         // The driver shows its stream only to what it takes for TLS. So plain text is a TLS that does nothing, and that
-        // nobody negotiates.
+        // no one negotiates.
         config
             .ssl_mode(SslMode::Require)
             .ssl_negotiation(SslNegotiation::Direct);

@@ -141,7 +141,7 @@ impl DatabaseUrl {
         })
     }
 
-    /// The names of the parameters that were dropped because nobody knows them.
+    /// The names of the parameters that were dropped because no one knows them.
     #[must_use]
     pub fn dropped_parameters(&self) -> &[String] {
         &self.dropped
@@ -179,7 +179,7 @@ impl DatabaseUrl {
             .unwrap_or_default()
     }
 
-    /// Whether both lead to one database by the same name, whoever logs in.
+    /// Whether both lead to one database by the same name, with any user name.
     #[must_use]
     pub fn is_same_database_as(&self, other: &Self) -> bool {
         let place = |url: &Self| {

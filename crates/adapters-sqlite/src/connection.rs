@@ -129,7 +129,7 @@ impl DatabaseFile {
         Ok(connection)
     }
 
-    /// What is wrong with the file, for whoever opens it.
+    /// What is wrong with the file, for anyone who opens it.
     pub(crate) fn unusable(&self, source: Error) -> OpenError {
         OpenError::Unusable {
             path: self.path.clone(),
@@ -141,7 +141,7 @@ impl DatabaseFile {
 /// Creates the file with mode 0600 unless it exists. SQLite gives the files beside it the mode of this one.
 fn create_privately(path: &Path) -> io::Result<()> {
     // Closing any handle of a file drops the locks that SQLite holds on it in this process. `create_new` never opens
-    // a file that was there, and nobody gets past here before the handle of a new one is closed.
+    // a file that was there, and no one gets past here before the handle of a new one is closed.
     static CREATING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut options = OpenOptions::new();

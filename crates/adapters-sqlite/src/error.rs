@@ -45,7 +45,7 @@ pub(crate) fn storage_error(error: &SharedError) -> StorageError {
     }
 }
 
-/// Whether somebody else holds a lock: the one failure that goes away by waiting.
+/// Whether another process holds a lock: the one failure that goes away by waiting.
 pub(crate) fn is_lock(error: &Error) -> bool {
     class_of(error) == Class::Locked
 }

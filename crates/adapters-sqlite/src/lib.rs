@@ -173,7 +173,7 @@ impl SqliteDatabase {
         Ok(())
     }
 
-    /// Runs the migrations that have not run yet, all in one transaction, and answers their names, oldest first.
+    /// Runs the migrations that have not run yet, all in one transaction, and returns their names, oldest first.
     /// Several processes may do so at once: one of them migrates, the others wait for it. Blocks while it does.
     ///
     /// # Errors
@@ -203,7 +203,7 @@ impl SqliteDatabase {
     }
 
     /// Lets no more calls in, finishes those that wait, and closes the file, which is one file then; if it is not, says so in
-    /// the log. Blocks while it does, also for whoever does the same meanwhile. Dropping the database does it too, and says
+    /// the log. Blocks while it does, also for anyone who does the same meanwhile. Dropping the database does it too, and says
     /// nothing: commands leave the log to the server that they share the file with.
     pub fn close(&self) {
         self.end();

@@ -81,7 +81,7 @@ pub(crate) fn migrate(file: &DatabaseFile) -> Result<Vec<String>, MigrateError> 
 }
 
 fn run_pending(connection: &mut SqliteConnection) -> Result<Vec<String>, Cause> {
-    // The lock comes first: whoever waits for it then sees what the other one has done, and does nothing.
+    // The lock comes first: anyone who waits for it then sees what the other one has done, and does nothing.
     connection.immediate_transaction(|connection| {
         connection
             .pending_migrations(MIGRATIONS)?

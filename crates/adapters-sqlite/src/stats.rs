@@ -1,4 +1,4 @@
-//! How the database is used right now, as plain numbers for whoever watches the process.
+//! How the database is used right now, as plain numbers for anyone who watches the process.
 
 /// Both lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -141,7 +141,7 @@ struct NotOurTable(Cause);
 
 #[async_trait]
 impl StorageHealth for SqliteTaskRepository {
-    /// Looks for tasks of nobody: that needs the file, and the table as we know it.
+    /// Looks for tasks of no one: that needs the file, and the table as we know it.
     async fn check(&self) -> Result<(), StorageError> {
         let looked = self.lanes.call(Lane::Read, None, statements::probe).await;
         looked.map_err(|error| match error {

@@ -1,7 +1,7 @@
 //! Whether the file that the connections have open is still the one that lies at its path.
 //!
 //! The operating system lets a file be deleted or replaced while it is open. SQLite goes on with the old one and commits to
-//! it, and nobody will ever see that again. So a few looks at the metadata stand between a commit and those who are told of it.
+//! it, and no one will ever see that again. So a few looks at the metadata stand between a commit and those who are told of it.
 //! What is read may be older than the last look by [`RELIED_ON`].
 
 use std::fs::{self, Metadata};
@@ -143,7 +143,7 @@ impl Watch {
             seen: self.look()?,
             data_version: data_version(connection)?,
             changing_until: now + FOLDING,
-            // Whoever migrates commits meanwhile: the first check asks.
+            // A caller who migrates commits meanwhile: the first check asks.
             relied_on_until: now,
             watch: Arc::clone(self),
         })
@@ -273,7 +273,7 @@ impl Guard {
         self.watch.is_lost()
     }
 
-    /// Makes sure that the file is the one that is open, and that nobody has written to it past SQLite (`cp` over it): it
+    /// Makes sure that the file is the one that is open, and that no one has written to it past SQLite (`cp` over it): it
     /// changes only when commits are folded into it, ours or another connection's. For the connection that writes: it knows
     /// of each commit whether it is its own.
     pub(crate) fn check_before_commit(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
@@ -286,7 +286,7 @@ impl Guard {
         self.compare(stamp, now, connection)
     }
 
-    /// The same for a connection that reads. It finds out about something written past SQLite only if nobody has committed
+    /// The same for a connection that reads. It finds out about something written past SQLite only if no one has committed
     /// since the file last changed; the next write finds it out for certain.
     pub(crate) fn check(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
         self.watch.known_harm()?;

@@ -127,7 +127,7 @@ impl Writer {
         if self.guard.as_ref().is_some_and(Guard::is_lost) {
             return;
         }
-        // Somebody else's lock was met before anything began, so there is nothing to recover from.
+        // Another process's lock was met before anything began, so there is nothing to recover from.
         if !is_lock(error) {
             tracing::warn!(%error, "a commit to SQLite failed; the next one goes through a new connection");
             self.connection = None;
@@ -137,7 +137,7 @@ impl Writer {
 
 /// Runs one job so that its failure undoes nothing but itself. An error means that the whole transaction is lost.
 fn run_in_savepoint(connection: &mut SqliteConnection, job: &mut dyn Job) -> Result<(), SharedError> {
-    // Whoever has stopped waiting will not learn what happened: then better nothing happens.
+    // A caller who has stopped waiting will not learn what happened: then better nothing happens.
     if !job.is_wanted() {
         return Ok(());
     }

@@ -32,7 +32,7 @@ pub async fn check(server: SocketAddr, tokens: &Tokens) -> Fallible<()> {
 
 const TASK: &str = r#"{"title":"Buy \"milk\" \u00e9 \ud83e\udd5b","description":"2 litres"}"#;
 
-/// Opens a connection for each request: whoever refuses a request may close it.
+/// Opens a connection for each request: anyone who refuses a request may close it.
 struct Client<'a> {
     server: SocketAddr,
     tokens: &'a Tokens,

@@ -200,10 +200,10 @@ impl Storage {
             .await?)
     }
 
-    /// A database that is equal to another, which nobody may be using.
+    /// A database that is equal to another, which no one may be using.
     ///
     /// # Errors
-    /// Somebody uses it, or there is one of this name.
+    /// Someone uses it, or there is one of this name.
     pub async fn copy(&self, from: &str, to: &str) -> Fallible<()> {
         let statement = format!("CREATE DATABASE {to} TEMPLATE {from}");
         Ok(self.admin.batch_execute(&statement).await?)
@@ -244,7 +244,7 @@ impl Storage {
         rows.iter().map(known_task).collect()
     }
 
-    /// Stores tasks to be deleted, as old as the first ones, so that nobody's newest tasks change.
+    /// Stores tasks to be deleted, as old as the first ones, so that no one's newest tasks change.
     ///
     /// # Errors
     /// A statement fails.
@@ -313,7 +313,7 @@ impl Storage {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// How many statements about tasks have been running for a tenth of a second: those that nobody has stopped.
+    /// How many statements about tasks have been running for a tenth of a second: those that no one has stopped.
     ///
     /// # Errors
     /// The server does not answer.

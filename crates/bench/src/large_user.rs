@@ -39,7 +39,7 @@ pub struct LargeUser {
     pub first_page_ms: Vec<f64>,
     /// What page 10,000 took.
     pub deep_page_ms: Vec<f64>,
-    /// The p99 of others who read one task each, in milliseconds, while nobody disturbed them.
+    /// The p99 of others who read one task each, in milliseconds, while no one disturbed them.
     pub undisturbed_p99_ms: Vec<f64>,
     /// The same while the user searched without end.
     pub disturbed_p99_ms: Vec<f64>,
@@ -170,7 +170,7 @@ impl Reader {
         Ok((first, deep))
     }
 
-    /// Searches again and again, until somebody stops it.
+    /// Searches again and again, until someone stops it.
     async fn search_without_end(&mut self) -> Box<dyn std::error::Error> {
         let mut request = Vec::new();
         write_request(&mut request, "GET", SEARCH, Some(&self.bearer), None);

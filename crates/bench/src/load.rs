@@ -66,7 +66,7 @@ pub struct Measurement {
     pub postgres_us: Option<f64>,
     /// Processor time of the driver for each request, in microseconds.
     pub driver_us: Option<f64>,
-    /// The share of the machine that somebody else had: neither the server nor its PostgreSQL nor the driver.
+    /// The share of the machine that another process had: neither the server nor its PostgreSQL nor the driver.
     pub others: Option<f64>,
 }
 
@@ -202,7 +202,7 @@ struct Used {
 }
 
 impl Used {
-    /// What the backends of now have used since then. Some may have begun meanwhile; of those that have ended nobody knows any
+    /// What the backends of now have used since then. Some may have begun meanwhile; of those that have ended no one knows any
     /// more.
     fn of_backends_since(&self, before: &Self) -> Option<f64> {
         let (before, now) = (before.backends.as_ref()?, self.backends.as_ref()?);

@@ -102,7 +102,7 @@ impl Requests {
         self.to_delete.replace(tasks)
     }
 
-    /// Writes the next request in place of what is in `request`, and answers the status that it must get; `None` when
+    /// Writes the next request in place of what is in `request`, and returns the status that it must get; `None` when
     /// there is nothing left to delete.
     pub fn write_next(&self, operation: Operation, request: &mut Vec<u8>) -> Option<u16> {
         request.clear();

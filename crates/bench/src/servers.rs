@@ -15,7 +15,7 @@ use crate::machine::{cores, family_of};
 use crate::operations::write_request;
 use crate::programs::{Kind, Programs};
 
-/// Whoever has not answered by then never will.
+/// A caller who has not answered by then never will.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a server may take to stop before it is ended.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);

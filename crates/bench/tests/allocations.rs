@@ -1,5 +1,5 @@
 //! How often a request allocates memory, with the product's defaults, over PostgreSQL: a guard that does not depend on how fast
-//! a machine is. Whoever goes beyond a budget finds out why before raising it; whoever falls well below it lowers it.
+//! a machine is. A caller who goes beyond a budget finds out why before raising it; anyone who falls well below it lowers it.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
 use std::alloc::System;
@@ -162,7 +162,7 @@ impl Client {
         self.exchange(&request)
     }
 
-    /// Sends a request and reads its answer to the end; answers its length.
+    /// Sends a request and reads its answer to the end; returns its length.
     fn exchange(&mut self, request: &[u8]) -> usize {
         self.stream.write_all(request).expect("a server that reads");
         let mut length = 0;

@@ -92,7 +92,7 @@ async fn the_reference_server_behaves_and_answers_every_request_of_the_load() {
     }
 }
 
-/// Answers everything with a 200 and an empty object.
+/// Returns everything with a 200 and an empty object.
 async fn yes_man() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");

@@ -254,7 +254,7 @@ impl<T> FairQueue<T> {
         let number = *lane.turns.get(position)?;
         let account = self.accounts.get(number)?;
         let share = account.shares.get_mut(id.0)?;
-        // Whoever needs more than is free now waits at the head, or smaller requests would go first forever.
+        // A caller who needs more than is free now waits at the head, or smaller requests would go first forever.
         if share.queue.front()?.units > lane.free {
             return None;
         }

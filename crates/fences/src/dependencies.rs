@@ -150,7 +150,7 @@ impl Dependencies {
 }
 
 impl Rule {
-    /// `Only`: who uses it and may not, and who may and does not. Whoever may but is no crate of this workspace is
+    /// `Only`: who uses it and may not, and who may and does not. A caller who may but is no crate of this workspace is
     /// passed over.
     fn check_users(&self, used: &BTreeMap<&str, BTreeSet<Object>>) -> Vec<String> {
         let mut users: BTreeSet<Object> = BTreeSet::new();

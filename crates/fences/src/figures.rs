@@ -49,7 +49,7 @@ struct Size {
 }
 
 impl Size {
-    /// Adds everything below a folder, unit tests too: whoever looks for something sees them.
+    /// Adds everything below a folder, unit tests too: anyone who looks for something sees them.
     fn add(&mut self, folder: &Path) -> Result<(), Error> {
         for path in entries(folder)? {
             if path.is_dir() {

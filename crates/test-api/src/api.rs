@@ -63,13 +63,13 @@ impl Api {
         User::new(&self.url, &self.client, Some(self.tokens.good(id)))
     }
 
-    /// Somebody with this token, good or bad.
+    /// Someone with this token, good or bad.
     #[must_use]
     pub fn bearer(&self, token: &str) -> User {
         User::new(&self.url, &self.client, Some(token.to_owned()))
     }
 
-    /// Somebody without a token.
+    /// Someone without a token.
     #[must_use]
     pub fn anonymous(&self) -> User {
         User::new(&self.url, &self.client, None)

@@ -11,7 +11,7 @@
 //! | [`Tokens`] | the tokens of users: fake ones in this process, signed ones for the real binary |
 //! | [`contract`] | the cases, and the macros that make tests of them |
 //!
-//! It depends on the domain and on the inbound adapter, and on no other adapter: whoever starts the real binary over a
+//! It depends on the domain and on the inbound adapter, and on no other adapter: anyone who starts the real binary over a
 //! database gives the address to [`Api::at`].
 #![expect(
     clippy::expect_used,

@@ -75,8 +75,8 @@ impl Tokens for SignedTokens {
     }
 
     fn forged(&self, user: &str) -> String {
-        let somebody_elses = "a secret of somebody else, 0123456789abcdef";
-        token_signed_with(somebody_elses, user, TimeDelta::minutes(1))
+        let another_user = "a secret of somebody else, 0123456789abcdef";
+        token_signed_with(another_user, user, TimeDelta::minutes(1))
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::answer::Answer;
 use crate::description::{GoodRequest, description};
 
-/// Somebody who sends requests.
+/// Someone who sends requests.
 #[derive(Clone)]
 pub struct User {
     url: String,

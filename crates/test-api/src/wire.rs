@@ -154,7 +154,7 @@ impl Wire {
         self.received.is_empty() && !self.receive()
     }
 
-    /// Sends this again and again until the server closes the connection, and answers how long that took.
+    /// Sends this again and again until the server closes the connection, and returns how long that took.
     pub fn trickle_until_closed(&mut self, part: &str) -> Duration {
         let started = Instant::now();
         let brief = Some(Duration::from_millis(20));

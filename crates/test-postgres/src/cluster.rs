@@ -279,7 +279,7 @@ fn make_german_locale(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// A new folder that belongs to whoever runs the programs. Its path is short: socket paths hold about 100 bytes.
+/// A new folder that belongs to anyone who runs the programs. Its path is short: socket paths hold about 100 bytes.
 fn short_folder(runner: &Runner) -> PathBuf {
     let folder = tempfile::Builder::new().prefix("pg").tempdir();
     let folder = folder.expect("a temporary folder").keep();

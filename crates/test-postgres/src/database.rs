@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub struct TestDatabase {
     url: String,
     name: String,
-    // Set when somebody else's server must be left as it was found.
+    // Set when another user's server must be left as it was found.
     drop_on: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl Drop for TestDatabase {
     }
 }
 
-/// A name that no database has. What killed runs left behind on somebody else's server may have the id and the counts
+/// A name that no database has. What killed runs left behind on another user's server may have the id and the counts
 /// of this process: the part that differs is random.
 fn a_new_name() -> String {
     static RUN: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());

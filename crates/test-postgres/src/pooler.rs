@@ -78,7 +78,7 @@ impl PgBouncer {
         format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Asks the log, not the port: somebody else may have taken that meanwhile, and would answer too.
+    /// Asks the log, not the port: another process may have taken that meanwhile, and would answer too.
     fn wait_until_it_listens(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {

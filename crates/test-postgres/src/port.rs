@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-/// A TCP port of the loopback address that nobody listens on, for a server that comes later. Somebody else may take it
+/// A TCP port of the loopback address that no one listens on, for a server that comes later. Another process may take it
 /// before that.
 ///
 /// # Panics

@@ -49,7 +49,7 @@ fn debian_folders() -> Vec<PathBuf> {
     folders
 }
 
-/// How to run one of the programs: as we are, or, if we are root, as somebody who may.
+/// How to run one of the programs: as we are, or, if we are root, as someone who may.
 pub(crate) struct Runner {
     folder: PathBuf,
     user: Option<String>,
@@ -70,7 +70,7 @@ impl Runner {
         }
     }
 
-    /// Gives a folder to whoever will run the programs.
+    /// Gives a folder to anyone who will run the programs.
     pub(crate) fn hand_over(&self, folder: &Path) {
         if let Some(user) = &self.user {
             assert!(

@@ -17,7 +17,7 @@ pub(crate) struct KeyCache {
     state: Mutex<State>,
     /// Tells those who wait that a fetch has ended.
     ended: watch::Sender<()>,
-    /// Tells the one who fetches that somebody waits.
+    /// Tells the one who fetches that someone waits.
     demand: Notify,
     places: Semaphore,
 }

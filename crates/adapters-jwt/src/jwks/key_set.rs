@@ -6,9 +6,9 @@ use domain::identity::RefusalReason;
 use serde_json::value::RawValue;
 
 use crate::algorithm::Algorithm;
+use crate::fields::Fields;
 use crate::header::is_sound_key_id;
 use crate::keys::{PublicKey, UnusableKey};
-use crate::members::Members;
 
 /// The usable keys of a document. Better Auth gives each key an id of its own; keys without one, and several with
 /// one id, are possible elsewhere.
@@ -37,8 +37,8 @@ impl KeySet {
     }
 
     fn add(&mut self, entry: &str) -> Result<(), UnusableKey> {
-        let members: Vec<_> = PublicKey::MEMBERS.into_iter().chain(["kid"]).collect();
-        let jwk = Members::read(entry.as_bytes(), &members).ok_or(UnusableKey::Form)?;
+        let fields: Vec<_> = PublicKey::FIELDS.into_iter().chain(["kid"]).collect();
+        let jwk = Fields::read(entry.as_bytes(), &fields).ok_or(UnusableKey::Form)?;
         let key = PublicKey::from_jwk(&jwk)?;
         let Some(id) = jwk.get("kid") else {
             self.without_id.push(key);

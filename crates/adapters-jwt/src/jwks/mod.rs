@@ -62,7 +62,7 @@ impl PublishedKeys {
         self.cache.stats()
     }
 
-    /// Checks the signature of a token, and answers the generation of the keys that it was checked with.
+    /// Checks the signature of a token, and returns the generation of the keys that it was checked with.
     pub(crate) async fn check(
         &self,
         algorithm: Algorithm,
@@ -74,7 +74,7 @@ impl PublishedKeys {
         let Err(reason) = check(&keys) else {
             return Ok(keys.generation);
         };
-        // Somebody may have wiped the front end's database and got the same id for another key.
+        // Someone may have wiped the front end's database and got the same id for another key.
         let changed = match id {
             Some(id) => self.cache.changed_keys(id, &keys).await,
             None => None,

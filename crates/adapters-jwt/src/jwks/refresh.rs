@@ -10,7 +10,7 @@ use super::key_set::KeySet;
 use super::source::{FetchFailed, KeySetSource};
 use crate::settings::{KeySetSettings, KeySetUrl};
 
-/// Keeps the cache fresh for ever.
+/// Keeps the cache fresh forever.
 pub(crate) async fn keep_fresh(cache: Arc<KeyCache>, source: impl KeySetSource, settings: KeySetSettings) {
     let mut report = Report::about(settings.url);
     loop {
@@ -32,7 +32,7 @@ pub(crate) async fn keep_fresh(cache: Arc<KeyCache>, source: impl KeySetSource, 
     }
 }
 
-/// A set without any usable key is a fault of the server: nobody could sign in.
+/// A set without any usable key is a fault of the server: no one could sign in.
 fn key_set(document: &[u8]) -> Result<KeySet, FetchFailed> {
     let set = KeySet::parse(document).ok_or(FetchFailed::NoKeySet)?;
     if set.len() == 0 {

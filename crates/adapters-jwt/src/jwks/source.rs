@@ -16,14 +16,14 @@ pub trait KeySetSource: Send + Sync + 'static {
     /// Fetches the document as it is now.
     ///
     /// # Errors
-    /// There is no document to be had, or none that anybody should read.
+    /// There is no document to be had, or none that anyone should read.
     async fn fetch(&self) -> Result<Vec<u8>, FetchFailed>;
 }
 
 /// Why there is no new key set. Shows no credentials.
 #[derive(Debug, Error)]
 pub enum FetchFailed {
-    /// Nobody answered in time.
+    /// No one answered in time.
     #[error("there was no answer in time")]
     TimedOut,
     /// The connection could not be made, or broke.

@@ -112,7 +112,7 @@ impl State {
             .filter(|keys| id.is_none_or(|id| !keys.set.with_id(id).is_empty()))
     }
 
-    /// Whether a fetch of the last seconds has shown that nobody published that id.
+    /// Whether a fetch of the last seconds has shown that no one published that id.
     pub(crate) fn is_absent(&self, id: &str, now: Instant) -> bool {
         self.absent.get(id).is_some_and(|until| now < *until)
     }
@@ -244,7 +244,7 @@ impl State {
         self.wanted.retain(|_, wanted| wanted.last > ended);
     }
 
-    /// Only a fetch that began after a request for an id had come can tell that nobody published it.
+    /// Only a fetch that began after a request for an id had come can tell that no one published it.
     fn remember_absent(&mut self, set: &KeySet, now: Instant) {
         let ended = self.ended;
         self.absent.retain(|_, until| now < *until);

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::provider::choose_provider;
 use crate::algorithm::Algorithm;
-use crate::members::Members;
+use crate::fields::Fields;
 
 /// The public half of a key pair, as a JSON Web Key publishes it (RFC 7517, RFC 7518 6, RFC 8037 2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +21,11 @@ pub(crate) struct PublicKey {
 }
 
 impl PublicKey {
-    /// The members of a JSON Web Key that we look at, besides `kid`. What belongs to a private key is not read.
-    pub(crate) const MEMBERS: [&str; 9] = ["alg", "crv", "e", "key_ops", "kty", "n", "use", "x", "y"];
+    /// The fields of a JSON Web Key that we look at, besides `kid`. What belongs to a private key is not read.
+    pub(crate) const FIELDS: [&str; 9] = ["alg", "crv", "e", "key_ops", "kty", "n", "use", "x", "y"];
 
     /// Reads a key and makes sure that it is one: sizes, and whether a point lies on its curve.
-    pub(crate) fn from_jwk(jwk: &Members<'_>) -> Result<Self, UnusableKey> {
+    pub(crate) fn from_jwk(jwk: &Fields<'_>) -> Result<Self, UnusableKey> {
         if !is_for_signatures(jwk) {
             return Err(UnusableKey::Purpose);
         }
@@ -87,7 +87,7 @@ fn verifies_es512(point: &[u8], message: &str, signature: &str) -> bool {
 }
 
 /// `use` and `key_ops` may be absent (RFC 7517 4.2, 4.3); what they say counts.
-fn is_for_signatures(jwk: &Members<'_>) -> bool {
+fn is_for_signatures(jwk: &Fields<'_>) -> bool {
     let is_for_use = jwk.get("use").is_none_or(|purpose| purpose == "sig");
     let may_verify = |operations: &Value| {
         operations
@@ -114,14 +114,14 @@ enum Material {
 }
 
 impl Material {
-    fn from_jwk(jwk: &Members<'_>) -> Result<Self, UnusableKey> {
+    fn from_jwk(jwk: &Fields<'_>) -> Result<Self, UnusableKey> {
         match (jwk.text("kty"), jwk.text("crv")) {
             (Some("OKP"), Some("Ed25519")) => Ok(Self::Ed25519(bytes_of_size(jwk, "x", 32)?)),
             (Some("EC"), Some("P-256")) => point(jwk, 32, &ECDSA_P256_SHA256_FIXED).map(Self::P256),
             (Some("EC"), Some("P-384")) => point(jwk, 48, &ECDSA_P384_SHA384_FIXED).map(Self::P384),
             (Some("EC"), Some("P-521")) => point(jwk, 66, &ECDSA_P521_SHA512_FIXED).map(Self::P521),
             (Some("RSA"), _) => rsa(jwk),
-            // Secrets (`oct`) among them: what everybody can read is no secret.
+            // Secrets (`oct`) among them: what everyone can read is no secret.
             _ => Err(UnusableKey::Type),
         }
     }
@@ -139,7 +139,7 @@ impl Material {
 }
 
 fn point(
-    jwk: &Members<'_>,
+    jwk: &Fields<'_>,
     size: usize,
     curve: &'static dyn VerificationAlgorithm,
 ) -> Result<Vec<u8>, UnusableKey> {
@@ -151,7 +151,7 @@ fn point(
 }
 
 /// A modulus of 2048 to 8192 bits, and an odd exponent from 3 to what aws-lc computes with, 33 bits.
-fn rsa(jwk: &Members<'_>) -> Result<Material, UnusableKey> {
+fn rsa(jwk: &Fields<'_>) -> Result<Material, UnusableKey> {
     let n = number(jwk, "n")?;
     let e = number(jwk, "e")?;
     let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
@@ -171,12 +171,12 @@ fn bits(number: &[u8]) -> usize {
 }
 
 /// `Base64urlUInt` (RFC 7518 2). It should not begin with zeros; some libraries write one.
-fn number(jwk: &Members<'_>, name: &str) -> Result<Vec<u8>, UnusableKey> {
+fn number(jwk: &Fields<'_>, name: &str) -> Result<Vec<u8>, UnusableKey> {
     let bytes = bytes(jwk, name)?;
     Ok(bytes.into_iter().skip_while(|byte| *byte == 0).collect())
 }
 
-fn bytes_of_size(jwk: &Members<'_>, name: &str, size: usize) -> Result<Vec<u8>, UnusableKey> {
+fn bytes_of_size(jwk: &Fields<'_>, name: &str, size: usize) -> Result<Vec<u8>, UnusableKey> {
     bytes(jwk, name).and_then(|bytes| {
         if bytes.len() == size {
             Ok(bytes)
@@ -186,7 +186,7 @@ fn bytes_of_size(jwk: &Members<'_>, name: &str, size: usize) -> Result<Vec<u8>, 
     })
 }
 
-fn bytes(jwk: &Members<'_>, name: &str) -> Result<Vec<u8>, UnusableKey> {
+fn bytes(jwk: &Fields<'_>, name: &str) -> Result<Vec<u8>, UnusableKey> {
     let text = jwk.text(name).ok_or(UnusableKey::Numbers)?;
     URL_SAFE_NO_PAD.decode(text).map_err(|_| UnusableKey::Numbers)
 }

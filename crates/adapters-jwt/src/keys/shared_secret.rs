@@ -22,7 +22,7 @@ impl SharedSecret {
     /// The shortest key that RFC 7518 3.2 allows for HS256, in bytes.
     pub const MIN_BYTES: usize = 32;
 
-    /// What Better Auth signs with when nobody configured a secret. Everybody can read it in its source.
+    /// What Better Auth signs with when no one configured a secret. Everyone can read it in its source.
     const PUBLISHED_DEFAULT: &str = "better-auth-secret-12345678901234567890";
 
     /// Takes a secret, short ones too: whether to go on with one that [is short](Self::is_short) is the caller's
@@ -116,7 +116,7 @@ pub enum InvalidSecret {
     /// Empty, or nothing but white space.
     #[error("the shared secret is blank")]
     Blank,
-    /// The secret that Better Auth falls back to. It is public, so anybody could sign tokens with it.
+    /// The secret that Better Auth falls back to. It is public, so anyone could sign tokens with it.
     #[error("the shared secret is the published default of Better Auth; choose your own")]
     PublishedDefault,
     /// An entry of the rotation list does not start with a version number and a colon.

@@ -12,13 +12,13 @@ pub struct KeySetSettings {
     /// The address of the JSON Web Key Set.
     pub url: KeySetUrl,
     /// Who must have issued the tokens of these keys, and whom they must be meant for, as far as
-    /// [`VerifierSettings`](super::VerifierSettings) name nobody.
+    /// [`VerifierSettings`](super::VerifierSettings) name no one.
     pub origin: Option<Party>,
     /// When to fetch.
     pub timing: KeySetTiming,
 }
 
-/// When to fetch a key set. Taken as it is, unlike the other settings: whoever fills it in keeps to the limits.
+/// When to fetch a key set. Taken as it is, unlike the other settings: anyone who fills it in keeps to the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeySetTiming {
     /// How long after a good fetch the next one follows by itself, give or take a tenth. 10 minutes by default.
@@ -29,7 +29,7 @@ pub struct KeySetTiming {
     /// How long the keys of the last good fetch are used while fetching fails. 24 hours by default.
     ///
     /// From twice `refresh_every` to a week: with less, a single failure leaves no keys. A key that was taken away because
-    /// it leaked counts for as long as somebody keeps us from fetching.
+    /// it leaked counts for as long as someone keeps us from fetching.
     pub max_stale: Duration,
     /// How long one fetch may take. 3 seconds by default.
     ///
@@ -61,7 +61,7 @@ impl KeySetUrl {
         http_url(text).map(Self)
     }
 
-    /// Whether somebody between here and there could put keys of their own in place of the real ones: plain HTTP to
+    /// Whether someone between here and there could put keys of their own in place of the real ones: plain HTTP to
     /// another machine.
     #[must_use]
     pub fn is_open_to_tampering(&self) -> bool {

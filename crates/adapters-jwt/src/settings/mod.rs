@@ -22,7 +22,7 @@ use crate::keys::SharedSecret;
 /// Which tokens to accept. The default accepts none: it has no key.
 #[derive(Debug, Clone, Default)]
 pub struct VerifierSettings {
-    /// Each of them verifies HS256 tokens, so that a secret can be changed without signing everybody out.
+    /// Each of them verifies HS256 tokens, so that a secret can be changed without signing everyone out.
     pub secrets: Vec<SharedSecret>,
     /// With which algorithms tokens may be signed at all.
     pub algorithms: Algorithms,

@@ -10,7 +10,7 @@ impl UserIdClaims {
     /// Claims that never name a user to us.
     ///
     /// The first three appear in other things that Better Auth signs with the same secret: the link of an e-mail
-    /// verification carries `email` and `userId`, so a verifier that took them would log in whoever holds the mail.
+    /// verification carries `email` and `userId`, so a verifier that took them would log in anyone who holds the mail.
     /// The rest are registered (RFC 7519 4.1, RFC 7800): an issuer or an audience is one value for all users.
     const NEVER: [&str; 10] = [
         "id", "userId", "email", "iss", "aud", "exp", "nbf", "iat", "jti", "cnf",

@@ -147,7 +147,7 @@ async fn two_hundred_and_fifty_six_requests_wait_and_the_next_is_told_so_at_once
     );
 }
 
-/// Nobody waits any more, but the fetch that they waited for goes on.
+/// No one waits any more, but the fetch that they waited for goes on.
 #[tokio::test(start_paused = true)]
 async fn two_hundred_and_fifty_six_ids_are_waited_for_and_the_next_is_told_so_at_once() {
     let server = KeyServer::default();

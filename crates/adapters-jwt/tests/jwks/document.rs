@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::front_end::Verdict::{Accepted, KeysUnavailable, Refused};
 use crate::front_end::{Key, Verdict};
-use crate::issuer::{FixedKeySet, LIFETIME, Signer, key_set_settings, with_members};
+use crate::issuer::{FixedKeySet, LIFETIME, Signer, key_set_settings, with_fields};
 
 /// The verdict on a token by the keys of a document.
 fn judge(document: impl Into<String>, token: &str) -> Verdict {
@@ -39,7 +39,7 @@ fn token(signer: &Signer, algorithm: &str) -> String {
 
 /// The verdict on a token of a key that stands in its set like this, beside another that is fine.
 fn verdict_on(signer: &Signer, algorithm: &str, entry: impl FnOnce(Value) -> Value) -> Verdict {
-    let entry = entry(with_members(
+    let entry = entry(with_fields(
         signer.jwk(),
         &json!({ "kid": "k", "alg": algorithm }),
     ));
@@ -59,25 +59,25 @@ macro_rules! entries {
     };
 }
 
-/// Other members, or members with other values.
-fn and(members: Value) -> impl FnOnce(Value) -> Value {
-    move |jwk| with_members(jwk, &members)
+/// Other fields, or fields with other values.
+fn and(fields: Value) -> impl FnOnce(Value) -> Value {
+    move |jwk| with_fields(jwk, &fields)
 }
 
-fn without(member: &'static str) -> impl FnOnce(Value) -> Value {
+fn without(field: &'static str) -> impl FnOnce(Value) -> Value {
     move |mut jwk| {
-        jwk.as_object_mut().expect("an object").remove(member);
+        jwk.as_object_mut().expect("an object").remove(field);
         jwk
     }
 }
 
 /// A number of the key, changed.
-fn bytes(member: &'static str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> impl FnOnce(Value) -> Value {
+fn bytes(field: &'static str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> impl FnOnce(Value) -> Value {
     move |mut jwk| {
         let bytes = URL_SAFE_NO_PAD
-            .decode(jwk[member].as_str().expect("a text"))
+            .decode(jwk[field].as_str().expect("a text"))
             .expect("base64url");
-        jwk[member] = URL_SAFE_NO_PAD.encode(change(bytes)).into();
+        jwk[field] = URL_SAFE_NO_PAD.encode(change(bytes)).into();
         jwk
     }
 }
@@ -90,7 +90,7 @@ entries! { Signer::ed25519(), "EdDSA", Accepted;
     an_ed25519_key_for_verifying => and(json!({ "key_ops": ["verify"] }));
     an_ed25519_key_for_signing_and_verifying => and(json!({ "key_ops": ["sign", "verify"] }));
     an_ed25519_key_with_its_private_half => and(json!({ "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A" }));
-    an_ed25519_key_with_members_of_somebody_else => and(json!({ "expiresAt": null, "x5c": 7, "n": {}, "ext": true }));
+    an_ed25519_key_with_members_of_others => and(json!({ "expiresAt": null, "x5c": 7, "n": {}, "ext": true }));
 }
 
 entries! { Signer::ed25519(), "EdDSA", Refused(UnknownKey);
@@ -101,7 +101,7 @@ entries! { Signer::ed25519(), "EdDSA", Refused(UnknownKey);
     an_ed25519_key_of_no_bytes => and(json!({ "x": "" }));
     an_ed25519_key_in_padded_base64 => |jwk| {
         let x = format!("{}=", jwk["x"].as_str().expect("a text"));
-        with_members(jwk, &json!({ "x": x }))
+        with_fields(jwk, &json!({ "x": x }))
     };
     an_ed25519_key_of_no_base64 => and(json!({ "x": "ä".repeat(22) }));
     an_ed25519_key_of_a_number => and(json!({ "x": 7 }));
@@ -148,7 +148,7 @@ entries! { Signer::p256(), "ES256", Refused(UnknownKey);
     a_p256_key_without_y => without("y");
     a_p256_key_with_x_and_y_in_one => |jwk| {
         let both = bytes("x", |x| [x, vec![0; 32]].concat())(jwk);
-        with_members(both, &json!({ "y": "" }))
+        with_fields(both, &json!({ "y": "" }))
     };
     a_p256_key_called_p384 => and(json!({ "crv": "P-384", "alg": "ES384" }));
     a_p256_key_called_secp256k1 => and(json!({ "crv": "secp256k1" }));
@@ -293,7 +293,7 @@ fn a_token_without_an_id_may_use_the_only_key_that_fits_whether_it_has_an_id_or_
     let claims = json!({ "sub": "usr_9f2c", "exp": noon().timestamp() + LIFETIME }).to_string();
     let token = ed.token(r#"{"alg":"EdDSA"}"#, &claims);
     let set = |keys: &[Value]| json!({ "keys": keys }).to_string();
-    let with_id = with_members(ed.jwk(), &json!({ "kid": "k" }));
+    let with_id = with_fields(ed.jwk(), &json!({ "kid": "k" }));
     assert_eq!(judge(set(&[with_id.clone(), p256.jwk()]), &token), Accepted);
     assert_eq!(judge(set(&[ed.jwk(), p256.jwk()]), &token), Accepted);
     let two = [ed.jwk(), Signer::ed25519().jwk()];
@@ -313,12 +313,12 @@ fn the_last_of_four_hundred_rsa_keys_is_found() {
     let rsa = Signer::Rsa(&crate::issuer::LARGER_RSA);
     let keys: Vec<_> = (0..400)
         .map(|number| {
-            with_members(
+            with_fields(
                 rsa.jwk(),
                 &json!({ "kid": format!("key-{number}"), "alg": "RS256" }),
             )
         })
-        .chain([with_members(rsa.jwk(), &json!({ "kid": "k" }))])
+        .chain([with_fields(rsa.jwk(), &json!({ "kid": "k" }))])
         .collect();
     let document = json!({ "keys": keys }).to_string();
     assert_eq!(judge(document, &token(&rsa, "RS256")), Accepted);

@@ -10,7 +10,7 @@ use domain::testing::{FixedClock, noon};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::issuer::{LIFETIME, Signer, key_set_settings, shared_secret, with_members};
+use crate::issuer::{LIFETIME, Signer, key_set_settings, shared_secret, with_fields};
 
 /// What a verification came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Key {
     }
 
     pub(crate) fn jwk(&self) -> Value {
-        with_members(self.signer.jwk(), &json!({ "kid": self.id, "alg": "EdDSA" }))
+        with_fields(self.signer.jwk(), &json!({ "kid": self.id, "alg": "EdDSA" }))
     }
 
     /// A good token, made at noon.
@@ -58,7 +58,7 @@ impl Key {
         let claims = json!({ "sub": "usr_9f2c", "exp": noon().timestamp() + LIFETIME });
         let header = json!({ "alg": "EdDSA", "kid": self.id });
         self.signer
-            .token(&header.to_string(), &with_members(claims, more).to_string())
+            .token(&header.to_string(), &with_fields(claims, more).to_string())
     }
 }
 
@@ -108,7 +108,7 @@ impl KeyServer {
         self.0.lock().expect("the server").answer = Answer::Failure(Box::new(failure));
     }
 
-    /// From now on nobody can reach it.
+    /// From now on no one can reach it.
     pub(crate) fn go_away(&self) {
         self.fail(|| FetchFailed::Unreachable("refused".into()));
     }
@@ -128,7 +128,7 @@ impl KeyServer {
         self.begun().len()
     }
 
-    /// Whether somebody could still fetch from it.
+    /// Whether someone could still fetch from it.
     pub(crate) fn is_in_use(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
@@ -213,9 +213,9 @@ impl Verifier {
     }
 }
 
-/// Long enough after a fetch that nothing holds back the next one, and too short for one that nobody asks for.
+/// Long enough after a fetch that nothing holds back the next one, and too short for one that no one asks for.
 pub(crate) const A_QUIET_MINUTE: Duration = secs(60);
-/// Long enough for the next fetch that nobody asks for: ten minutes, a tenth of that, and a second.
+/// Long enough for the next fetch that no one asks for: ten minutes, a tenth of that, and a second.
 pub(crate) const UNTIL_THE_NEXT_FETCH: Duration = secs(661);
 /// How long keys are good while fetching fails.
 pub(crate) const A_DAY: Duration = secs(86_400);

@@ -23,7 +23,7 @@ async fn fetch(url: &str) -> Result<Vec<u8>, FetchFailed> {
     key_set(url).fetch().await
 }
 
-/// Trusts nobody: no server of these tests can prove itself.
+/// Trusts no one: no server of these tests can prove itself.
 fn key_set(url: KeySetUrl) -> HttpKeySet {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls_config = ClientConfig::builder_with_provider(provider)

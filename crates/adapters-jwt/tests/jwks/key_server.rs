@@ -14,7 +14,7 @@ pub(crate) enum Reply {
     Bytes(Vec<u8>),
     /// Sends these bytes and keeps the connection open without a word more.
     AndSilence(Vec<u8>),
-    /// Sends this head, and then zeros for ever.
+    /// Sends this head, and then zeros forever.
     Endless(&'static str),
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct HttpServer {
 }
 
 impl HttpServer {
-    /// Answers every request like this.
+    /// Returns every request like this.
     pub(crate) async fn answering(reply: Reply) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -83,7 +83,7 @@ async fn answer(mut stream: TcpStream, reply: Reply, requests: Arc<Mutex<Vec<Str
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     requests.lock().expect("the requests").push(head);
-    // Whoever hangs up on us has seen enough.
+    // A caller who hangs up on us has seen enough.
     match reply {
         Reply::Bytes(bytes) => {
             let _ = stream.write_all(&bytes).await;

@@ -13,7 +13,7 @@
 //! | `settings` | addresses |
 //! | `stats` | what is told about all this |
 //!
-//! All but `http` and a part of `lifetime` run on a clock that stands still while somebody works: an hour takes no time.
+//! All but `http` and a part of `lifetime` run on a clock that stands still while someone works: an hour takes no time.
 
 #![expect(
     clippy::expect_used,

@@ -91,7 +91,7 @@ async fn a_key_that_a_fetch_under_way_brings_is_used_without_another_one() {
     sleep(secs(1)).await;
     assert_eq!(verifier.judge_timed(&key.token()).await, (Accepted, secs(1)));
     sleep(A_QUIET_MINUTE).await;
-    assert_eq!(server.count(), 1, "nobody waits any more");
+    assert_eq!(server.count(), 1, "no one waits any more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,7 +215,7 @@ async fn a_token_that_comes_during_a_look_behind_its_id_waits_for_the_end_of_it(
 async fn a_key_of_another_kind_behind_the_same_id_is_found_when_its_first_token_comes() {
     let old = crate::issuer::Signer::p256();
     let new = Key::new("1");
-    let jwk = crate::issuer::with_members(old.jwk(), &json!({ "kid": "1" }));
+    let jwk = crate::issuer::with_fields(old.jwk(), &json!({ "kid": "1" }));
     let server = KeyServer::default();
     server.say(&json!({ "keys": [jwk] }).to_string());
     let verifier = Verifier::ready(&server).await;

@@ -95,7 +95,7 @@ fn next_spelling(text: &str) -> String {
     format!("{rest}{}", char::from(ALPHABET[place + 1]))
 }
 
-/// A well signed token of exactly so many bytes. It names nobody.
+/// A well signed token of exactly so many bytes. It names no one.
 fn of_length(bytes: usize, now: i64) -> String {
     let claims = |padding: usize| format!(r#"{{"exp":{},"x":"{}"}}"#, now + LIFETIME, "x".repeat(padding));
     let frame = with_claims(claims(0)).len();

@@ -159,7 +159,7 @@ impl Signer {
     }
 }
 
-/// A token with whatever somebody takes for a signature.
+/// A token with whatever someone takes for a signature.
 pub(crate) fn signed_by(header: &str, claims: &str, sign: impl FnOnce(&str) -> Vec<u8>) -> String {
     let message = format!("{}.{}", base64(header), base64(claims));
     let signature = base64(sign(&message));
@@ -170,11 +170,11 @@ fn base64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A JSON Web Key with further members, such as `kid` and `alg`.
-pub(crate) fn with_members(jwk: Value, members: &Value) -> Value {
+/// A JSON Web Key with further fields, such as `kid` and `alg`.
+pub(crate) fn with_fields(jwk: Value, fields: &Value) -> Value {
     let mut jwk = jwk;
     let all = jwk.as_object_mut().expect("an object");
-    all.extend(members.as_object().expect("an object").clone());
+    all.extend(fields.as_object().expect("an object").clone());
     jwk
 }
 

@@ -51,14 +51,14 @@ fn values() -> impl Strategy<Value = Value> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             prop::collection::vec((".{0,8}", inner), 0..4)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
 }
 
 fn objects(names: &'static [&'static str]) -> impl Strategy<Value = Map<String, Value>> {
     let name = prop_oneof![9 => prop::sample::select(names).prop_map(str::to_owned), 1 => any::<String>()];
-    prop::collection::vec((name, values()), 0..8).prop_map(|members| members.into_iter().collect())
+    prop::collection::vec((name, values()), 0..8).prop_map(|fields| fields.into_iter().collect())
 }
 
 /// Noon as JSON counts.

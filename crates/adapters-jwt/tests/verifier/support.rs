@@ -1,4 +1,4 @@
-//! Tokens written by hand, member by member, because no library would write most of them.
+//! Tokens written by hand, field by field, because no library would write most of them.
 
 use std::sync::Arc;
 
@@ -161,7 +161,7 @@ pub(crate) fn judged(rules: Rules, now: i64, token: &str) -> Result<Caller, Auth
     runtime().block_on(async { verifier_with_keys(rules, now).verify(token).await })
 }
 
-/// A runtime whose time passes at once when everybody waits.
+/// A runtime whose time passes at once when everyone waits.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()

@@ -1,6 +1,6 @@
 //! What the calls about many tasks do with a connection: which of an owner's tasks, in which order, from where on.
 //!
-//! The list that nearly everybody asks for, newest first and unfiltered, is as fixed a statement as any other. The
+//! The list that nearly everyone asks for, newest first and unfiltered, is as fixed a statement as any other. The
 //! rest are put together when they are asked for, and diesel prepares each text once per connection. So the texts
 //! must be few: one per *shape* (sort key, direction, which filters, with a cursor or without), which makes 128. Never
 //! may a text depend on a value, or on how many values there are.

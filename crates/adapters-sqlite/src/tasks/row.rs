@@ -37,7 +37,7 @@ impl TaskRow {
     /// The task of this row.
     ///
     /// # Errors
-    /// `Corrupt`: the row breaks a rule of the domain, so somebody else wrote it.
+    /// `Corrupt`: the row breaks a rule of the domain, so another program wrote it.
     pub(super) fn into_task(self, owner: &Owner) -> Result<Task, StorageError> {
         let uuid = Uuid::from_slice(&self.id).map_err(corrupt("id"))?;
         let description = self.description.map(Description::parse).transpose();

@@ -108,7 +108,7 @@ pub(super) fn delete(
     Ok(())
 }
 
-/// The task as it is, if it is at an expected version. Nobody changes it before the transaction of this job ends.
+/// The task as it is, if it is at an expected version. No one changes it before the transaction of this job ends.
 fn find_expected(
     connection: &mut SqliteConnection,
     owner: &Owner,

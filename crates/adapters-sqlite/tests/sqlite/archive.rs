@@ -1,4 +1,4 @@
-//! What the archive does when a row is in the way that nobody foresaw.
+//! What the archive does when a row is in the way that no one foresaw.
 
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
@@ -17,7 +17,7 @@ fn titled(title: &str) -> ArchivedTask {
     }
 }
 
-/// Somebody else does this to the file.
+/// Another process does this to the file.
 fn run(fixture: &Fixture, sql: &str) {
     let path = fixture.path.to_str().expect("a path in UTF-8");
     let mut connection = SqliteConnection::establish(path).expect("a connection");

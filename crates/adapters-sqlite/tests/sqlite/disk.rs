@@ -1,4 +1,4 @@
-//! A disk that is full, or that nobody may write to. Each test runs itself once more in a process with less room or
+//! A disk that is full, or that no one may write to. Each test runs itself once more in a process with less room or
 //! fewer rights.
 
 #![cfg(unix)]
@@ -28,7 +28,7 @@ fn restricted() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(|folder| Path::new(&folder).join("tasks.db"))
 }
 
-/// Runs a test of this file once more, behind these words, and answers what it printed.
+/// Runs a test of this file once more, behind these words, and returns what it printed.
 fn run_restricted(words: &[&str], test: &str, folder: &Path) -> String {
     let this_program = std::env::current_exe().expect("this program").into_os_string();
     let mut line: Vec<OsString> = words.iter().map(OsString::from).collect();
@@ -83,7 +83,7 @@ async fn a_full_disk_turns_writes_away_and_loses_nothing_that_was_acknowledged()
         for id in acknowledged {
             assert!(is_stored(&tasks, id).await, "{id} is lost");
         }
-        // Of somebody else: the other process has used the ids of this one.
+        // Of another user: the other process has used the ids of this one.
         let task = a_task(&an_owner_named("somebody else"), "late");
         tasks.insert(&task, None).await.unwrap();
         return;

@@ -1,4 +1,4 @@
-//! What was acknowledged is there, however many write at once and whoever opens the file next.
+//! What was acknowledged is there, however many write at once and whichever process opens the file next.
 
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 

@@ -23,7 +23,7 @@ fn impatient() -> SqliteSettings {
     }
 }
 
-/// Somebody else at the same file.
+/// Another process at the same file.
 fn stranger(fixture: &Fixture) -> SqliteConnection {
     SqliteConnection::establish(fixture.path.to_str().expect("a path in UTF-8")).expect("a connection")
 }
@@ -220,7 +220,7 @@ async fn a_healthy_database_says_so_and_one_without_tables_does_not() {
                 && cause.contains(wanted),
             "{cause}"
         );
-        assert!(!tasks.is_degraded(), "the database is well");
+        assert!(!tasks.is_degraded(), "the database is healthy");
         run(&mut stranger(&fixture), "DROP TABLE IF EXISTS tasks");
     }
 }

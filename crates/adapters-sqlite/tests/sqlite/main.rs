@@ -1,4 +1,5 @@
-//! The adapter on real files. `statements` is a program of its own: it listens to every statement of its process.
+//! The adapter on real files. Programs of their own are `statements`, which listens to every statement of its process, and
+//! `fairness`, whose users compete for the processor with nothing else.
 //!
 //! | Module | What it proves |
 //! |---|---|
@@ -7,7 +8,6 @@
 //! | `disk` | a disk that is full or read-only |
 //! | `durability` | what was acknowledged is there, with many writers and in every later process |
 //! | `failure` | what callers get when something is in the way, and that it passes |
-//! | `fairness` | no user decides how long another one waits |
 //! | `opening` | opening a file, or being told why not, and migrating it |
 //! | `replaced` | a file that is deleted, moved, replaced or overwritten under an open database |
 //! | `schema_rules` | what the migrated database itself says and refuses |
@@ -21,7 +21,6 @@ mod contract;
 mod disk;
 mod durability;
 mod failure;
-mod fairness;
 mod opening;
 mod replaced;
 mod schema_rules;

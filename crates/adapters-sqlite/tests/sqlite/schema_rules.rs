@@ -26,7 +26,7 @@ struct Column {
     pk: i64,
 }
 
-/// A connection to a migrated database, which nobody else uses.
+/// A connection to a migrated database, which no one else uses.
 fn migrated() -> (SqliteConnection, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("tasks.db");

@@ -25,7 +25,7 @@ const TO: &str = "COPY_TO";
 #[derive(Debug, Args)]
 pub(crate) struct CopyArguments {
     /// The database to copy from, which stays as it is. With a password rather in the variable `COPY_FROM`, because
-    /// everybody on the machine sees the arguments of a process
+    /// everyone on the machine sees the arguments of a process
     #[arg(long, value_name = "URL")]
     from: Option<SecretString>,
     /// The database to copy to; or the variable `COPY_TO`
@@ -90,7 +90,7 @@ fn refuse_pointless(from: &DatabaseLocation, to: &DatabaseLocation) -> Result<()
     Ok(())
 }
 
-/// Stores what is missing, and answers how many tasks that were. An owner with as many tasks on both sides is left to the
+/// Stores what is missing, and returns how many tasks that were. An owner with as many tasks on both sides is left to the
 /// comparison, so that a second run is soon where the first one ended.
 async fn copy(from: &Archive, to: &Archive, progress: &mut Progress) -> Result<u64, Failure> {
     let mut new = 0;
@@ -118,7 +118,7 @@ async fn copy(from: &Archive, to: &Archive, progress: &mut Progress) -> Result<u
     Ok(new)
 }
 
-/// Makes sure that both sides have the same tasks, owner by owner, and answers the SHA-256 over those of all owners, in
+/// Makes sure that both sides have the same tasks, owner by owner, and returns the SHA-256 over those of all owners, in
 /// hexadecimal digits.
 async fn compare(from: &Archive, to: &Archive, progress: &mut Progress) -> Result<String, Failure> {
     let mut checksum = Sha256::new();
@@ -246,7 +246,7 @@ impl Progress {
     }
 }
 
-/// A line for whoever watches. It does not matter if nobody does.
+/// A line for anyone who watches. It does not matter if no one does.
 fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

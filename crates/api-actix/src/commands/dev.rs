@@ -68,7 +68,7 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
     server.run().await
 }
 
-/// Prints, without waiting for whoever reads it: the server is useful without.
+/// Prints, without waiting for anyone who reads it: the server is useful without.
 fn greet(welcome: String) {
     let printing = move || {
         if let Err(failure) = print(&welcome) {

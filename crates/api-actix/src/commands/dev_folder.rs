@@ -29,7 +29,7 @@ impl DevFolder {
     /// Makes it unless it is there.
     pub(crate) fn make(&self) -> io::Result<()> {
         fs::create_dir_all(&self.0)?;
-        // The secret is nobody else's business, and the tasks are not part of anybody's program.
+        // The secret is no one else's business, and the tasks are not part of anyone's program.
         match private().create_new(true).open(self.0.join(".gitignore")) {
             Ok(mut file) => file.write_all(b"*\n"),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

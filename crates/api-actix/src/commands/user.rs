@@ -42,7 +42,7 @@ pub(crate) async fn run(source: &Source, command: UserCommand) -> Result<(), Fai
     }
 }
 
-/// Hands each task to `print`, which answers whether anybody wants the next one.
+/// Hands each task to `print`, which answers whether anyone wants the next one.
 async fn export(
     archive: &Archive,
     user: &Owner,

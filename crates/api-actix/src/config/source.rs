@@ -26,7 +26,7 @@ pub struct Source {
     dotenv: Option<DotenvOrigin>,
     /// The settings that were asked for so far, each with its default; clones share them.
     asked: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
-    /// Those of them whose values nobody may see; clones share them.
+    /// Those of them whose values no one may see; clones share them.
     secrets: Arc<Mutex<BTreeSet<&'static str>>>,
     /// What is odd about the values of those that were asked for so far; clones share it.
     odd: Arc<Mutex<BTreeMap<&'static str, Odd>>>,
@@ -50,7 +50,7 @@ struct Layer {
 
 impl Layer {
     fn of(origin: &str, mut values: HashMap<String, String>) -> Self {
-        // Names of another form are nobody's here, and some would be paths into tables.
+        // Names of another form are no one's here, and some would be paths into tables.
         let is_plain = |name: &str| {
             name.chars()
                 .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
@@ -90,9 +90,9 @@ impl Source {
     /// The environment over the nearest `.env`, if there is one.
     ///
     /// # Errors
-    /// There is one that cannot be read, or one in a parent folder that somebody else could have put there.
+    /// There is one that cannot be read, or one in a parent folder that another user could have put there.
     pub fn of_process() -> Result<Self, ConfigError> {
-        // Values that are no Unicode belong to somebody else.
+        // Values that are no Unicode belong to another program.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let (values, origin) = match dotenv::nearest()? {
@@ -153,12 +153,12 @@ impl Source {
         self.lock_asked().clone()
     }
 
-    /// All names that somebody has set, ours and others'.
+    /// All names that someone has set, ours and others'.
     pub(crate) fn given(&self) -> BTreeSet<&str> {
         self.values.keys().map(String::as_str).collect()
     }
 
-    /// Where a value was given (`environment`, `.env`), and the value exactly as it was given; `None` if nobody has set it.
+    /// Where a value was given (`environment`, `.env`), and the value exactly as it was given; `None` if no one has set it.
     pub(crate) fn found(&self, variable: &str) -> Option<(&str, &str)> {
         let value = self.values.get(variable)?;
         match &value.kind {

@@ -81,7 +81,7 @@ pub(crate) struct Load {
 /// Everything that happened.
 pub(crate) struct Outcome {
     pub(crate) exchanges: Vec<Exchange>,
-    /// Answers that should never have been given.
+    /// Returns that should never have been given.
     pub(crate) complaints: Vec<String>,
     pub(crate) ledgers: Vec<Ledger>,
 }

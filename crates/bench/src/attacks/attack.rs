@@ -70,7 +70,7 @@ pub enum Attack {
     Crowd,
     /// Twenty searches a second, closed by a reset, behind a pooler that refuses start-up options
     Pooler,
-    /// Every connection to the database falls silent at once, and nobody is told
+    /// Every connection to the database falls silent at once, and no one is told
     HalfOpen,
 }
 
@@ -138,7 +138,7 @@ impl Attack {
         }
     }
 
-    /// Whether whoever does it asks for no more than anybody may, and must get it.
+    /// Whether anyone who does it asks for no more than anyone may, and must get it.
     #[must_use]
     pub fn must_succeed(self) -> bool {
         matches!(self, Self::Http10 | Self::Http10Many | Self::Crowd)

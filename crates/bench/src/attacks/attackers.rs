@@ -21,7 +21,7 @@ use crate::operations::write_request;
 const SEARCH: &str = "q=no%20task%20says%20this";
 /// The least that a receiver may have room for.
 const TINY: u32 = 4_096;
-/// How long a search may run before nobody wants its answer any more: it has begun by then.
+/// How long a search may run before no one wants its answer any more: it has begun by then.
 const BEGUN: Duration = Duration::from_millis(20);
 /// How much a slow reader takes at once, and how often.
 const SLOW_PART: usize = 128 * 1024;
@@ -119,7 +119,7 @@ impl Work<'_> {
             Attack::PutsOneRow => self.put_one_row(256).await,
             Attack::Gets => self.ask(256, &self.ordinary("GET", 0)).await,
             Attack::Crowd => self.crowd().await,
-            // Nobody asks for anything: the network is what is odd, or these are done elsewhere.
+            // No one asks for anything: the network is what is odd, or these are done elsewhere.
             Attack::HalfOpen
             | Attack::Processor2
             | Attack::Processor4
@@ -161,7 +161,7 @@ impl Work<'_> {
         request
     }
 
-    /// A task whose title nobody has sent before, so that each change is a real one.
+    /// A task whose title no one has sent before, so that each change is a real one.
     fn body(&self) -> String {
         let number = self.changes.replace(self.changes.get() + 1);
         format!(r#"{{"title":"Change {number}","description":"Something else.","status":"in_progress"}}"#)
@@ -183,7 +183,7 @@ impl Work<'_> {
                 let fate = self.exchange(&mut connection, &next()).await;
                 self.note(fate);
                 if fate == Fate::Broken {
-                    // Whoever is refused comes again, but not in a loop that leaves nothing to the others.
+                    // A caller who is refused comes again, but not in a loop that leaves nothing to the others.
                     sleep(Duration::from_millis(10)).await;
                 }
             }
@@ -232,7 +232,7 @@ impl Work<'_> {
         let _: Vec<()> = join_all(clients).await;
     }
 
-    /// Searches whose answers nobody waits for.
+    /// Searches whose answers no one waits for.
     async fn abandon_searches(&self, every: Duration, is_reset: bool) {
         let request = self.long("GET", &format!("?{SEARCH}"));
         let mut timer = tokio::time::interval(every);
@@ -373,7 +373,7 @@ mod tests {
     async fn an_attack_ends_when_it_is_told_to() {
         let (sender, stop) = watch::channel(false);
         let attacker = Attacker {
-            // Nobody listens there.
+            // No one listens there.
             server: ([127, 0, 0, 1], 1).into(),
             long_tasks: String::new(),
             wide_tasks: String::new(),

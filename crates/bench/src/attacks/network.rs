@@ -1,4 +1,4 @@
-//! A network whose connections fall silent: both ends stay open, nothing is carried any more, and nobody is told. New
+//! A network whose connections fall silent: both ends stay open, nothing is carried any more, and no one is told. New
 //! connections work. So it is behind a firewall that has forgotten them, or when a host has gone without a word.
 
 use std::io;

@@ -24,7 +24,7 @@ pub struct Observation {
     pub is_cut_short: bool,
     /// How many threads of the machine were running or waiting for a processor, on average.
     pub busy: Option<f64>,
-    /// How many statements about tasks were running for a while at once, at the most.
+    /// How many statements about tasks were running for a while at once, at most.
     pub statements: Option<i64>,
     /// How long it took from the end of the attack until none was running.
     pub cleared: Option<Cleared>,

@@ -58,7 +58,7 @@ pub struct Plan {
     pub pace: Pace,
     /// How many tasks of 10,000 characters the attacker has.
     pub tasks: i64,
-    /// How long statements are waited for that nobody wants any more.
+    /// How long statements are waited for that no one wants any more.
     pub patience: Duration,
 }
 
@@ -90,7 +90,7 @@ impl From<Options> for Plan {
                 attacked
             },
             compares_each: !is_short,
-            // Far below what one core does even in a build for debugging: nobody is to wait because of them.
+            // Far below what one core does even in a build for debugging: no one is to wait because of them.
             pace: Pace {
                 get_every: Duration::from_millis(if is_short { 100 } else { 40 }),
                 post_every: Duration::from_millis(if is_short { 200 } else { 80 }),

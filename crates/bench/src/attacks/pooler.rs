@@ -48,7 +48,7 @@ impl Pooler {
     }
 }
 
-/// An error is the end of the connection, and tells nobody more.
+/// An error is the end of the connection, and tells no one more.
 async fn carry(mut client: TcpStream, server: PathBuf) -> io::Result<()> {
     client.set_nodelay(true)?;
     loop {

@@ -13,7 +13,7 @@ use super::world::{POOL_SIZE, WORKERS};
 const MEMORY_BOUND: f64 = 150.0;
 /// How soon it must work again after its connections to the database have fallen silent.
 const RECOVERY_BOUND: Duration = Duration::from_millis(1_500);
-/// How soon nobody works any more for those who have gone: no statement may take longer.
+/// How soon no one works any more for those who have gone: no statement may take longer.
 const CLEARED_BOUND: Duration = Duration::from_secs(5);
 
 /// How a server came back after its connections had fallen silent.
@@ -67,7 +67,7 @@ impl Row {
         let failed_before = before.count(|_| true);
         bound(failed_before > 0, format!("others, before the attack: {before}"));
         let failures = self.attacked.failures();
-        // Nobody knows what became of a statement that was under way on a connection that fell silent, and for a moment
+        // No one knows what became of a statement that was under way on a connection that fell silent, and for a moment
         // the database is out of reach.
         let is_excused = |fate| self.recovery.is_some() && fate == Fate::Status(503);
         let failed = failures.count(|fate| !is_excused(fate));

@@ -163,7 +163,7 @@ where
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let done = runtime.map(|runtime| runtime.block_on(work()));
-        // Whoever no longer waits needs no result.
+        // A caller who no longer waits needs no result.
         let _ = sender.send(done.map_err(|error| error.to_string()));
     });
     async { receiver.await.map_err(|error| error.to_string())? }

@@ -17,7 +17,7 @@ use super::tally::{Fate, Tally};
 use crate::http::Connection;
 use crate::operations::write_request;
 
-/// How many connections a victim has for each kind of request, at the most. Beyond that its requests wait.
+/// How many connections a victim has for each kind of request, at most. Beyond that its requests wait.
 const MOST_CONNECTIONS: usize = 16;
 /// How long answers are waited for once the time is over.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -240,7 +240,7 @@ struct Client {
 
 impl Client {
     async fn ask(&self) -> Fate {
-        // Nobody closes it.
+        // No one closes it.
         let _place = self.places.acquire().await;
         let mut connection = self.connections.borrow_mut().pop();
         let fate = fate_of(self.server, &mut connection, &self.bytes).await;
@@ -401,7 +401,7 @@ mod tests {
             () = server => unreachable!("a server that never ends"),
         };
         assert_eq!(seen.failures(), Tally::default());
-        // Everybody is answered at its end: of 40 that were due by then, 26 had waited for 150 ms.
+        // Everyone is answered at its end: of 40 that were due by then, 26 had waited for 150 ms.
         let median = seen.milliseconds(Request::Get, 0.5).unwrap();
         assert!(median > 150.0, "{median}");
         assert_eq!(seen.samples.len(), 50 + 25);

@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
     let plan = Plan::from(Options::parse());
     match suite::run(&plan).await {
         Ok(rows) => {
-            // Nobody is left to tell if this fails.
+            // No one is left to tell if this fails.
             let _ = writeln!(std::io::stdout(), "\n{}", report::markdown(&rows));
             if rows.iter().all(|row| row.passed_bounds().is_empty()) {
                 ExitCode::SUCCESS

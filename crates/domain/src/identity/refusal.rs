@@ -84,7 +84,7 @@ refusal_reasons! {
     AlgorithmNotAllowed => "alg_not_allowed",
     /// Signed with an algorithm for which no key is configured.
     NoKeySource => "no_key_source",
-    /// Signed with a key that nobody published.
+    /// Signed with a key that no one published.
     UnknownKey => "unknown_kid",
     /// The signature does not match.
     BadSignature => "bad_signature",

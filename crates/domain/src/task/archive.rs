@@ -34,14 +34,14 @@ pub trait TaskArchive: Send + Sync {
         limit: u16,
     ) -> Result<Vec<ArchivedTask>, StorageError>;
 
-    /// Stores tasks as they are, all or none of them, each with its own owner, and answers how many were new. A task
+    /// Stores tasks as they are, all or none of them, each with its own owner, and returns how many were new. A task
     /// whose id or idempotency key its owner has in use is passed over: what is stored MUST NOT change.
     ///
     /// # Errors
     /// If the storage fails.
     async fn import(&self, tasks: Vec<ArchivedTask>) -> Result<u64, StorageError>;
 
-    /// Removes the owner's oldest tasks for good, at most so many, and answers how many there were.
+    /// Removes the owner's oldest tasks for good, at most so many, and returns how many there were.
     ///
     /// # Errors
     /// If the storage fails.

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use super::{SortKey, Status, Task, TaskId, TitleStart};
 
 /// A position in a list: right behind a task with this id and this value of the sort key, whether such a task still
-/// exists or not. Its text form belongs to whoever hands it to clients.
+/// exists or not. Its text form belongs to anyone who hands it to clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// The value of the sort key.

@@ -67,7 +67,7 @@ impl Task {
     /// Puts stored facts together again.
     ///
     /// # Errors
-    /// The facts contradict each other: somebody else wrote to the storage.
+    /// The facts contradict each other: another program wrote to the storage.
     pub fn restore(parts: TaskParts) -> Result<Self, InconsistentTask> {
         if parts.created_at != parts.id.created_at() {
             return Err(InconsistentTask::CreatedAtIsNotInTheId(parts.id));

@@ -11,7 +11,7 @@ pub struct Page {
 
 impl Page {
     /// A page ends with the task with which its texts reach this many bytes, whatever its limit: no page may fill the
-    /// memory of whoever makes or carries it.
+    /// memory of anyone who makes or carries it.
     pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
     /// Makes a page out of rows that were asked for with one more than the limit: the extra row, if it came, proves
@@ -43,8 +43,8 @@ impl Page {
             .map_or(items.len(), |last| last + 1)
     }
 
-    /// Leaves what stands behind the first tasks to the next page, if there is something: for whoever has no room for all of
-    /// them. The first task stays in any case, so that somebody who follows the pages gets on.
+    /// Leaves what stands behind the first tasks to the next page, if there is something: for anyone who has no room for all of
+    /// them. The first task stays in any case, so that someone who follows the pages gets on.
     pub fn cut_behind(&mut self, count: usize, key: SortKey) {
         let count = count.max(1);
         if count < self.items.len() {

@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-/// The most items a page may hold: 1 to 500, and 100 unless somebody says otherwise.
+/// The most items a page may hold: 1 to 500, and 100 unless someone says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageLimit(u16);
 

@@ -27,7 +27,7 @@ pub trait TaskRepository: Send + Sync {
     /// [`InsertError::AlreadyExists`] if the owner already has a task with that id.
     async fn insert(&self, task: &Task, key: Option<IdempotencyKey>) -> Result<Inserted, InsertError>;
 
-    /// The task with that id, or `None` if this owner has no such task, whether or not somebody else has.
+    /// The task with that id, or `None` if this owner has no such task, whether or not another user has.
     ///
     /// # Errors
     /// If the storage fails.
@@ -75,7 +75,7 @@ pub trait TaskRepository: Send + Sync {
     /// As [`TaskRepository::update`].
     async fn delete(&self, owner: &Owner, id: TaskId, expected: &Expected) -> Result<(), UpdateError>;
 
-    /// Removes all of the owner's tasks with one of these statuses for good, all or none of them, and answers how many
+    /// Removes all of the owner's tasks with one of these statuses for good, all or none of them, and returns how many
     /// there were.
     ///
     /// # Errors

@@ -3,7 +3,7 @@ use thiserror::Error;
 /// How far a task is. Every change from one to another is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Status {
-    /// Not begun: what a task is unless somebody says otherwise.
+    /// Not begun: what a task is unless someone says otherwise.
     #[default]
     Pending,
     /// Begun.

@@ -101,7 +101,7 @@ fn is_invisible(character: char) -> bool {
         )
 }
 
-/// The first characters of a title. Lists are sorted by them, so that a position in a list stays short: whoever asks for
+/// The first characters of a title. Lists are sorted by them, so that a position in a list stays short: anyone who asks for
 /// the next page sends it in a URL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TitleStart(String);

@@ -1,4 +1,4 @@
-//! Nobody learns anything about the tasks of somebody else, not even that they exist, and nobody without a token learns
+//! No one learns anything about the tasks of another user, not even that they exist, and no one without a token learns
 //! anything at all.
 
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ async fn asks(user: &User, method: &Method, id: &str, body: Option<&'static str>
 }
 
 /// Everything of an answer but what must differ: the request id, the time, the path that was asked for, and whether the
-/// connection stays, which only tells whether a body that nobody reads had arrived.
+/// connection stays, which only tells whether a body that no one reads had arrived.
 fn essence(answer: &Answer) -> (u16, BTreeMap<String, String>, Value) {
     let mut body: Value = answer.json();
     for member in ["request_id", "instance"] {
@@ -271,8 +271,8 @@ async fn what_is_not_under_api_needs_no_token(api: &Api) {
         ("/API/tasks", 404),
         ("/tasks", 404),
     ] {
-        for somebody in [api.anonymous(), api.bearer("a.b.c"), api.user("alice")] {
-            assert_eq!(somebody.get(path).await.status, status, "{path}");
+        for stranger in [api.anonymous(), api.bearer("a.b.c"), api.user("alice")] {
+            assert_eq!(stranger.get(path).await.status, status, "{path}");
         }
     }
 }

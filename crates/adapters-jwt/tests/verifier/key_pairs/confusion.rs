@@ -76,13 +76,13 @@ fn hmac(header: &str, secret: &[u8], now: i64) -> String {
     hmac_token(header, secret, Algorithm::HS256, now)
 }
 
-fn text(signer: &Signer, member: &str) -> Vec<u8> {
+fn text(signer: &Signer, field: &str) -> Vec<u8> {
     let jwk = signer.jwk();
-    jwk[member].as_str().expect("a text").as_bytes().to_vec()
+    jwk[field].as_str().expect("a text").as_bytes().to_vec()
 }
 
-fn bytes(signer: &Signer, member: &str) -> Vec<u8> {
-    unbase64(text(signer, member))
+fn bytes(signer: &Signer, field: &str) -> Vec<u8> {
+    unbase64(text(signer, field))
 }
 
 fn point(signer: &Signer) -> Vec<u8> {

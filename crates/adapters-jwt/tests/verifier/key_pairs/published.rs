@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::issuer::{Signer, with_members};
+use crate::issuer::{Signer, with_fields};
 use crate::support::*;
 
 pub(crate) static ED: LazyLock<Signer> = LazyLock::new(Signer::ed25519);
@@ -13,21 +13,21 @@ pub(crate) static P256: LazyLock<Signer> = LazyLock::new(Signer::p256);
 pub(crate) static P384: LazyLock<Signer> = LazyLock::new(Signer::p384);
 pub(crate) static P521: LazyLock<Signer> = LazyLock::new(Signer::p521);
 pub(crate) static RSA: LazyLock<Signer> = LazyLock::new(Signer::rsa);
-/// Nobody published these.
+/// No one published these.
 pub(crate) static STRANGE_ED: LazyLock<Signer> = LazyLock::new(Signer::ed25519);
 pub(crate) static STRANGE_P256: LazyLock<Signer> = LazyLock::new(Signer::p256);
 pub(crate) static STRANGE_P384: LazyLock<Signer> = LazyLock::new(Signer::p384);
 pub(crate) static STRANGE_P521: LazyLock<Signer> = LazyLock::new(Signer::p521);
 pub(crate) static STRANGE_RSA: LazyLock<Signer> = LazyLock::new(|| Signer::Rsa(&crate::issuer::LARGER_RSA));
 
-/// What a secret among public keys would be: known to everybody.
+/// What a secret among public keys would be: known to everyone.
 pub(crate) const OCT: &str =
     "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
 
 /// One key for each algorithm, keys without `alg`, two keys with one id, and entries that are no keys to us. The same
 /// numbers stand under several ids on purpose: then only the binding of a key to its algorithm tells them apart.
 pub(crate) static PUBLISHED: LazyLock<String> = LazyLock::new(|| {
-    let key = |signer: &Signer, members: Value| with_members(signer.jwk(), &members);
+    let key = |signer: &Signer, fields: Value| with_fields(signer.jwk(), &fields);
     let keys = [
         key(&ED, json!({ "kid": "ed-1", "alg": "EdDSA" })),
         key(

@@ -47,7 +47,7 @@ pub async fn owners_come_one_by_one_in_the_order_of_bytes(
     assert_eq!(next, Some(an_owner_named("a-b")), "the one before need not exist");
 }
 
-/// And nobody else's count.
+/// And no one else's count.
 pub async fn a_counted_owner_has_so_many_tasks(repo: &dyn TaskRepository, archive: &dyn TaskArchive) {
     for _ in 0..3 {
         stored(repo, &an_owner(), "mine").await;
@@ -58,7 +58,7 @@ pub async fn a_counted_owner_has_so_many_tasks(repo: &dyn TaskRepository, archiv
     }
 }
 
-/// Batch by batch, whatever their size, nothing of anybody else between them.
+/// Batch by batch, whatever their size, nothing of anyone else between them.
 pub async fn an_export_joins_up_in_the_order_of_ids(repo: &dyn TaskRepository, archive: &dyn TaskArchive) {
     let mut mine: Vec<_> = (0..7).map(|_| a_task(&an_owner(), "mine")).collect();
     for task in mine.iter().rev() {
@@ -201,7 +201,7 @@ pub async fn a_key_in_use_keeps_its_task_when_another_one_arrives(
     assert_eq!(exported(archive, &stranger).await, arriving[1..]);
 }
 
-/// Whoever wants all gone asks until nothing is left.
+/// A caller who wants all gone asks until nothing is left.
 pub async fn a_removal_takes_the_oldest_up_to_so_many_and_nothing_of_anybody_else(
     repo: &dyn TaskRepository,
     archive: &dyn TaskArchive,

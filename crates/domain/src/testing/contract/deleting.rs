@@ -6,7 +6,7 @@ use super::steps::{RACERS, ROUNDS, all, found, insert, set_title, stored};
 use crate::task::{Expected, Status, StatusSet, TaskRepository, UpdateError};
 use crate::testing::{a_task_with, an_owner, an_owner_named, noon};
 
-/// A deleted task is never met again, whoever asks for its id; its neighbours stay.
+/// A deleted task is never met again, anyone who asks for its id; its neighbours stay.
 pub async fn a_deleted_task_is_gone_and_its_id_stays_unknown(repo: &dyn TaskRepository) {
     let kept = stored(repo, &an_owner(), "kept").await;
     let task = stored(repo, &an_owner(), "deleted").await;
@@ -47,7 +47,7 @@ pub async fn of_many_deleters_exactly_one_deletes(repo: &dyn TaskRepository) {
     }
 }
 
-/// Everything with one of the statuses goes, and nothing else, and nothing of anybody else.
+/// Everything with one of the statuses goes, and nothing else, and nothing of anyone else.
 pub async fn deleting_by_status_takes_exactly_those_tasks(repo: &dyn TaskRepository) {
     let stranger = an_owner_named("somebody else");
     let theirs = stored(repo, &stranger, "in progress, too").await;

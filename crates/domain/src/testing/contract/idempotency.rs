@@ -82,7 +82,7 @@ pub async fn a_key_is_free_again_when_its_task_is_deleted(repo: &dyn TaskReposit
     assert_eq!(inserted, Inserted::New);
 }
 
-/// Concurrent repeats of one creation make one task, and everybody gets that one.
+/// Concurrent repeats of one creation make one task, and everyone gets that one.
 pub async fn of_many_creators_with_one_key_exactly_one_stores(repo: &dyn TaskRepository) {
     for round in 0..ROUNDS {
         let owner = an_owner_named(&format!("owner of round {round}"));

@@ -1,4 +1,4 @@
-//! Nobody reaches what belongs to somebody else.
+//! No one reaches what belongs to another user.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::steps::{all, found, insert, set_title, stored};
 use crate::task::{Expected, Task, TaskId, TaskRepository, UpdateError, Version};
 use crate::testing::{an_owner, an_owner_named, noon};
 
-/// Ids are unique per owner: nobody can learn about, or block, the ids of others.
+/// Ids are unique per owner: no one can learn about, or block, the ids of others.
 pub async fn two_owners_may_hold_the_same_id(repo: &dyn TaskRepository) {
     let mine = stored(repo, &an_owner(), "mine").await;
     let mut parts = mine.clone().into_parts();

@@ -41,7 +41,7 @@ pub async fn a_list_is_newest_first(repo: &dyn TaskRepository) {
     }
 }
 
-/// Whoever walks the pages sees each task that was there all the while exactly once.
+/// A caller who walks the pages sees each task that was there all the while exactly once.
 pub async fn pages_join_up_without_gap_or_repeat_while_tasks_come_and_go(repo: &dyn TaskRepository) {
     let mut old = Vec::new();
     for number in 0..23 {

@@ -24,7 +24,7 @@ async fn every_answer_carries_the_common_headers(api: &Api) {
     }
 }
 
-/// Answers of every kind, each with its status and what caches may do with it.
+/// Returns of every kind, each with its status and what caches may do with it.
 async fn answers(api: &Api) -> Vec<(u16, &'static str, Answer)> {
     let alice = api.user("alice");
     let created = alice.post("/api/tasks", &json!({ "title": "Buy milk" })).await;

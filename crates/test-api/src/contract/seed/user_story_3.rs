@@ -61,7 +61,7 @@ async fn us3_4_a_deleted_task_exists_no_more(api: &Api) {
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
-/// What one of the users does; `nth` points at any task that was ever made, whoever made it.
+/// What one of the users does; `nth` points at any task that was ever made, anyone who made it.
 #[derive(Debug, Clone)]
 pub enum Turn {
     /// Creates a task.

@@ -1,4 +1,4 @@
-//! Reading what has not changed costs nothing, and nobody overwrites what they have not seen.
+//! Reading what has not changed costs nothing, and no one overwrites what they have not seen.
 
 use futures_util::future::join_all;
 use reqwest::Method;

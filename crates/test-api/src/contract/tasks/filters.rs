@@ -205,7 +205,7 @@ async fn a_cursor_is_judged_beside_other_errors_as_soon_as_its_list_is_known(api
         ),
         (format!("limit=0&sort=title&cursor={good}"), &[limit]),
         (format!("limit=0&sort=-title&cursor={good}"), &[limit, cursor]),
-        // Nobody knows which list is meant.
+        // No one knows which list is meant.
         ("status=done&cursor=AAAA".to_owned(), &[("status", "enum")]),
         (
             "sort=size&limit=0&cursor=AAAA".to_owned(),

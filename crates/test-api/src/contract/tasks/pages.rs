@@ -1,4 +1,4 @@
-//! A list comes in pages, and whoever follows them sees everything once.
+//! A list comes in pages, and anyone who follows them sees everything once.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ cases! { pages_cases in contract::tasks::pages:
     a_cursor_that_is_edited_or_of_somebody_else_is_refused
 }
 
-/// Creates that many tasks; answers their ids, newest first.
+/// Creates that many tasks; returns their ids, newest first.
 async fn ids_of_new_tasks(user: &User, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     for number in 0..count {

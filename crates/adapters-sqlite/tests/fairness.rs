@@ -2,9 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
+mod support;
+
 use std::time::{Duration, Instant};
 
-use crate::support::Fixture;
 use adapters_sqlite::{SqliteSettings, SqliteTaskRepository};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -18,6 +19,7 @@ use domain::task::{
 use domain::testing::{a_new_task, a_task, an_id_at, an_owner_named, noon};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use support::Fixture;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 

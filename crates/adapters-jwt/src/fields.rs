@@ -6,29 +6,29 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-/// The members of a JSON object that somebody asked for. A member that is `null` is there; only one that is not
+/// The fields of a JSON object that someone asked for. A field that is `null` is there; only one that is not
 /// written is absent.
-pub(crate) struct Members<'n>(Vec<(&'n str, Value)>);
+pub(crate) struct Fields<'n>(Vec<(&'n str, Value)>);
 
-impl<'n> Members<'n> {
-    /// Reads the named members and passes over all others.
+impl<'n> Fields<'n> {
+    /// Reads the named fields and passes over all others.
     ///
-    /// `None` for whatever is not one JSON object in UTF-8 and nothing else, a named member that is repeated (RFC 7515 4
-    /// and RFC 7519 4: readers disagree about which one counts), and a named member that no `Value` can hold: a number
+    /// `None` for whatever is not one JSON object in UTF-8 and nothing else, a named field that is repeated (RFC 7515 4
+    /// and RFC 7519 4: readers disagree about which one counts), and a named field that no `Value` can hold: a number
     /// beyond `f64`, nesting beyond 128 levels.
     pub(crate) fn read(json: &[u8], names: &[&'n str]) -> Option<Self> {
         // The error of the parser quotes what it read, so it goes no further.
         let text = str::from_utf8(json).ok()?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
         // A derived struct would also be read from an array; this is not.
-        let members = deserializer.deserialize_map(Wanted(names)).ok()?;
+        let fields = deserializer.deserialize_map(Wanted(names)).ok()?;
         deserializer.end().ok()?;
-        Some(members)
+        Some(fields)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        let member = self.0.iter().find(|(member, _)| *member == name);
-        member.map(|(_, value)| value)
+        let field = self.0.iter().find(|(field, _)| *field == name);
+        field.map(|(_, value)| value)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -43,28 +43,28 @@ impl<'n> Members<'n> {
 struct Wanted<'a, 'n>(&'a [&'n str]);
 
 impl<'de, 'n> Visitor<'de> for Wanted<'_, 'n> {
-    type Value = Members<'n>;
+    type Value = Fields<'n>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Members(Vec::with_capacity(self.0.len()));
+        let mut fields = Fields(Vec::with_capacity(self.0.len()));
         while let Some(name) = map.next_key_seed(WantedName(self.0))? {
             match name {
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }
-                Some(name) if members.has(name) => return Err(A::Error::custom("a repeated member")),
-                Some(name) => members.0.push((name, map.next_value()?)),
+                Some(name) if fields.has(name) => return Err(A::Error::custom("a repeated field")),
+                Some(name) => fields.0.push((name, map.next_value()?)),
             }
         }
-        Ok(members)
+        Ok(fields)
     }
 }
 
-/// Reads the name of a member without keeping it; `None` for one that nobody asked for.
+/// Reads the name of a field without keeping it; `None` for one that no one asked for.
 struct WantedName<'a, 'n>(&'a [&'n str]);
 
 impl<'de, 'n> DeserializeSeed<'de> for WantedName<'_, 'n> {
