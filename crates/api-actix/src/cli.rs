@@ -125,7 +125,7 @@ impl Cli {
 async fn serve(source: &Source) -> Result<(), Failure> {
     let started = Instant::now();
     let config = Config::from_source(source)?;
-    let log_level = telemetry::start(LogConfig::from_source(source, LogFormat::Json)?);
+    let log_level = telemetry::start(LogConfig::from_source(source, LogFormat::for_servers())?);
     source.log_dotenv();
     config.tokens.log_warnings();
     unknown::log_warnings(source);

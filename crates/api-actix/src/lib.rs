@@ -10,7 +10,6 @@
 //! | `failure` | why a command did not succeed, and its exit code |
 //! | `telemetry` | writes the log |
 //! | [`clock_and_ids`] | the clock and the ids |
-//! | `tls` | whom this process trusts when it connects to others |
 
 pub mod cli;
 pub mod clock_and_ids;
@@ -19,5 +18,4 @@ pub mod config;
 mod failure;
 mod storage;
 mod telemetry;
-mod tls;
 mod wiring;

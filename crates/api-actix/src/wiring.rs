@@ -13,10 +13,11 @@ use adapters_http::state::{App, Lifecycle};
 use domain::chain;
 
 use crate::clock_and_ids::{RandomTaskIds, SystemClock};
+use crate::config::tls;
 use crate::config::{ConfigError, ObserveConfig, TokenConfig};
 use crate::failure::Failure;
 use crate::storage::Storage;
-use crate::{telemetry, tls};
+use crate::telemetry;
 use adapters_http::observe::Observers;
 use adapters_http::observe::metrics::Metrics;
 #[cfg(feature = "otel")]

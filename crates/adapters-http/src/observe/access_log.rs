@@ -1,4 +1,5 @@
-//! One line for requests, on the target `access`. It never holds a query string, a body, a token or a user.
+//! One line for requests, on the target `access`. It never holds a query string, a body, a token or a user, and a
+//! path only for developers.
 
 use std::str::FromStr;
 
@@ -18,6 +19,8 @@ pub enum AccessLog {
     Errors,
     /// All.
     All,
+    /// All, with their paths: for the developer whose requests they are.
+    Paths,
 }
 
 /// A text that does not say which requests to log.
@@ -43,16 +46,17 @@ impl AccessLog {
     pub(crate) fn wants(self, status: StatusCode) -> bool {
         match self {
             Self::Off => false,
-            Self::All => true,
+            Self::All | Self::Paths => true,
             Self::Errors => status.is_server_error(),
         }
     }
 }
 
-pub(crate) fn log(outcome: &Outcome, context: &RequestContext) {
+pub(crate) fn log(wanted: AccessLog, outcome: &Outcome, context: &RequestContext) {
     let Outcome { method, status, .. } = *outcome;
     let (route, code) = (outcome.route.as_deref(), outcome.code);
     let duration_ms = milliseconds(outcome.took);
+    let path = matches!(wanted, AccessLog::Paths).then(|| context.path());
     let (request_id, trace_id) = (context.id(), context.trace_id());
     // The level is part of what tracing prepares for a line.
     macro_rules! line {
@@ -61,6 +65,7 @@ pub(crate) fn log(outcome: &Outcome, context: &RequestContext) {
                 target: "access",
                 event = "request",
                 method,
+                path,
                 route,
                 status = status.as_u16(),
                 code,

@@ -129,7 +129,7 @@ impl Observed {
             took,
         };
         if is_logged {
-            access_log::log(&outcome, &self.context);
+            access_log::log(observers.access_log, &outcome, &self.context);
         }
         if let Some(span) = &self.span {
             span.end(&self.context, &outcome, &self.calls.borrow());

@@ -46,7 +46,7 @@ const READ: [Read; 7] = [
     |source| config::policy(source, Purpose::Serve).map(drop),
     |source| config::server(source).map(drop),
     |source| ObserveConfig::from_source(source).map(drop),
-    |source| LogConfig::from_source(source, LogFormat::Json).map(drop),
+    |source| LogConfig::from_source(source, LogFormat::for_servers()).map(drop),
 ];
 
 /// Reading stops at the first error; so each setting that is wrong is removed and the rest is read again.

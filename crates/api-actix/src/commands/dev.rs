@@ -1,5 +1,6 @@
 //! `task-api dev`: everything that a front-end developer needs, from nothing.
 
+use std::env;
 use std::io;
 use std::thread;
 use std::time::Duration;
@@ -11,11 +12,12 @@ use crate::commands::output::print;
 use crate::commands::serve::Running;
 use crate::commands::token::development_token;
 use crate::config::{
-    self, Config, DatabaseConfig, DatabaseLocation, LogConfig, LogFormat, ObserveConfig, Purpose,
-    SHARED_SECRETS, Source, TokenConfig, shared_secrets, unknown,
+    self, Config, ConfigError, DatabaseConfig, DatabaseLocation, LogConfig, LogFormat, ObserveConfig,
+    Purpose, SHARED_SECRETS, Source, TokenConfig, shared_secrets, unknown,
 };
 use crate::failure::Failure;
 use crate::telemetry;
+use adapters_http::observe::access_log::AccessLog;
 use adapters_http::policy::Policy;
 use adapters_http::policy::own_host::OwnHost;
 
@@ -60,12 +62,24 @@ pub(crate) async fn run(source: &Source) -> Result<(), Failure> {
             docs_host: Some(source.text("HOST").map_or(own_host, |host| OwnHost::new(&host))),
             ..config::policy(source, Purpose::Develop)?
         },
-        observe: ObserveConfig::from_source(source)?,
+        observe: observe_config(source)?,
     };
     unknown::log_warnings(source);
     let server = Running::start(config, log_level).await?;
-    greet(welcome(server.url(), &token, &keys));
+    greet(welcome(server.url(), &token, &keys, &this_program()));
     server.run().await
+}
+
+/// Each request is logged with its path, unless `ACCESS_LOG` says otherwise.
+fn observe_config(source: &Source) -> Result<ObserveConfig, ConfigError> {
+    let config = ObserveConfig::from_source(source)?;
+    Ok(match source.text("ACCESS_LOG") {
+        Some(_) => config,
+        None => ObserveConfig {
+            access_log: AccessLog::Paths,
+            ..config
+        },
+    })
 }
 
 /// Prints, without waiting for anyone who reads it: the server is useful without.
@@ -105,7 +119,16 @@ fn keys_of(tokens: &TokenConfig, own_secret: bool) -> String {
     }
 }
 
-fn welcome(url: &str, token: &str, keys: &str) -> String {
+/// How this program is called here: as `cargo run` does it, or by the name or path that it was started with.
+fn this_program() -> String {
+    // Cargo sets it for what it runs (The Cargo Book, environment variables).
+    if env::var_os("CARGO").is_some() {
+        return "cargo run --quiet --".to_owned();
+    }
+    env::args().next().unwrap_or_else(|| "task-api".to_owned())
+}
+
+fn welcome(url: &str, token: &str, keys: &str, program: &str) -> String {
     format!(
         "\nTask API for development: {url}\n\
          Try it in a browser: {url}/docs\n\
@@ -116,6 +139,6 @@ fn welcome(url: &str, token: &str, keys: &str) -> String {
          curl -i {url}/api/tasks -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \
          -d '{{\"title\": \"Buy milk\"}}'\n\
          curl -i {url}/api/tasks -H \"Authorization: Bearer $TOKEN\"\n\n\
-         Another user's token: task-api token --user alice (in this folder). Ctrl-C stops.\n"
+         Another user's token: {program} token --user alice (in this folder). Ctrl-C stops.\n"
     )
 }

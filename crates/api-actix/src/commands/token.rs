@@ -33,8 +33,22 @@ pub(crate) fn run(source: &Source, TokenArguments { user, ttl }: TokenArguments)
     if secrets.is_empty() {
         secrets.extend(DevFolder::here().secret());
     }
+    if secrets.is_empty() {
+        return Err(no_secret().into());
+    }
     let tokens = TokenConfig::with_secrets(secrets, source)?;
     print(&development_token(&tokens.rules, user, ttl)?)
+}
+
+/// There is nothing to sign with: mostly because `dev` runs in another folder.
+fn no_secret() -> ConfigError {
+    let folder = DevFolder::here();
+    let reason = format!(
+        "is not set, and the folder {} of `task-api dev` is not here: run this command in the folder where `task-api dev` was \
+         started, or set the secret that the server verifies with",
+        folder.path().display()
+    );
+    ConfigError::new("BETTER_AUTH_SECRET", reason)
 }
 
 /// A token that our own verifier lets pass.

@@ -52,10 +52,11 @@ impl DatabaseConfig {
     /// The first one that cannot be used.
     pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
         source.reading(|| {
+            let files = tls_files(source);
             // Judged first and even if it is not used: `check-config` shows what is good.
             let direct_url = source
                 .value_or_file("DATABASE_MIGRATION_URL", "DATABASE_MIGRATION_URL_FILE")?
-                .map(|url| DatabaseUrl::parse_with(&url, &tls_files(source)))
+                .map(|url| DatabaseUrl::parse_with(&url, &files))
                 .transpose()
                 .map_err(|error| unusable_url("DATABASE_MIGRATION_URL", &error))?;
             let url = source

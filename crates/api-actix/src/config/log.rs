@@ -1,5 +1,7 @@
 //! The settings about the log.
 
+use std::env;
+
 use super::{ConfigError, Source};
 use crate::telemetry::{LogConfig, LogFormat, LogLevel};
 
@@ -21,9 +23,21 @@ impl LogConfig {
             };
             let filter = source.text_or("LOG_LEVEL", "info,actix_server=warn,actix_http::h1=off");
             match LogLevel::parse(&filter) {
-                Ok(filter) => Ok(Self { filter, format }),
+                Ok(filter) => Ok(Self {
+                    filter,
+                    format,
+                    colours: wants_colours(),
+                }),
                 Err(error) => Err(ConfigError::new("LOG_LEVEL", error.to_string())),
             }
         })
     }
+}
+
+/// Not by `NO_COLOR` (no-color.org: any text but an empty one), nor on a terminal that has none. They are settings of the
+/// terminal, so `.env` does not count.
+fn wants_colours() -> bool {
+    let is_unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    !is_unwanted && !is_dumb
 }

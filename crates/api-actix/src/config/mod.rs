@@ -15,6 +15,7 @@ mod observe;
 mod oddity;
 mod policy;
 mod source;
+pub(crate) mod tls;
 mod tokens;
 pub(crate) mod unknown;
 

@@ -10,9 +10,9 @@ use adapters_postgres::{
 use super::DatabaseInfo;
 use domain::chain;
 
+use crate::config::tls;
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::failure::Failure;
-use crate::tls;
 use adapters_http::observe::snapshot::{PoolMetrics, RetryMetrics, Snapshot};
 
 /// Connects, waiting for the server as long as the settings say.
@@ -97,7 +97,7 @@ async fn wait_for(
     hosts: &str,
     config: &DatabaseConfig,
 ) -> Result<ServerInfo, Failure> {
-    let mut reason = "no answer".to_owned();
+    let mut reason: Option<String> = None;
     let attempts = async {
         let mut pause = Duration::from_millis(100);
         loop {
@@ -107,8 +107,10 @@ async fn wait_for(
                     return Err(Failure::of_config(&refused(config.variable, &error)));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the database does not answer yet");
-                    reason = error.to_string();
+                    // Once for each reason: there are many attempts.
+                    if reason.replace(error.to_string()).as_deref() != Some(&error.to_string()) {
+                        tracing::warn!(%error, "the database does not answer yet");
+                    }
                 }
             }
             tokio::time::sleep(pause).await;
@@ -119,6 +121,7 @@ async fn wait_for(
         return outcome;
     }
     let variable = config.variable;
+    let reason = reason.as_deref().unwrap_or("no answer");
     let waited = humantime::format_duration(config.startup_timeout);
     Err(Failure::unavailable(format!(
         "{variable}: the database at {hosts} could not be reached for {waited}: {reason}"

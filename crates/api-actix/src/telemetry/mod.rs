@@ -35,6 +35,8 @@ pub struct LogConfig {
     pub filter: EnvFilter,
     /// In which form.
     pub format: LogFormat,
+    /// Whether readable lines may have colours, if a terminal shows them.
+    pub colours: bool,
 }
 
 /// In which form to log.
@@ -44,6 +46,18 @@ pub enum LogFormat {
     Json,
     /// One readable line, for people.
     Text,
+}
+
+impl LogFormat {
+    /// What servers write unless they are told: lines for people if a terminal shows them.
+    #[must_use]
+    pub fn for_servers() -> Self {
+        if io::stderr().is_terminal() {
+            Self::Text
+        } else {
+            Self::Json
+        }
+    }
 }
 
 /// Says what is logged, while the process runs.
@@ -100,9 +114,19 @@ fn is_level(word: &str) -> bool {
 }
 
 /// Starts logging. Call it once; later calls change nothing.
-pub(crate) fn start(LogConfig { filter, format }: LogConfig) -> LogLevel {
+pub(crate) fn start(config: LogConfig) -> LogLevel {
+    let LogConfig {
+        filter,
+        format,
+        colours,
+    } = config;
     let (filter, handle) = reload::Layer::new(filter);
-    let lines = lines(format, Buffered, io::stderr().is_terminal(), current_request);
+    let lines = lines(
+        format,
+        Buffered,
+        colours && io::stderr().is_terminal(),
+        current_request,
+    );
     let started = tracing_subscriber::registry().with(filter).with(lines).try_init();
     // Only tests start it twice.
     if started.is_ok() {

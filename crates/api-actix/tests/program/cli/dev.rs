@@ -72,6 +72,82 @@ async fn dev_needs_nothing_and_what_it_prints_works() {
 }
 
 #[tokio::test]
+async fn dev_logs_each_request_and_says_how_it_is_called_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = dev_in(folder.path()).without("CARGO").start().await;
+    let welcome = Welcome::of(&dev).await;
+    let alice = dev.api(Storage::Sqlite).bearer(&welcome.token);
+    alice.has_task("milk").await;
+    alice.get("/api/nothing?q=s3cret").await;
+    for wanted in [
+        ["POST", "path=\"/api/tasks\"", "status=201", "duration_ms="],
+        ["GET", "path=\"/api/nothing\"", "status=404", "duration_ms="],
+    ] {
+        let log = dev.logs(wanted[1]).await;
+        let is_it = |line: &&str| wanted.iter().all(|part| line.contains(part));
+        assert!(log.lines().any(|line| is_it(&line)), "{wanted:?}: {log}");
+    }
+    assert!(!dev.log().contains("s3cret"));
+    let program = format!("{} token --user alice", env!("CARGO_BIN_EXE_task-api"));
+    assert!(dev.printed().contains(&program), "{}", dev.printed());
+
+    let dev = dev_in(folder.path()).env("CARGO", "cargo").start().await;
+    Welcome::of(&dev).await;
+    assert!(
+        dev.printed().contains("cargo run --quiet -- token --user alice"),
+        "{}",
+        dev.printed()
+    );
+}
+
+/// What `serve` shows on a terminal.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(settings: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    // `script` gives a command a terminal; ten seconds are enough for the first lines.
+    let line = format!("timeout 3 {} serve", env!("CARGO_BIN_EXE_task-api"));
+    let output = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("TERM", "xterm")
+        .envs(settings.iter().copied())
+        .env("PORT", "0")
+        .env("DATABASE_URL", "sqlite:tasks.db")
+        .env("BETTER_AUTH_SECRET", SECRET)
+        .current_dir(folder.path())
+        .output()
+        .expect("script");
+    text(output.stdout)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+fn serve_writes_for_people_on_a_terminal_and_in_colours_unless_they_are_unwanted() {
+    if Command::new("script").arg("--version").output().is_err() {
+        println!("SKIPPED: there is no `script` to make a terminal with");
+        return;
+    }
+    for (settings, is_json, is_coloured) in [
+        (&[][..], false, true),
+        (&[("NO_COLOR", "1")], false, false),
+        (&[("NO_COLOR", "")], false, true),
+        (&[("TERM", "dumb")], false, false),
+        (&[("LOG_FORMAT", "json")], true, false),
+    ] {
+        let shown = on_a_terminal(settings);
+        assert!(shown.contains("listening"), "{settings:?}: {shown}");
+        assert_eq!(
+            shown.contains("\"message\":\"listening\""),
+            is_json,
+            "{settings:?}: {shown}"
+        );
+        assert_eq!(shown.contains('\u{1b}'), is_coloured, "{settings:?}: {shown}");
+    }
+}
+
+#[tokio::test]
 async fn the_token_of_dev_is_shown_to_no_other_web_site() {
     let folder = tempfile::tempdir().unwrap();
     let dev = dev_in(folder.path())
@@ -206,10 +282,10 @@ async fn dev_lets_pages_on_every_port_of_this_machine_read_answers_and_tells_whi
     assert_eq!(answer.problem(), "origin_not_allowed");
     let detail = "The origin https://evil.example is not allowed: CORS_ALLOWED_ORIGINS does not list it.";
     assert_eq!(answer.json()["detail"], detail);
-    let log = dev.logs("origin_not_allowed").await;
+    let log = dev.logs(r#""event":"origin_not_allowed""#).await;
     let lines: Vec<Value> = log
         .lines()
-        .filter(|line| line.contains("origin_not_allowed"))
+        .filter(|line| line.contains(r#""event":"origin_not_allowed""#))
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     assert_eq!(lines.len(), 1, "{log}");

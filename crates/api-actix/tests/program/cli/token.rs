@@ -117,3 +117,20 @@ fn a_bad_time_to_live_is_wrong_usage() {
         assert!(complaint.contains("--ttl"), "{ttl:?}: {complaint}");
     }
 }
+
+#[test]
+fn without_a_secret_the_folder_of_dev_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for front_end in [None, Some("https://app.example")] {
+        let mut task_api = TaskApi::with(&["token", "--user", "alice"]).in_folder(folder.path());
+        if let Some(url) = front_end {
+            task_api = task_api.env("BETTER_AUTH_URL", url);
+        }
+        let complaint = complaint(&task_api, 78);
+        assert!(
+            complaint.contains("in the folder where `task-api dev` was started"),
+            "{complaint}"
+        );
+        assert!(complaint.contains(".task-api"), "{complaint}");
+    }
+}
