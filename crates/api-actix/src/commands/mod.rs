@@ -1,6 +1,7 @@
 //! The commands of `task-api`.
 
 mod archive;
+mod arguments;
 pub(crate) mod check_config;
 pub(crate) mod copy;
 pub(crate) mod dev;

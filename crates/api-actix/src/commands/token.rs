@@ -9,9 +9,9 @@ use domain::clock::Clock;
 use domain::identity::Owner;
 
 use crate::clock_and_ids::SystemClock;
+use crate::commands::arguments::parse_owner;
 use crate::commands::dev_folder::DevFolder;
 use crate::commands::output::print;
-use crate::commands::user::parse_owner;
 use crate::config::{ConfigError, Source, TokenConfig, parse_duration, shared_secrets};
 use crate::failure::Failure;
 

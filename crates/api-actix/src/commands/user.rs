@@ -4,6 +4,7 @@ use clap::Subcommand;
 use domain::identity::Owner;
 
 use crate::commands::archive::{Archive, BATCH};
+use crate::commands::arguments::parse_owner;
 use crate::commands::output::{print, print_part};
 use crate::config::{DatabaseConfig, LogConfig, LogFormat, Source};
 use crate::failure::Failure;
@@ -81,11 +82,6 @@ async fn ask_for_consent(archive: &Archive, user: &Owner) -> Result<(), Failure>
             user.as_str()
         ))),
     }
-}
-
-/// Reads a user id among the arguments of a command.
-pub(crate) fn parse_owner(text: &str) -> Result<Owner, String> {
-    Owner::parse(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ async fn dev_logs_each_request_and_says_how_it_is_called_here() {
 /// What `serve` shows on a terminal.
 #[cfg(target_os = "linux")]
 fn on_a_terminal(settings: &[(&str, &str)]) -> String {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     // `script` gives a command a terminal; ten seconds are enough for the first lines.
     let line = format!("timeout 3 {} serve", env!("CARGO_BIN_EXE_task-api"));
     let output = Command::new("script")
