@@ -81,6 +81,7 @@ mod fields;
 mod header;
 mod jwks;
 mod keys;
+mod secrets;
 mod settings;
 mod signing;
 mod stats;
@@ -90,6 +91,7 @@ mod verifier;
 
 pub use jwks::{FetchFailed, HttpKeySet, KeySetSource, MAX_KEY_SET_BYTES, NoHttpClient};
 pub use keys::{InvalidSecret, SharedSecret};
+pub use secrets::SecretsReload;
 pub use settings::{
     Algorithms, BetterAuthUrl, InvalidSetting, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party, Scope,
     UserIdClaims, VerifierSettings,

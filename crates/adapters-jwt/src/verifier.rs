@@ -14,6 +14,8 @@ use crate::algorithm::Algorithm;
 use crate::claims::{self, AccessRules, Parties};
 use crate::header::{Header, TokenType};
 use crate::jwks::{KeySetSource, PublishedKeys};
+use crate::keys::SharedSecret;
+use crate::secrets::{Secrets, SecretsReload};
 use crate::settings::{KeySetSettings, Party, VerifierSettings};
 use crate::stats::KeySetStats;
 use crate::token::CompactToken;
@@ -30,6 +32,7 @@ pub struct JwtVerifier {
     settings: VerifierSettings,
     key_pairs: Option<KeyPairs>,
     clock: Arc<dyn Clock>,
+    secrets: Arc<Secrets>,
     /// Whether a token that lives for too long has been told of.
     has_warned: AtomicBool,
 }
@@ -46,6 +49,7 @@ impl JwtVerifier {
     #[must_use]
     pub fn new(settings: VerifierSettings, clock: Arc<dyn Clock>) -> Self {
         Self {
+            secrets: Secrets::new(&settings.secrets, None),
             settings,
             key_pairs: None,
             clock,
@@ -95,6 +99,15 @@ impl JwtVerifier {
         }
     }
 
+    /// Reads the shared secrets anew while the process runs.
+    #[must_use]
+    pub fn with_changing_secrets(self, reload: SecretsReload) -> Self {
+        Self {
+            secrets: Secrets::new(&self.settings.secrets, Some(reload)),
+            ..self
+        }
+    }
+
     /// How it is with the public keys; `None` if there is no key set.
     #[must_use]
     pub fn key_set_stats(&self) -> Option<KeySetStats> {
@@ -106,7 +119,7 @@ impl JwtVerifier {
         let access = self.access_rules(algorithm, token_type)?;
         match (algorithm, &self.key_pairs) {
             (Algorithm::Hs256, _) => {
-                self.check_secret(token)?;
+                self.check_secret(token).await?;
                 let parties = self.parties(None);
                 let now = self.clock.now();
                 let verified = claims::validate(&token.claims, &self.settings, parties, access, now)?;
@@ -154,14 +167,22 @@ impl JwtVerifier {
     }
 
     /// HS256 never looks at `kid`: a secret has none, so each secret is tried.
-    fn check_secret(&self, token: &CompactToken<'_>) -> Result<(), Refusal> {
-        let secrets = &self.settings.secrets;
+    async fn check_secret(&self, token: &CompactToken<'_>) -> Result<(), Refusal> {
+        let secrets = self.secrets.of_now().await;
         if secrets.is_empty() {
             return Err(Refusal::new(RefusalReason::NoKeySource).with_hint(NO_SECRET_HINT));
         }
-        secrets
-            .iter()
-            .any(|secret| secret.verifies(token.signed, &token.signature_bytes))
+        let is_verified = |secrets: &[SharedSecret]| {
+            secrets
+                .iter()
+                .any(|secret| secret.verifies(token.signed, &token.signature_bytes))
+        };
+        if is_verified(&secrets) {
+            return Ok(());
+        }
+        // It may be of a secret that has just come.
+        self.secrets.look().await;
+        is_verified(&self.secrets.current())
             .then_some(())
             .ok_or(Refusal::new(RefusalReason::BadSignature))
     }

@@ -145,7 +145,10 @@ fn spans(_: &Collector, _: &'static str) -> Result<Option<Arc<dyn Spans>>, Confi
 }
 
 fn verifier(tokens: TokenConfig) -> Result<JwtVerifier, Failure> {
-    let verifier = JwtVerifier::new(tokens.rules, Arc::new(SystemClock));
+    let mut verifier = JwtVerifier::new(tokens.rules, Arc::new(SystemClock));
+    if let Some(reload) = tokens.reload {
+        verifier = verifier.with_changing_secrets(reload);
+    }
     let Some(key_set) = tokens.key_set else {
         return Ok(verifier);
     };

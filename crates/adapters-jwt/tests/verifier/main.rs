@@ -12,6 +12,7 @@
 )]
 
 mod accepted;
+mod changing_secrets;
 mod clock;
 mod differential;
 mod form;

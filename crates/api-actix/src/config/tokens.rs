@@ -1,10 +1,13 @@
 //! The settings about tokens.
 
-use std::time::Duration;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use adapters_jwt::{
-    Algorithms, BetterAuthUrl, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party, Scope, SharedSecret,
-    UserIdClaims, VerifierSettings,
+    Algorithms, BetterAuthUrl, KeySetSettings, KeySetTiming, KeySetUrl, Leeway, Party, Scope, SecretsReload,
+    SharedSecret, UserIdClaims, VerifierSettings,
 };
 use secrecy::SecretString;
 
@@ -19,6 +22,8 @@ pub(crate) const SHARED_SECRETS: &str = "BETTER_AUTH_SECRET, BETTER_AUTH_SECRETS
 pub struct TokenConfig {
     /// The shared secrets, and what tokens have to say.
     pub rules: VerifierSettings,
+    /// Reads the shared secrets anew, if they come from files.
+    pub reload: Option<SecretsReload>,
     /// Where the public keys are, if tokens of key pairs are good.
     pub key_set: Option<KeySetSettings>,
 }
@@ -29,7 +34,10 @@ impl TokenConfig {
     /// # Errors
     /// The first one that cannot be used; `BETTER_AUTH_SECRET` if there is no key at all.
     pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
-        Self::with_secrets(shared_secrets(source)?, source)
+        Ok(Self {
+            reload: reload(source),
+            ..Self::with_secrets(shared_secrets(source)?, source)?
+        })
     }
 
     /// Reads every setting about tokens but the shared secrets.
@@ -70,6 +78,7 @@ impl TokenConfig {
             }
         }
         Ok(Self {
+            reload: None,
             key_set: key_set.filter(|_| rules.algorithms.include_key_pairs()),
             rules,
         })
@@ -118,6 +127,45 @@ pub fn shared_secrets(source: &Source) -> Result<Vec<SharedSecret>, ConfigError>
         }
         Ok(secrets)
     })
+}
+
+/// Reads the secrets anew once one of their files is another one or has other content.
+fn reload(source: &Source) -> Option<SecretsReload> {
+    let files: Vec<PathBuf> = ["BETTER_AUTH_SECRET_FILE", "BETTER_AUTH_SECRETS_FILE"]
+        .into_iter()
+        .filter_map(|variable| source.text(variable))
+        .map(PathBuf::from)
+        .collect();
+    if files.is_empty() {
+        return None;
+    }
+    let source = source.clone();
+    let seen = Mutex::new(states(&files));
+    Some(SecretsReload::with(move || {
+        let now = states(&files);
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == now {
+            return None;
+        }
+        *seen = now;
+        Some(shared_secrets(&source).map_err(Into::into))
+    }))
+}
+
+/// What changes when a file is written or replaced: its identity, its length and its times. Nothing for one that is not there.
+fn states(files: &[PathBuf]) -> Vec<Option<FileState>> {
+    files.iter().map(|file| state(file)).collect()
+}
+
+type FileState = (u64, u64, Option<SystemTime>);
+
+fn state(file: &Path) -> Option<FileState> {
+    let metadata = fs::metadata(file).ok()?;
+    #[cfg(unix)]
+    let identity = std::os::unix::fs::MetadataExt::ino(&metadata);
+    #[cfg(not(unix))]
+    let identity = 0;
+    Some((identity, metadata.len(), metadata.modified().ok()))
 }
 
 /// `BETTER_AUTH_URL` names the place of the keys and who issues tokens to whom; `JWKS_URL` names another place, or none.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `refusals` | a setting that cannot be used ends the process at once, with one line that names it |
 //! | `starting` | a server that can start does, on every storage, and says so in its log |
+//! | `rotation` | secrets in files that change while the server runs |
 //! | `reaching` | PostgreSQL that is unavailable, late, or refuses us |
 #![expect(
     clippy::expect_used,
@@ -15,6 +16,7 @@
 
 mod reaching;
 mod refusals;
+mod rotation;
 mod starting;
 
 use std::time::Duration;
