@@ -128,3 +128,39 @@ macro_rules! signed_tokens_contract {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Each file below `folder` with the name of the list of its cases.
+    fn lists_below(folder: &Path, lists: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                lists_below(&path, lists);
+            } else {
+                let source = fs::read_to_string(&path).expect("a source");
+                let names = source.lines().filter_map(|line| line.strip_prefix("cases! { "));
+                let names = names.filter_map(|line| line.split(' ').next());
+                lists.extend(names.map(|name| (path.display().to_string(), name.to_owned())));
+            }
+        }
+    }
+
+    #[test]
+    fn the_cases_of_every_file_are_run_by_a_contract() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let contracts = fs::read_to_string(source.join("lib.rs")).expect("a source");
+        let mut lists = Vec::new();
+        lists_below(&source.join("contract"), &mut lists);
+        assert!(lists.len() > 15, "the files were not found");
+        for (file, list) in lists {
+            assert!(
+                contracts.contains(&format!("$crate::{list}! {{")),
+                "{file}: {list} is in no contract"
+            );
+        }
+    }
+}
