@@ -13,9 +13,11 @@ use crate::support::*;
 const OLD: &str = "the older secret, which is long enough";
 const NEW: &str = "the newer secret, which is long enough";
 
-/// What a file of secrets holds; `None` if it cannot be read.
+/// What a file of secrets holds, or `None` if it cannot be read; and how often it was read.
+type Content = (Option<Vec<&'static str>>, u32);
+
 #[derive(Clone)]
-struct File(Arc<Mutex<(Option<Vec<&'static str>>, u32)>>);
+struct File(Arc<Mutex<Content>>);
 
 impl File {
     fn with(secrets: &[&'static str]) -> Self {
