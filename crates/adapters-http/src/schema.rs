@@ -72,7 +72,7 @@ pub(crate) fn problem_type() -> ObjectBuilder {
     text()
         .format(Some(SchemaFormat::Custom("uri-reference".to_owned())))
         .description(Some("Leads to an explanation of the code."))
-        .pattern(Some("^/problems/[a-z-]+$"))
+        .pattern(Some("^(/[A-Za-z0-9._~-]+)*/problems/[a-z-]+$"))
         .examples(["/problems/task-not-found"])
 }
 

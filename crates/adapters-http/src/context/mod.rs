@@ -1,14 +1,18 @@
 //! The identity of a request while it is handled: in responses, log lines and metrics.
 
+pub mod base_path;
 pub mod trace_parent;
 
 use std::fmt;
 use std::rc::Rc;
 
+use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, Uri};
 use uuid::Uuid;
+
+use crate::context::base_path::BasePath;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -21,16 +25,18 @@ struct Parts {
     method: Method,
     uri: Uri,
     trace_id: Option<String>,
+    base_path: Option<BasePath>,
 }
 
 impl RequestContext {
-    /// The context of this request, as a part of this trace.
+    /// The context of this request, as a part of this trace. It is below the base path among its extensions.
     pub(crate) fn new(request: &ServiceRequest, trace_id: Option<String>) -> Self {
         Self(Rc::new(Parts {
             id: request_id(request.headers()),
             method: request.method().clone(),
             uri: request.uri().clone(),
             trace_id,
+            base_path: request.extensions().get::<BasePath>().cloned(),
         }))
     }
 
@@ -41,6 +47,7 @@ impl RequestContext {
             method: Method::GET,
             uri: Uri::from_static(path),
             trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+            base_path: None,
         }))
     }
 
@@ -62,10 +69,15 @@ impl RequestContext {
         &self.0.method
     }
 
-    /// The path without its query, as it was sent.
+    /// The path without its query, as it was sent but for the base path.
     #[must_use]
     pub fn path(&self) -> &str {
         self.0.uri.path()
+    }
+
+    /// The path in front of every path in the answer.
+    pub(crate) fn base_path(&self) -> Option<&BasePath> {
+        self.0.base_path.as_ref()
     }
 
     /// The trace that the request belongs to, if one is recorded.

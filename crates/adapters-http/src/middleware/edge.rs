@@ -12,6 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 
 use crate::context::RequestContext;
+use crate::context::base_path::BasePath;
 use crate::etag;
 use crate::middleware::compression::coding_for;
 use crate::middleware::framing;
@@ -33,6 +34,7 @@ pub(crate) async fn edge(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    note_base_path(&mut request);
     let observers = App::of(request.request()).map(|app| Arc::clone(&app.observers));
     let observed = Observed::begin(&request, observers.unwrap_or_default());
     let context = observed.context().clone();
@@ -51,6 +53,25 @@ pub(crate) async fn edge(
         Ok(finished(next.call(request).await?, &context))
     };
     observed.scope(answering, end).await
+}
+
+/// The path in front of every path in the answer: that of the policy, which is taken off the request, or the one that a
+/// trusted proxy has taken off.
+fn note_base_path(request: &mut ServiceRequest) {
+    let Some(policy) = App::of(request.request()).map(|app| &app.policy) else {
+        return;
+    };
+    let base_path = if let Some(base_path) = policy.base_path.clone() {
+        base_path.take_off(request);
+        Some(base_path)
+    } else {
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        peer.filter(|peer| policy.trusted_proxies.contains(*peer))
+            .and_then(|_| BasePath::of_proxy(request.headers()))
+    };
+    if let Some(base_path) = base_path {
+        request.extensions_mut().insert(base_path);
+    }
 }
 
 /// Tells what became of a request.
@@ -120,6 +141,9 @@ fn finished<B: MessageBody + 'static>(
     }
     if docs::is_below(request.path()) {
         origins::take_from(answer.headers_mut());
+    }
+    if let Some(base_path) = context.base_path() {
+        base_path.put_before(answer.headers_mut());
     }
     // actix would confirm an upgrade that does not happen; when the server stops, the next request should find another.
     if framing::wants_upgrade(&request) || is_shutting_down(&request) {

@@ -93,7 +93,7 @@ impl ProblemResponse {
             Code::RateLimited => Problem::new(code).with_violated_policy("user"),
             code => Problem::new(code),
         };
-        json!(problem.document("/api/tasks", REQUEST_ID))
+        json!(problem.document(None, "/api/tasks", REQUEST_ID))
     }
 
     fn field_errors(&self) -> FieldErrors {

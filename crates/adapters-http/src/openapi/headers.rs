@@ -36,7 +36,7 @@ fn of_tasks() -> [Named; 4] {
         always(
             "Location",
             "Where the task is.",
-            text().pattern(Some("^/api/tasks/[0-9a-f-]{36}$")),
+            text().pattern(Some("^(/[A-Za-z0-9._~-]+)*/api/tasks/[0-9a-f-]{36}$")),
             format!("/api/tasks/{TASK_ID}"),
         ),
         sometimes(

@@ -19,7 +19,7 @@ use utoipa::openapi::info::LicenseBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, PathItem, PathItemBuilder, Paths, PathsBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::{Tag, TagBuilder};
-use utoipa::openapi::{Components, ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Server};
+use utoipa::openapi::{Components, ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 
 use crate::table::operation_table;
 use operations::{BEARER, SERVICE, TASKS, USER, about, docs, health, tasks};
@@ -46,7 +46,6 @@ fn document() -> OpenApi {
     OpenApiBuilder::new()
         .info(info.build())
         // Relative to where the document comes from, which may be below a path of a proxy.
-        .servers(Some([Server::new(".")]))
         .tags(Some([
             tag(TASKS, "The tasks of the user whose token is sent."),
             tag(USER, "Whose token it is."),

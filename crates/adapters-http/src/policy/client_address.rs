@@ -38,7 +38,10 @@ impl TrustedProxies {
         client
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    /// Whether the word of this peer counts.
+    #[must_use]
+    pub fn contains(&self, peer: IpAddr) -> bool {
+        let address = peer.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 }

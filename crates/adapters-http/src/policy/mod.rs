@@ -9,6 +9,7 @@ pub mod unsent;
 
 use secrecy::SecretString;
 
+use crate::context::base_path::BasePath;
 use crate::policy::client_address::TrustedProxies;
 use crate::policy::origins::AllowedOrigins;
 use crate::policy::own_host::OwnHost;
@@ -31,6 +32,8 @@ pub struct Policy {
     pub unsent: Unsent,
     /// Whose word about a client's address counts.
     pub trusted_proxies: TrustedProxies,
+    /// The path in front of every path, where a proxy serves us below one.
+    pub base_path: Option<BasePath>,
     /// How long everything may take.
     pub time_limits: TimeLimits,
     /// The token that the documentation signs requests with, for `task-api dev` only: any client that reaches the page

@@ -11,6 +11,7 @@ pub(crate) mod common_headers;
 pub(crate) mod fields;
 pub(crate) mod from_errors;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::body::EitherBody;
@@ -22,6 +23,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::context::RequestContext;
+use crate::context::base_path::BasePath;
 use crate::problem::fields::FieldError;
 use crate::schema;
 
@@ -154,18 +156,24 @@ impl Problem {
             answer.force_close();
         }
         // A document of strings and numbers cannot fail to become JSON.
-        let body = serde_json::to_vec(&self.document(request.path(), request.id())).unwrap_or_default();
+        let body = serde_json::to_vec(&self.document(request.base_path(), request.path(), request.id()))
+            .unwrap_or_default();
         answer.content_type("application/problem+json").body(body)
     }
 
     /// The document for the client.
-    pub(crate) fn document<'a>(&'a self, instance: &'a str, request_id: &'a str) -> Document<'a> {
+    pub(crate) fn document<'a>(
+        &'a self,
+        base_path: Option<&BasePath>,
+        path: &'a str,
+        request_id: &'a str,
+    ) -> Document<'a> {
         Document {
-            r#type: format!("/problems/{}", self.code.slug()),
+            r#type: BasePath::before(base_path, &format!("/problems/{}", self.code.slug())).into_owned(),
             title: self.code.title(),
             status: self.code.status().as_u16(),
             detail: self.detail.as_deref().unwrap_or_else(|| self.code.detail()),
-            instance,
+            instance: BasePath::before(base_path, path),
             code: self.code.as_str(),
             request_id,
             errors: &self.errors,
@@ -222,8 +230,8 @@ pub(crate) struct Document<'a> {
     status: u16,
     /// The reason, for people.
     detail: &'a str,
-    /// The path of the request as it was sent, without its query.
-    instance: &'a str,
+    /// The path of the request as clients send it, without its query.
+    instance: Cow<'a, str>,
     #[schema(schema_with = schema::problem_code)]
     code: &'static str,
     #[schema(schema_with = schema::request_id)]

@@ -1,21 +1,27 @@
 //! The routes that describe the API itself and the caller.
 
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::identity::Caller;
 
+use crate::context::RequestContext;
+use crate::context::base_path::BasePath;
 use crate::problem::{Code, Problem};
 use crate::routes::authenticated::Authenticated;
 use crate::wire::about::{ExplanationBody, MeBody, ServiceBody};
 
 /// `GET /`
-pub(crate) async fn service() -> HttpResponse {
+pub(crate) async fn service(request: HttpRequest) -> HttpResponse {
+    let extensions = request.extensions();
+    let base_path = extensions
+        .get::<RequestContext>()
+        .and_then(RequestContext::base_path);
     HttpResponse::Ok().json(ServiceBody {
         name: "task-api",
         version: env!("CARGO_PKG_VERSION"),
-        docs: "/docs",
-        openapi: "/openapi.json",
+        docs: BasePath::before(base_path, "/docs"),
+        openapi: BasePath::before(base_path, "/openapi.json"),
     })
 }
 

@@ -1,5 +1,7 @@
 //! The bodies that describe the API itself and its caller.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,9 +14,9 @@ pub(crate) struct ServiceBody {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
     /// The path of the documentation for people.
-    pub(crate) docs: &'static str,
+    pub(crate) docs: Cow<'static, str>,
     /// The path of the OpenAPI document.
-    pub(crate) openapi: &'static str,
+    pub(crate) openapi: Cow<'static, str>,
 }
 
 /// Who sent the token.

@@ -4,6 +4,7 @@
 //! | Module | What it proves |
 //! |---|---|
 //! | `memory` | the contract |
+//! | `base_path` | behind a proxy that serves the API below a path |
 //! | `edge` | framing, slow clients, time limits, unread responses |
 //! | `exchange` | other origins, HEAD and OPTIONS, compression, limits of rate |
 //! | `metrics` | what is counted, and under which labels |
@@ -12,6 +13,7 @@
 //! | `seed` | the items of the seed that only memory can show |
 //! | `tasks` | rules about tasks, where one storage is enough |
 
+mod base_path;
 mod edge;
 mod exchange;
 mod metrics;

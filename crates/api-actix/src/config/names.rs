@@ -2,9 +2,10 @@
 //! before: which lines of a `.env` are ours. A test compares it with what the code asks for.
 
 /// Every setting of every command, in alphabetical order.
-pub const SETTINGS: [&str; 50] = [
+pub const SETTINGS: [&str; 51] = [
     "ACCESS_LOG",
     "ADMIN_ADDR",
+    "BASE_PATH",
     "BETTER_AUTH_SECRET",
     "BETTER_AUTH_SECRETS",
     "BETTER_AUTH_SECRETS_FILE",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{ConfigError, Source};
+use adapters_http::context::base_path::BasePath;
 use adapters_http::policy::Policy;
 use adapters_http::policy::client_address::{TrustedProxies, parse_network};
 use adapters_http::policy::origins::{AllowedOrigins, Origin};
@@ -21,7 +22,7 @@ pub enum Purpose {
 
 const ORIGINS: &str = "CORS_ALLOWED_ORIGINS";
 
-/// Reads `CORS_ALLOWED_ORIGINS`, `REQUIRE_IF_MATCH`, `RATE_LIMIT_USER`, `RATE_LIMIT_IP_UNAUTH`,
+/// Reads `BASE_PATH`, `CORS_ALLOWED_ORIGINS`, `REQUIRE_IF_MATCH`, `RATE_LIMIT_USER`, `RATE_LIMIT_IP_UNAUTH`,
 /// `MAX_UNSENT`, `KEEP_ALIVE` and `TRUSTED_PROXIES`.
 ///
 /// # Errors
@@ -39,6 +40,7 @@ pub fn policy(source: &Source, purpose: Purpose) -> Result<Policy, ConfigError> 
             ),
             unsent: Unsent::limited_to(source.size("MAX_UNSENT", Unsent::DEFAULT, Unsent::MIN)?),
             trusted_proxies: TrustedProxies::new(networks),
+            base_path: base_path(source)?,
             time_limits: TimeLimits {
                 keep_alive: source.duration_in(
                     "KEEP_ALIVE",
@@ -51,6 +53,12 @@ pub fn policy(source: &Source, purpose: Purpose) -> Result<Policy, ConfigError> 
             docs_host: None,
         })
     })
+}
+
+fn base_path(source: &Source) -> Result<Option<BasePath>, ConfigError> {
+    let path = source.text("BASE_PATH").filter(|path| path != "/");
+    let path = path.map(|path| BasePath::parse(&path)).transpose();
+    path.map_err(|error| ConfigError::new("BASE_PATH", error.to_string()))
 }
 
 fn allowed_origins(source: &Source, purpose: Purpose) -> Result<AllowedOrigins, ConfigError> {

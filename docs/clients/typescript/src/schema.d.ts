@@ -427,7 +427,7 @@ export interface components {
             status: number;
             /** @description The reason, for people. */
             detail: string;
-            /** @description The path of the request as it was sent, without its query. */
+            /** @description The path of the request as clients send it, without its query. */
             instance: string;
             code: components["schemas"]["ProblemCode"];
             /**
