@@ -15,8 +15,8 @@ pub(crate) fn weak(opaque: &str) -> HeaderValue {
     quoted(format!("W/\"{opaque}\""))
 }
 
-/// Weakens the tag of an answer that is about to be compressed: its bytes are others, what it says is the same (RFC 9110,
-/// 8.8.3.3).
+/// Weakens the tag of an answer that is about to be compressed: its bytes are others, what it says is the same (RFC
+/// 9110, 8.8.3.3).
 pub(crate) fn weaken(headers: &mut HeaderMap) {
     let strong = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
     if let Some(strong) = strong.filter(|tag| tag.starts_with('"')) {
@@ -25,8 +25,8 @@ pub(crate) fn weaken(headers: &mut HeaderMap) {
     }
 }
 
-/// The opaque part of the tag of a page of tasks with these headers. A task is told from what it was before by its version, so
-/// its texts are not looked at, and nothing has to be written to know that the client has it.
+/// The opaque part of the tag of a page of tasks with these headers. A task is told from what it was before by its
+/// version, so its texts are not looked at, and nothing has to be written to know that the client has it.
 pub(crate) fn of_page<'a>(tasks: &[Task], headers: impl IntoIterator<Item = &'a str>) -> String {
     opaque(|hasher| {
         for header in headers {
@@ -49,8 +49,8 @@ pub(crate) fn of_text(text: &str) -> String {
     opaque(|hasher| text.hash(hasher))
 }
 
-/// 16 hexadecimal digits. No secret depends on them: anyone who finds two lists of their own with one tag has fooled themselves.
-/// They differ between versions of the program, which may write the same tasks in another way.
+/// 16 hexadecimal digits. No secret depends on them: anyone who finds two lists of their own with one tag has fooled
+/// themselves. They differ between versions of the program, which may write the same tasks in another way.
 fn opaque(feed: impl FnOnce(&mut DefaultHasher)) -> String {
     let mut hasher = DefaultHasher::new();
     env!("CARGO_PKG_VERSION").hash(&mut hasher);

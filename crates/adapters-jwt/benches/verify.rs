@@ -1,5 +1,5 @@
-//! What verifying a token costs: with each algorithm, for a token that was never seen and for one that was. Measured is
-//! the time that the thread was on a processor, so that a busy machine does not matter.
+//! The cost of verifying a token: with each algorithm, for a token that was never seen and for one that was. Measured
+//! is the time that the thread was on a processor, so that a busy machine does not matter.
 //!
 //! `cargo bench -p adapters-jwt`, on Linux
 

@@ -9,7 +9,7 @@ use crate::settings::{Leeway, Party, Scope, UserIdClaims, VerifierSettings};
 
 const ID_HINT: &str = "add user_id with definePayload or keep sub";
 
-/// What a token says that was accepted once, and when it may be accepted again.
+/// The content of a token that was accepted once, and when it may be accepted again.
 #[derive(Debug, Clone)]
 pub(crate) struct Verified {
     pub(crate) caller: Caller,
@@ -44,7 +44,7 @@ pub(crate) struct Parties<'s> {
     pub(crate) audiences: &'s [Party],
 }
 
-/// What an access token must say beyond the claims of every token.
+/// Rules for access tokens beyond those of every token.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AccessRules<'s> {
     pub(crate) scope: &'s Scope,
@@ -176,8 +176,8 @@ impl<'n> Claims<'n> {
         })
     }
 
-    /// A client that acts for itself is the subject of its tokens (RFC 9068 2.2). Better Auth names the client in `azp`. A
-    /// token that names no client does not say that it is one of a user.
+    /// A client that acts for itself is the subject of its tokens (RFC 9068 2.2). Better Auth names the client in
+    /// `azp`. A token that names no client does not say that it is one of a user.
     fn check_user(&self) -> Result<(), Refusal> {
         let clients = [self.0.text("client_id"), self.0.text("azp")];
         let subject = self.0.text("sub");

@@ -55,8 +55,8 @@ impl Header {
             .ok_or(Refusal::new(RefusalReason::Malformed))
     }
 
-    /// The algorithm that the token says it is signed with, and the kind of token that it says it is. A key has to agree
-    /// with the algorithm before it is used.
+    /// The algorithm that the token says it is signed with, and the kind of token that it says it is. A key has to
+    /// agree with the algorithm before it is used.
     pub(crate) fn check(&self, allowed: &Algorithms) -> Result<(Algorithm, TokenType), Refusal> {
         let name = self.0.text("alg").ok_or(Refusal::new(RefusalReason::Malformed))?;
         let algorithm = Algorithm::named(name)
@@ -73,7 +73,8 @@ impl Header {
         Ok((algorithm, token_type))
     }
 
-    /// Better Auth writes no `typ` into the tokens of its jwt plugin, but one into its cookies, access and logout tokens.
+    /// Better Auth writes no `typ` into the tokens of its jwt plugin, but one into its cookies, access and logout
+    /// tokens.
     fn token_type(&self) -> Option<TokenType> {
         match self.0.get("typ") {
             None => Some(TokenType::Jwt),

@@ -3,7 +3,7 @@
 //!
 //! A token is three base64url segments, `header.claims.signature` (RFC 7515 3.1). Everything in it is written by
 //! anyone who sent it until the signature has been checked, so the order of the checks is the security of this
-//! crate. Each room does one step and knows nothing of the later ones:
+//! crate. Each module does one step and knows nothing of the later ones:
 //!
 //! | Step | Room | What it decides | What it may trust |
 //! |---|---|---|---|
@@ -14,13 +14,13 @@
 //!
 //! `fields` reads the JSON of steps 2 and 4 and of public keys, `settings` holds what an operator decides, `verifier`
 //! walks through the steps, `token_cache` remembers tokens of key pairs that came through, `signing` makes tokens for
-//! development, and `stats` says how it is with the public keys. Our keys are shared secrets (HS256), or the public keys that the front end publishes, which `jwks` fetches
-//! and keeps fresh.
+//! development, and `stats` says how it is with the public keys. Our keys are shared secrets (HS256), or the public
+//! keys that the front end publishes, which `jwks` fetches and keeps fresh.
 //!
 //! # What is stricter here than in a general library
 //!
-//! `jsonwebtoken` computes the signatures (`aws-lc-rs` that of ES512, which it does not have); the rest of a token is read
-//! by this crate, because of what a general library lets pass. Tests compare our verdicts with those of
+//! `jsonwebtoken` computes the signatures (`aws-lc-rs` that of ES512, which it does not have); the rest of a token is
+//! read by this crate, because of what a general library lets pass. Tests compare our verdicts with those of
 //! `jsonwebtoken::decode` and explain each difference. In short:
 //!
 //! - `exp` is required, and a token is expired in the very microsecond that `exp` names (RFC 7519 4.1.4).

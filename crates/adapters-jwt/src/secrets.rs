@@ -14,9 +14,9 @@ use crate::keys::SharedSecret;
 /// How long a secret that is gone may count: how often is looked, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 
-/// Reads the shared secrets anew, if they may change while the process runs. They are looked at before a token of a shared
-/// secret is judged, at most every 20 seconds, and whenever the signature of one fits none of them: so a secret that is
-/// gone ends within that time, and a token of a new one is accepted from its first use on.
+/// Reads the shared secrets anew, if they may change while the process runs. They are looked at before a token of a
+/// shared secret is judged, at most every 20 seconds, and whenever the signature of one fits none of them: so a secret
+/// that is gone ends within that time, and a token of a new one is accepted from its first use on.
 #[derive(Clone)]
 pub struct SecretsReload(Arc<dyn Fn() -> ReadSecrets + Send + Sync>);
 
@@ -44,7 +44,7 @@ pub(crate) struct Secrets {
     changing: Option<Arc<Changing>>,
 }
 
-/// What it takes to notice that they change.
+/// The means to notice that they change.
 struct Changing {
     reload: SecretsReload,
     /// When was looked last. Held while reading, so that no one goes on with secrets that are being replaced.

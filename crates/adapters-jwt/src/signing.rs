@@ -11,7 +11,7 @@ use crate::settings::{Party, UserIdClaims};
 
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// What a development token says.
+/// The claims of a development token.
 #[derive(Debug, Clone)]
 pub struct DevelopmentClaims {
     /// Whose tasks the token opens.

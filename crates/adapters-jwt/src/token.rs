@@ -16,7 +16,7 @@ pub(crate) struct CompactToken<'a> {
     pub(crate) text: &'a str,
     pub(crate) header: Vec<u8>,
     pub(crate) claims: Vec<u8>,
-    /// What the signature signs: `header.claims` as it was sent.
+    /// The signed part: `header.claims` as it was sent.
     pub(crate) signed: &'a str,
     /// The signature, still in base64url, as jsonwebtoken wants it.
     pub(crate) signature: &'a str,
@@ -42,7 +42,7 @@ impl<'a> CompactToken<'a> {
     }
 }
 
-/// What is signed, its header and its claims, and the signature, of a text with two dots.
+/// The signed part, its header and claims, and the signature of a text with two dots.
 fn in_three(token: &str) -> Option<(&str, &str, &str, &str)> {
     let (signed, signature) = token.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;

@@ -26,7 +26,8 @@ impl TokenDigest {
     }
 }
 
-/// What accepted tokens of key pairs said, each under its digest. Times are checked again whenever one is taken out.
+/// The content of accepted tokens of key pairs, each under its digest. Times are checked again whenever one is taken
+/// out.
 #[derive(Debug, Default)]
 pub(crate) struct TokenCache(Mutex<Entries>);
 

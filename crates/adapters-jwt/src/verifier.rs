@@ -37,7 +37,7 @@ pub struct JwtVerifier {
     has_warned: AtomicBool,
 }
 
-/// What it takes to verify tokens of key pairs.
+/// The means to verify tokens of key pairs.
 struct KeyPairs {
     keys: PublishedKeys,
     origin: Option<Party>,
@@ -136,8 +136,8 @@ impl JwtVerifier {
         }
     }
 
-    /// What an access token must say, if this is one. They are for those who run an authorization server: its clients get
-    /// them for many audiences, so ours and a scope have to be asked for. A secret of two parties signs none.
+    /// The rules for an access token, if this is one. They are for those who run an authorization server: its clients
+    /// get them for many audiences, so ours and a scope have to be asked for. A secret of two parties signs none.
     fn access_rules(
         &self,
         algorithm: Algorithm,
@@ -213,7 +213,7 @@ impl JwtVerifier {
         Ok(accepted.caller)
     }
 
-    /// What the settings ask for counts for every token; the origin of a key set stands in for what they leave out.
+    /// The parties of the settings count for every token; the origin of a key set stands in for what they leave out.
     fn parties<'s>(&'s self, origin: Option<&'s Party>) -> Parties<'s> {
         let or_origin = |configured: &'s [Party]| match origin {
             Some(origin) if configured.is_empty() => slice::from_ref(origin),

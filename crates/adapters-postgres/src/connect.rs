@@ -40,15 +40,15 @@ pub(crate) struct Connector {
     has_moved: AtomicBool,
     transports: Arc<[Transport]>,
     timeout: Duration,
-    /// How many attempts for one connection may be under way. A server that may be asleep gets one: it answers when it wakes
-    /// up, and its host counts attempts.
+    /// How many attempts for one connection may be under way. A server that may be asleep gets one: it answers when it
+    /// wakes up, and its host counts attempts.
     most_attempts: usize,
     silence: Arc<Silence>,
     // Set once a pooler has refused our start-up options; it would refuse them every time.
     options_are_refused: AtomicBool,
 }
 
-/// What it takes to make one connection.
+/// The means to make one connection.
 #[derive(Clone)]
 struct Attempt {
     config: Config,
@@ -103,7 +103,7 @@ impl Attempt {
     }
 }
 
-/// What the server does to statements of a connection that take too long; our own limits come on top.
+/// The server's limits for statements of a connection; our own limits come on top.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ServerLimits {
     pub(crate) statement_timeout: Duration,
@@ -188,8 +188,8 @@ impl Connector {
         self.open(Some(limits)).await
     }
 
-    /// A connection with the credentials of now. A login that is refused with credentials that change meanwhile is tried
-    /// once more.
+    /// A connection with the credentials of now. A login that is refused with credentials that change meanwhile is
+    /// tried once more.
     async fn open<T: Connection>(&self, limits: Option<ServerLimits>) -> Result<T, ConnectError> {
         let config = self.current_config().await;
         match self.open_as(&config, limits).await {
@@ -218,7 +218,8 @@ impl Connector {
     /// With these limits as start-up options, or without options where the server refuses them, which is remembered.
     ///
     /// A refusal of another kind may pass by itself between two attempts. So, unless the words of the server leave no
-    /// doubt, options count as refused only if they are refused once more after the server took a connection without them.
+    /// doubt, options count as refused only if they are refused once more after the server took a connection without
+    /// them.
     async fn with_or_without<T: Connection>(
         &self,
         config: &Config,
@@ -290,13 +291,14 @@ impl Connector {
         self.open(None).await
     }
 
-    /// A connection for a few questions, with these limits if they can be had. Finds out whether start-up options are taken.
+    /// A connection for a few questions, with these limits if they can be had. Finds out whether start-up options are
+    /// taken.
     pub(crate) async fn inquire(&self, limits: ServerLimits) -> Result<Inquiry, ConnectError> {
         self.open(Some(limits)).await
     }
 
-    /// An attempt that hears nothing is left alone, and another one begins beside it: what it was sent to may have gone, while
-    /// a new one would be answered at once.
+    /// An attempt that hears nothing is left alone, and another one begins beside it: what it was sent to may have
+    /// gone, while a new one would be answered at once.
     async fn first_of_several(&self, attempt: &Attempt) -> Result<Handle, ConnectError> {
         let mut attempts = JoinSet::new();
         loop {

@@ -14,16 +14,17 @@ const REFUSALS: [SqlState; 3] = [
     SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
     SqlState::INVALID_CATALOG_NAME,
 ];
-/// What Neon's proxy says, with no code of its own, when waiting does not help. The last one with a capital or without.
+/// Texts of Neon's proxy, without a code of their own, for failures that waiting does not cure. The last one with a
+/// capital or without.
 const REFUSALS_OF_NEON: [&str; 3] = [
     "endpoint is disabled",
     "endpoint cannot be found",
     "ndpoint ID is not specified",
 ];
 
-/// The codes, or their classes, of a server that does not take the options of the URL: a parameter that does not exist or may
-/// not be set (class 42), a value that it cannot have (class 22), a parameter of the start of the server (55P02), no options
-/// at all (0A000).
+/// The codes, or their classes, of a server that does not take the options of the URL: a parameter that does not exist
+/// or may not be set (class 42), a value that it cannot have (class 22), a parameter of the start of the server
+/// (55P02), no options at all (0A000).
 const REFUSED_OPTIONS: [&str; 4] = ["42", "22", "55P02", "0A000"];
 
 /// Why no connection could be established. Shows no credentials.
@@ -51,9 +52,9 @@ impl From<tokio_postgres::Error> for ConnectError {
 }
 
 impl ConnectError {
-    /// Whether trying again is of no use: a wrong or missing password, a role or database that does not exist, options of
-    /// the URL that the server does not take, a certificate that we do not trust, a server without TLS, an endpoint that
-    /// Neon does not know or has disabled.
+    /// Whether trying again is of no use: a wrong or missing password, a role or database that does not exist, options
+    /// of the URL that the server does not take, a certificate that we do not trust, a server without TLS, an endpoint
+    /// that Neon does not know or has disabled.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         let Self::Failed(error) = self else { return false };
@@ -84,9 +85,9 @@ impl ConnectError {
             .is_some_and(|server| is_pooler_against_options(server.message()))
     }
 
-    /// Whether the server may have refused start-up options. Each pooler has its own words and codes for that, so this is
-    /// every refusal but that of a login (class 28), of one connection too many (53300) and of a server that starts or
-    /// stops (57P01 and so on).
+    /// Whether the server may have refused start-up options. Each pooler has its own words and codes for that, so this
+    /// is every refusal but that of a login (class 28), of one connection too many (53300) and of a server that starts
+    /// or stops (57P01 and so on).
     pub(crate) fn may_be_about_options(&self) -> bool {
         self.server().is_some_and(|server| {
             let code = server.code().code();
@@ -112,8 +113,8 @@ impl ConnectError {
     }
 }
 
-/// PgBouncer says `unsupported startup parameter: …` or `unsupported startup parameter in options: …`, with 08P01, its code
-/// for almost everything; the proxy of RDS says that it `currently doesn't support command-line options`.
+/// PgBouncer says `unsupported startup parameter: …` or `unsupported startup parameter in options: …`, with 08P01, its
+/// code for almost everything; the proxy of RDS says that it `currently doesn't support command-line options`.
 fn is_pooler_against_options(message: &str) -> bool {
     message.contains("unsupported startup parameter") || message.contains("support command-line options")
 }
@@ -135,7 +136,7 @@ fn certificate_fault(failure: &tokio_postgres::Error) -> Option<&CertificateErro
     }
 }
 
-/// What to do about a certificate that is not accepted.
+/// Advice about a certificate that is not accepted.
 fn hint(fault: &CertificateError) -> Option<&'static str> {
     match fault {
         // The second one is of another authority with the same name.

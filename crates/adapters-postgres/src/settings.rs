@@ -1,4 +1,4 @@
-//! What an operator decides about the database.
+//! The operator's settings for the database.
 
 use std::error::Error;
 use std::fmt;
@@ -31,9 +31,9 @@ pub struct PostgresSettings {
     pub max_in_flight: usize,
 }
 
-/// Reads the address of the database anew, for every new connection: hosting services change passwords while the process
-/// runs, some of them every 15 minutes. Only the user name and the password count; whatever else changed, such as the host,
-/// waits for a restart. An address that cannot be read leaves those that were read last.
+/// Reads the address of the database anew, for every new connection: hosting services change passwords while the
+/// process runs, some of them every 15 minutes. Only the user name and the password count; whatever else changed, such
+/// as the host, waits for a restart. An address that cannot be read leaves those that were read last.
 #[derive(Clone)]
 pub struct Reload(Arc<dyn Fn() -> ReadAddress + Send + Sync>);
 

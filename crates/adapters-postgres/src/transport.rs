@@ -42,8 +42,8 @@ impl Transport {
         Self::Tls(WithCodes(connector))
     }
 
-    /// In plain text: the ways to the hosts of a configuration, in the order in which they are tried, sockets first. The
-    /// configuration is made to fit.
+    /// In plain text: the ways to the hosts of a configuration, in the order in which they are tried, sockets first.
+    /// The configuration is made to fit.
     pub(crate) fn plain(config: &mut Config) -> Vec<Self> {
         // The driver shows its stream only to what it takes for TLS. So plain text is a TLS that does nothing, and that
         // no one negotiates.

@@ -66,7 +66,7 @@ impl TlsFileError {
 /// How the two sides of a TLS connection prove themselves.
 #[derive(Clone, Default)]
 pub(crate) struct Trust {
-    /// What is trusted instead of the public certificates and the machine's.
+    /// The certificates that are trusted instead of the public ones and the machine's.
     authorities: Option<Authorities>,
     proof: Option<Arc<CertifiedKey>>,
     names: Names,
@@ -120,7 +120,7 @@ impl Trust {
         })
     }
 
-    /// What the driver needs, given the public certificates and those of the machine.
+    /// The driver's TLS configuration, given the public certificates and those of the machine.
     pub(crate) fn client_config(&self, system: impl FnOnce() -> RootCertStore) -> ClientConfig {
         let (roots, trusted) = match &self.authorities {
             Some(own) => (own.store.clone(), own.certificates.clone()),
@@ -294,8 +294,8 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// `openssl req -x509`, as the manual of PostgreSQL has it, makes a certificate of an authority, which may not stand for a
-/// server (RFC 5280, 4.2.1.9). The dates are compared before that.
+/// `openssl req -x509`, as the manual of PostgreSQL has it, makes a certificate of an authority, which may not stand
+/// for a server (RFC 5280, 4.2.1.9). The dates are compared before that.
 fn is_about_authorities(fault: &CertificateError) -> bool {
     let CertificateError::Other(other) = fault else {
         return false;

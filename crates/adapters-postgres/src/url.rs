@@ -13,7 +13,7 @@ use tokio_postgres::config::{Host, SslMode};
 
 use crate::trust::{Names, TlsFileError, TlsFiles, Trust};
 
-/// What the driver itself understands in the query of a URL.
+/// The parameters of a URL that the driver itself understands.
 const PASSED_ON: [&str; 18] = [
     "application_name",
     "channel_binding",
@@ -63,7 +63,7 @@ impl DatabaseUrl {
     /// Reads a URL, and the files that it names.
     ///
     /// # Errors
-    /// What is wrong with it, without quoting any part of it.
+    /// The rule that it breaks, without quoting any part of it.
     pub fn parse(text: &str) -> Result<Self, InvalidDatabaseUrl> {
         Self::parse_with(text, &TlsFiles::default())
     }
@@ -248,9 +248,9 @@ fn guard_the_socket(config: &mut Config, given: &[(&str, &str)]) {
     }
 }
 
-/// A `host` or a `port` in the query replaces what the address says (PostgreSQL manual, 34.1.1.2); the driver would take
-/// one for another host beside those. So the hosts and the ports of the address become parameters before the others, and of
-/// each the last one counts. An address without either stays as it is.
+/// A `host` or a `port` in the query replaces what the address says (PostgreSQL manual, 34.1.1.2); the driver would
+/// take one for another host beside those. So the hosts and the ports of the address become parameters before the
+/// others, and of each the last one counts. An address without either stays as it is.
 fn with_the_host_of_the_query<'a>(
     address: &'a str,
     given: &[(&'a str, &'a str)],
@@ -297,8 +297,8 @@ fn host_and_port(place: &str) -> (&str, &str) {
     place.split_once(':').unwrap_or((place, ""))
 }
 
-/// Whether every `%` begins an escape (RFC 3986, 2.1) of something that can be sent to a server. The driver takes what is
-/// none as it stands, and the server would refuse that again and again.
+/// Whether every `%` begins an escape (RFC 3986, 2.1) of something that can be sent to a server. The driver takes what
+/// is none as it stands, and the server would refuse that again and again.
 fn has_sound_escapes(text: &str) -> bool {
     text.split('%').skip(1).all(|rest| {
         let digits = rest.get(..2).unwrap_or_default();

@@ -37,7 +37,7 @@ pub enum OpenError {
     Create {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// SQLite cannot use the file: it is no database, locked, damaged, or out of bounds.
@@ -45,7 +45,7 @@ pub enum OpenError {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: Cause,
     },
     /// The operating system gives no more threads.
@@ -53,8 +53,8 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
-/// How long the log may stay once it was folded into the file, in bytes: what a long reader or a large change made of it is
-/// given back.
+/// How long the log may stay once it was folded into the file, in bytes: what a long reader or a large change made of
+/// it is given back.
 const MOST_OF_AN_IDLE_LOG: u32 = 16 * 1024 * 1024;
 
 /// A database file that exists, and how to connect to it.
@@ -98,7 +98,7 @@ impl DatabaseFile {
         &self.path
     }
 
-    /// The same file, with more patience for the locks of others.
+    /// The same file, with a longer timeout for the locks of others.
     pub(crate) fn with_busy_timeout(&self, busy_timeout: Duration) -> Self {
         Self {
             busy_timeout,
@@ -129,7 +129,7 @@ impl DatabaseFile {
         Ok(connection)
     }
 
-    /// What is wrong with the file, for anyone who opens it.
+    /// The fault of the file, for every caller that opens it.
     pub(crate) fn unusable(&self, source: Error) -> OpenError {
         OpenError::Unusable {
             path: self.path.clone(),
@@ -175,9 +175,9 @@ fn uri_of(path: &Path) -> String {
 
 /// Turns write-ahead logging on; the file remembers it. SQLite does not wait for others who do the same to a new
 /// file at the same moment, so we do.
-fn enter_wal(connection: &mut SqliteConnection, patience: Duration) -> QueryResult<()> {
+fn enter_wal(connection: &mut SqliteConnection, time_limit: Duration) -> QueryResult<()> {
     const PAUSE: Duration = Duration::from_millis(5);
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + time_limit;
     loop {
         match sql::<Text>("PRAGMA journal_mode = WAL").get_result::<String>(connection) {
             Ok(mode) if mode == "wal" => return Ok(()),

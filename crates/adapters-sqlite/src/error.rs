@@ -31,7 +31,7 @@ impl<E> From<Error> for JobError<E> {
     }
 }
 
-/// What the port calls an error of diesel.
+/// The port's error for one of diesel.
 ///
 /// The original goes along as the cause. SQLite's messages name tables, columns and constraints, never values.
 pub(crate) fn storage_error(error: &SharedError) -> StorageError {

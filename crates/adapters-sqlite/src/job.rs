@@ -12,7 +12,7 @@ use crate::error::{JobError, SharedError, storage_error};
 use crate::turn::Turn;
 use crate::wanted::Wanted;
 
-/// What a thread sees of a piece of work, whatever its answer is.
+/// A job as a thread sees it, whatever its outcome type is.
 ///
 /// Doing and answering are two steps, because a write is answered only after the commit that it shares with others.
 pub(crate) trait Job: Send {
@@ -44,7 +44,7 @@ pub(crate) enum Ran {
 /// How a call ended: the storage failed, or else it did what was asked for or refused to.
 pub(crate) type Outcome<T, E> = Result<Result<T, E>, StorageError>;
 
-/// What the caller waits for.
+/// The value that the caller waits for.
 pub(crate) type Answer<T, E = StorageError> = oneshot::Receiver<(Outcome<T, E>, Option<Turn>)>;
 
 /// Makes a job of some work, and the receiver of its answer.
@@ -135,7 +135,7 @@ where
     }
 }
 
-/// What the log says of a panic; the panic itself was printed where it happened.
+/// The log line for a panic; the panic itself was printed where it happened.
 #[derive(Debug, Error)]
 #[error("a job of the database panicked")]
 struct Panicked;

@@ -20,15 +20,15 @@
 //!                                          └─> a few readers      a connection each, one call at a time
 //! ```
 //!
-//! A call becomes a *job*: a closure over the connection, and a channel for its answer. It joins the queue, in which users
-//! take turns, or is turned away with `Busy` if the queue is full and no other user has more waiting, and waits for the
-//! answer up to a time limit. Nothing ever blocks the threads of the async runtime.
+//! A call becomes a *job*: a closure over the connection, and a channel for its answer. It joins the queue, in which
+//! users take turns, or is turned away with `Busy` if the queue is full and no other user has more waiting, and waits
+//! for the answer up to a time limit. Nothing ever blocks the threads of the async runtime.
 //!
 //! * **Writes** are done by one thread, because SQLite has one writer at a time. Those that arrive while a commit
 //!   runs share the next one, each in a savepoint of its own, so that one sync of the disk pays for up to 64 of them.
 //!   A write is answered after that sync: what was acknowledged survives a crash and a power cut.
-//! * **Reads** see the last commit (write-ahead logging) and never wait for a write. Those that look at everything a user
-//!   has leave one reader to the others, and end soon after their caller has gone.
+//! * **Reads** see the last commit (write-ahead logging) and never wait for a write. Those that look at everything a
+//!   user has leave one reader to the others, and end soon after their caller has gone.
 //!
 //! Other processes may use the same file; their locks are waited for, and in the end answered with `TimedOut`.
 //!
@@ -202,9 +202,9 @@ impl SqliteDatabase {
         }
     }
 
-    /// Lets no more calls in, finishes those that wait, and closes the file, which is one file then; if it is not, says so in
-    /// the log. Blocks while it does, also for anyone who does the same meanwhile. Dropping the database does it too, and says
-    /// nothing: commands leave the log to the server that they share the file with.
+    /// Lets no more calls in, finishes those that wait, and closes the file, which is one file then; if it is not, says
+    /// so in the log. Blocks while it does, also for anyone who does the same meanwhile. Dropping the database does it
+    /// too, and says nothing: commands leave the log to the server that they share the file with.
     pub fn close(&self) {
         self.end();
         if self.watch.has_log() {
@@ -223,7 +223,8 @@ impl SqliteDatabase {
             // removes it, and of several that close at once each takes another one for the last.
             if let Ok(connection) = thread.join() {
                 if self.watch.is_lost() {
-                    // Closing it would fold its log into a file that is not its own any more, or remove that of another.
+                    // Closing it would fold its log into a file that is not its own any more, or remove that of
+                    // another.
                     std::mem::forget(connection);
                 }
             } else {
@@ -266,7 +267,7 @@ impl fmt::Debug for SqliteDatabase {
     }
 }
 
-/// What is found out when a database is opened.
+/// The findings of opening a database.
 struct Opened {
     writer: Writer,
     readers: Vec<(SqliteConnection, Guard)>,

@@ -18,7 +18,7 @@ use crate::connection::DatabaseFile;
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
 /// How long to wait for another process that migrates the same file.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A migration failed, and with it all that were to run; the database is as it was before.
 #[derive(Debug, Error)]
@@ -70,7 +70,7 @@ pub(crate) fn state(connection: &mut SqliteConnection) -> QueryResult<SchemaStat
 
 /// Runs what has not run yet and answers the names, oldest first.
 pub(crate) fn migrate(file: &DatabaseFile) -> Result<Vec<String>, MigrateError> {
-    file.with_busy_timeout(PATIENCE)
+    file.with_busy_timeout(TIMEOUT)
         .connect()
         .map_err(Cause::from)
         .and_then(|mut connection| run_pending(&mut connection))

@@ -15,7 +15,7 @@ use crate::job::Job;
 use crate::stats::LaneStats;
 use crate::turn::{Lender, Turn};
 
-/// What a job needs.
+/// The needs of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
     /// A reader, for a moment: an index bounds what it looks at.

@@ -1,8 +1,8 @@
 //! Ends statements that no caller waits for any more.
 //!
-//! SQLite can be interrupted from outside or by a progress handler, but diesel offers neither, and its raw handle can be
-//! had only through `unsafe`. So statements that look at many rows ask an SQL function of ours about every row; when the
-//! caller has gone, no further row matches, and the rest of the scan costs next to nothing.
+//! SQLite can be interrupted from outside or by a progress handler, but diesel offers neither, and its raw handle can
+//! be had only through `unsafe`. So statements that look at many rows ask an SQL function of ours about every row; when
+//! the caller has gone, no further row matches, and the rest of the scan costs next to nothing.
 
 use std::cell::RefCell;
 use std::sync::Arc;

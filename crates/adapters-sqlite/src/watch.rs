@@ -1,8 +1,8 @@
 //! Whether the file that the connections have open is still the one that lies at its path.
 //!
-//! The operating system lets a file be deleted or replaced while it is open. SQLite goes on with the old one and commits to
-//! it, and no one will ever see that again. So a few looks at the metadata stand between a commit and those who are told of it.
-//! What is read may be older than the last look by [`RELIED_ON`].
+//! The operating system lets a file be deleted or replaced while it is open. SQLite goes on with the old one and
+//! commits to it, and no one will ever see that again. So a few looks at the metadata stand between a commit and those
+//! who are told of it. What is read may be older than the last look by [`RELIED_ON`].
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -20,7 +20,8 @@ use thiserror::Error as ThisError;
 
 /// How long the content may go on to change after another process has committed: it folds its log into the file then.
 const FOLDING: Duration = Duration::from_secs(5);
-/// How long connections that read rely on a look at the files, and the one that writes on having heard what others committed.
+/// How long connections that read rely on a look at the files, and the one that writes on having heard what others
+/// committed.
 const RELIED_ON: Duration = Duration::from_millis(100);
 /// A log of this size was not folded into the file for long: SQLite does so every 4 MiB, unless a reader is in its way.
 const LONG_LOG: u64 = 64 * 1024 * 1024;
@@ -33,13 +34,13 @@ pub(crate) struct Watch {
     /// Named after the file that a link leads to.
     log: (PathBuf, FileId),
     index: (PathBuf, FileId),
-    /// What has become of it, once that is known.
+    /// Its fate, once that is known.
     harm: OnceLock<String>,
     /// The size of the log that the next warning is about.
     long_log: AtomicU64,
 }
 
-/// What makes a file itself, whatever its name.
+/// The identity of a file, whatever its name.
 #[cfg(unix)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId(u64, u64);
@@ -52,7 +53,7 @@ impl FileId {
     }
 }
 
-/// What comes close to that where an open file cannot be replaced anyway.
+/// An approximation for systems where an open file cannot be replaced anyway.
 #[cfg(not(unix))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId(Option<SystemTime>);
@@ -80,7 +81,7 @@ impl Stamp {
     }
 }
 
-/// What has become of the file.
+/// The fate of the file.
 #[derive(Debug, ThisError)]
 enum Harm {
     #[error("{} was deleted or moved while the server uses it", .0.display())]
@@ -125,8 +126,8 @@ impl Watch {
         }))
     }
 
-    /// Whether the connections have a file open that is not the one of the path any more, or whose content is not theirs.
-    /// That stays so: only a new start begins anew with what is there.
+    /// Whether the connections have a file open that is not the one of the path any more, or whose content is not
+    /// theirs. That stays so: only a new start begins anew with what is there.
     pub(crate) fn is_lost(&self) -> bool {
         self.harm.get().is_some()
     }
@@ -136,7 +137,7 @@ impl Watch {
         !self.is_lost() && same_file(&self.log.0, self.log.1).is_ok()
     }
 
-    /// What one connection knows of the file.
+    /// The knowledge of one connection about the file.
     pub(crate) fn guard(self: &Arc<Self>, connection: &mut SqliteConnection) -> QueryResult<Guard> {
         let now = Instant::now();
         Ok(Guard {
@@ -179,8 +180,8 @@ impl Watch {
         looked
     }
 
-    /// Once. What stands in the log belongs to the file that it was written for; SQLite would apply it to whatever lies at
-    /// the path at the next start.
+    /// Once. What stands in the log belongs to the file that it was written for; SQLite would apply it to whatever lies
+    /// at the path at the next start.
     fn give_up(&self, harm: &Harm) {
         if self.harm.set(harm.to_string()).is_err() {
             return;
@@ -257,7 +258,7 @@ fn data_version(connection: &mut SqliteConnection) -> QueryResult<i64> {
     DataVersion.get_result(connection)
 }
 
-/// What one connection knows of the file.
+/// The knowledge of one connection about the file.
 #[derive(Debug)]
 pub(crate) struct Guard {
     watch: Arc<Watch>,
@@ -273,9 +274,9 @@ impl Guard {
         self.watch.is_lost()
     }
 
-    /// Makes sure that the file is the one that is open, and that no one has written to it past SQLite (`cp` over it): it
-    /// changes only when commits are folded into it, ours or another connection's. For the connection that writes: it knows
-    /// of each commit whether it is its own.
+    /// Makes sure that the file is the one that is open, and that no one has written to it past SQLite (`cp` over it):
+    /// it changes only when commits are folded into it, ours or another connection's. For the connection that writes:
+    /// it knows of each commit whether it is its own.
     pub(crate) fn check_before_commit(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
         let stamp = self.watch.look_at_content()?;
         let now = Instant::now();
@@ -286,8 +287,8 @@ impl Guard {
         self.compare(stamp, now, connection)
     }
 
-    /// The same for a connection that reads. It finds out about something written past SQLite only if no one has committed
-    /// since the file last changed; the next write finds it out for certain.
+    /// The same for a connection that reads. It finds out about something written past SQLite only if no one has
+    /// committed since the file last changed; the next write finds it out for certain.
     pub(crate) fn check(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
         self.watch.known_harm()?;
         let now = Instant::now();

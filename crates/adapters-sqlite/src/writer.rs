@@ -27,8 +27,8 @@ use crate::watch::{Guard, Watch};
 /// The most jobs that share a commit: enough to make the sync cheap, few enough that the first one waits briefly.
 pub(crate) const MOST_PER_COMMIT: usize = 64;
 
-/// How often the writer looks at the file while it has nothing to write: so it knows what others have committed, and does
-/// not take a file that was copied over this one later for their work.
+/// How often the writer looks at the file while it has nothing to write: so it knows what others have committed, and
+/// does not take a file that was copied over this one later for their work.
 const IDLE_LOOK: Duration = Duration::from_secs(1);
 
 /// Owns the only connection that writes.

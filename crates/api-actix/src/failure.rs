@@ -131,7 +131,7 @@ impl From<ServerError> for Failure {
     }
 }
 
-/// What to do about an address that cannot be listened on; empty if that is not known. `other` chooses another port.
+/// Advice about an address that cannot be listened on; empty if that is not known. `other` chooses another port.
 pub(crate) fn hint(error: &io::Error, other: &str) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {

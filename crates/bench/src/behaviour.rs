@@ -1,4 +1,4 @@
-//! What a server must do before it is measured: a fast wrong one does not count.
+//! The behaviour that a server must have before it is measured: a fast wrong one does not count.
 
 #![expect(
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ use crate::operations::{PAGE, write_request};
 /// than a page of tasks.
 ///
 /// # Errors
-/// What the server did instead of what it must.
+/// The behaviour of the server instead of the expected one.
 pub async fn check(server: SocketAddr, tokens: &Tokens) -> Fallible<()> {
     let client = Client { server, tokens };
     client.refuses_strangers().await?;

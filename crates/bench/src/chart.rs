@@ -14,7 +14,7 @@ const ROW: u32 = 22;
 /// The names of the rows stand to the left of the first panel.
 const NAMES: u32 = 100;
 
-/// What is drawn, from left to right: the figure, and whether less of it is better.
+/// The bars, from left to right: the figure, and whether less of it is better.
 const PANELS: [(Metric, &str); 2] = [
     (Metric::Server, "CPU per request (less is better)"),
     (Metric::PerSecond, "requests per second (more is better)"),

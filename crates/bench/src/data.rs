@@ -23,7 +23,7 @@ const TASKS_PER_USER: i64 = 200;
 const KNOWN_TASKS: i64 = 20_000;
 /// The creation of the first task: 2025-10-09, in milliseconds since 1970.
 const FIRST_MILLISECOND: i64 = 1_760_000_000_000;
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The name of a user.
 #[must_use]
@@ -54,7 +54,7 @@ pub enum Commits {
 }
 
 impl Commits {
-    /// What it is, as a heading.
+    /// Its name, as a heading.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -344,7 +344,7 @@ impl Storage {
         let statement = format!("ALTER SYSTEM SET commit_delay = {delay}");
         self.admin.batch_execute(&statement).await?;
         self.admin.batch_execute("SELECT pg_reload_conf()").await?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while Instant::now() < deadline {
             let row = self.admin.query_one("SHOW commit_delay", &[]).await?;
             if row.try_get::<_, &str>(0)? == delay {

@@ -32,12 +32,12 @@ const TURN: Duration = Duration::from_secs(3);
 /// A search that no index bounds and that finds nothing: it looks at every text of the user.
 const SEARCH: &str = "/api/tasks?q=no%20task%20says%20this";
 
-/// What was measured: one figure for each round.
+/// The measurements: one for each round.
 #[derive(Debug, Clone, Serialize)]
 pub struct LargeUser {
-    /// What page 1 took, in milliseconds: the median of a round.
+    /// The time of page 1, in milliseconds: the median of a round.
     pub first_page_ms: Vec<f64>,
-    /// What page 10,000 took.
+    /// The time of page 10,000.
     pub deep_page_ms: Vec<f64>,
     /// The p99 of others who read one task each, in milliseconds, while no one disturbed them.
     pub undisturbed_p99_ms: Vec<f64>,
@@ -158,7 +158,7 @@ impl Reader {
             .ok_or_else(|| "no page was read".into())
     }
 
-    /// What page 1 and a deep page take, round by round.
+    /// The times of page 1 and of a deep page, round by round.
     async fn first_and_deep_pages(&mut self) -> Fallible<(Vec<f64>, Vec<f64>)> {
         let behind = self.cursor_behind((DEEP_PAGE - 1) * PAGE).await?;
         let (mut first, mut deep) = (Vec::new(), Vec::new());

@@ -19,19 +19,19 @@ use crate::http::Connection;
 use crate::machine::{Meter, cores_of_the_machine};
 use crate::operations::{Operation, Requests};
 
-/// What comes before the measurement: connections open, caches fill.
+/// The time before the measurement: connections open, caches fill.
 const WARM_UP: Duration = Duration::from_millis(400);
 /// An answer that takes longer does not come.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest latency that is told apart from longer ones, in microseconds.
 const LONGEST: u64 = 60_000_000;
 
-/// What to do for how long.
+/// The load and its duration.
 #[derive(Clone, Copy)]
 pub struct Turn<'a> {
     /// Where the server listens.
     pub address: SocketAddr,
-    /// What to ask.
+    /// The requests.
     pub operation: Operation,
     /// The requests.
     pub requests: &'a Requests,
@@ -47,7 +47,7 @@ pub struct Turn<'a> {
     pub database: &'a str,
 }
 
-/// What one turn measured.
+/// The measurements of one turn.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measurement {
     /// How many requests were answered.
@@ -84,12 +84,12 @@ pub async fn run(turn: Turn<'_>) -> Fallible<Measurement> {
         latencies: RefCell::new(Histogram::new_with_bounds(1, LONGEST, 3)?),
     };
     let clients = try_join_all((0..turn.connections).map(|_| course.client()));
-    let limit = WARM_UP + turn.duration + PATIENCE;
+    let limit = WARM_UP + turn.duration + ANSWER_TIMEOUT;
     let clients = async { Ok(clients.await?) };
     let everything = async { tokio::try_join!(clients, course.conduct()) };
     let (_, measured): (_, Measurement) = timeout(limit, everything)
         .await
-        .map_err(|_| format!("no answer within {PATIENCE:?}"))??;
+        .map_err(|_| format!("no answer within {ANSWER_TIMEOUT:?}"))??;
     if measured.requests == 0 {
         return Err("no request was answered".into());
     }
@@ -202,8 +202,8 @@ struct Used {
 }
 
 impl Used {
-    /// What the backends of now have used since then. Some may have begun meanwhile; of those that have ended no one knows any
-    /// more.
+    /// What the backends of now have used since then. Some may have begun meanwhile; of those that have ended no one
+    /// knows any more.
     fn of_backends_since(&self, before: &Self) -> Option<f64> {
         let (before, now) = (before.backends.as_ref()?, self.backends.as_ref()?);
         let since = |(backend, time): (&u32, &f64)| time - before.get(backend).unwrap_or(&0.0);

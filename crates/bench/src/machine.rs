@@ -1,12 +1,12 @@
-//! What the machine says about itself and about processes. Linux only: elsewhere there are no figures of processor time
-//! and memory, and everything else works.
+//! The facts of the machine about itself and about processes. Linux only: elsewhere there are no figures of processor
+//! time and memory, and everything else works.
 
 use std::collections::HashMap;
 use std::process::Command;
 
 use serde::Serialize;
 
-/// What the figures were measured on.
+/// The machine of the measurements.
 #[derive(Debug, Clone, Serialize)]
 pub struct Machine {
     /// The processor, as it calls itself.
@@ -165,7 +165,8 @@ pub fn family_of(process: u32) -> Vec<u32> {
     family
 }
 
-/// Fields of `/proc/<pid>/stat` (its manual page is `proc_pid_stat`), counted from the one behind the name of the program.
+/// Fields of `/proc/<pid>/stat` (its manual page is `proc_pid_stat`), counted from the one behind the name of the
+/// program.
 const PARENT: usize = 1;
 const USER_TIME: usize = 11;
 const SYSTEM_TIME: usize = 12;

@@ -1,4 +1,4 @@
-//! What is asked of a server, as bytes.
+//! The requests to a server, as bytes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};

@@ -1,4 +1,4 @@
-//! What to measure, as the command line says it.
+//! The measurements, as the command line names them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub struct Options {
     output: PathBuf,
 }
 
-/// What will be measured.
+/// The measurements to come.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The servers.

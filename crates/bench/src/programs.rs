@@ -1,4 +1,4 @@
-//! What is measured, as programs that are ready to be started.
+//! The measured servers, as programs that are ready to be started.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What it is called in tables.
+    /// Its name in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Kind {
         }
     }
 
-    /// What a deployment switches on that is off by default: figures, and another origin that may read answers.
+    /// The settings that a deployment switches on: metrics, and another origin that may read answers.
     #[must_use]
     pub fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {

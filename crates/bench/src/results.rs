@@ -21,7 +21,7 @@ pub struct Results {
     pub turn_seconds: f64,
     /// How long a commit took, in milliseconds.
     pub commit_ms: Vec<(Commits, f64)>,
-    /// What each server is like apart from requests.
+    /// The properties of each server apart from requests.
     pub servers: Vec<ServerFigures>,
     /// The turns under load.
     pub cells: Vec<Cell>,
@@ -82,7 +82,7 @@ impl Metric {
         Self::Postgres,
     ];
 
-    /// What it is called in tables.
+    /// Its name in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -16,9 +16,9 @@ use crate::operations::write_request;
 use crate::programs::{Kind, Programs};
 
 /// A caller who has not answered by then never will.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a server may take to stop before it is ended.
-const STOP_PATIENCE: Duration = Duration::from_secs(15);
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A running server. It stops when this value goes away.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Server {
         };
         while !is_served(address, &request).await {
             let ended = server.child.try_wait()?;
-            if ended.is_some() || started.elapsed() > START_PATIENCE {
+            if ended.is_some() || started.elapsed() > START_TIMEOUT {
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
                 return Err(format!("{} does not start: {said}", kind.name()).into());
             }
@@ -169,7 +169,7 @@ impl Drop for Server {
         }
         // Politely: a server of several processes ends its others only then.
         let asked = Command::new("kill").arg(self.child.id().to_string()).status();
-        let deadline = Instant::now() + STOP_PATIENCE;
+        let deadline = Instant::now() + STOP_TIMEOUT;
         while asked.as_ref().is_ok_and(std::process::ExitStatus::success) && Instant::now() < deadline {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return;

@@ -1,5 +1,6 @@
-//! How often a request allocates memory, with the product's defaults, over PostgreSQL: a guard that does not depend on how fast
-//! a machine is. A caller who goes beyond a budget finds out why before raising it; anyone who falls well below it lowers it.
+//! How often a request allocates memory, with the product's defaults, over PostgreSQL: a guard that does not depend on
+//! how fast a machine is. A caller who goes beyond a budget finds out why before raising it; anyone who falls well
+//! below it lowers it.
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 
 use std::alloc::System;
@@ -142,8 +143,8 @@ struct Client {
 impl Client {
     fn of(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("a server");
-        let patience = Some(Duration::from_secs(10));
-        stream.set_read_timeout(patience).expect("a time limit");
+        let time_limit = Some(Duration::from_secs(10));
+        stream.set_read_timeout(time_limit).expect("a time limit");
         Self {
             stream,
             bearer: Tokens::new(SECRET).bearer(&user(0)).expect("a token"),

@@ -63,7 +63,8 @@ struct Accounts<T> {
     all: Vec<Account<T>>,
     /// Those of no owner.
     unused: Vec<usize>,
-    /// An owner who uses nothing and waits for nothing is forgotten only when there are so many owners: most come back soon.
+    /// An owner who uses nothing and waits for nothing is forgotten only when there are so many owners: most come back
+    /// soon.
     most: usize,
 }
 

@@ -29,8 +29,8 @@ impl Api {
         Self::new(server.url().to_owned(), tokens, Box::new(server))
     }
 
-    /// Speaks to a server of the test's own at this address, which verifies [`SignedTokens`]; `server` is kept as long as
-    /// the value.
+    /// Speaks to a server of the test's own at this address, which verifies [`SignedTokens`]; `server` is kept as long
+    /// as the value.
     #[must_use]
     pub fn at(url: &str, server: Box<dyn Send + Sync>) -> Self {
         Self::new(url.to_owned(), Arc::new(SignedTokens), server)

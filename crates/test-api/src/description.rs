@@ -117,7 +117,8 @@ impl Description {
         })
     }
 
-    /// A good request of every operation, made of what the document requires. `id` is the id of whatever its path names.
+    /// A good request of every operation, made of what the document requires. `id` is the id of whatever its path
+    /// names.
     pub fn good_requests(&self, id: &str) -> Vec<GoodRequest<'_>> {
         let operations = self.operations();
         operations

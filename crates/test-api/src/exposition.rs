@@ -1,4 +1,4 @@
-//! Reads figures from text (Prometheus exposition format 0.0.4) and refuses whatever the format does not allow.
+//! Reads metrics from text (Prometheus exposition format 0.0.4) and refuses whatever the format does not allow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +18,14 @@ pub struct Sample {
 
 /// Everything that one text says.
 #[derive(Debug)]
-pub struct Figures {
+pub struct Exposition {
     /// The type of each metric, by its name.
     pub types: BTreeMap<String, String>,
     /// The values, in the order of the text.
     pub samples: Vec<Sample>,
 }
 
-impl Figures {
+impl Exposition {
     /// Reads a text.
     pub fn parse(text: &str) -> Self {
         assert!(text.ends_with('\n'), "the last line has no end");
@@ -43,9 +43,9 @@ impl Figures {
                 samples.push(sample(line));
             }
         }
-        let figures = Self { types, samples };
-        figures.check(&helped);
-        figures
+        let exposition = Self { types, samples };
+        exposition.check(&helped);
+        exposition
     }
 
     /// Every sample belongs to a family that has a type and a help text, no two have the same labels, and histograms

@@ -6,13 +6,13 @@
 //! | [`Parts`] | what an application in this process is made of |
 //! | [`User`], [`Answer`] | a client that speaks for a user, and what it was answered |
 //! | [`Description`] | the OpenAPI document as a judge of every answer |
-//! | [`Figures`] | metrics, read from their text, strictly |
+//! | [`Exposition`] | metrics, read from their text, strictly |
 //! | [`Wire`] | a connection for what no client library would send |
 //! | [`Tokens`] | the tokens of users: fake ones in this process, signed ones for the real binary |
 //! | [`contract`] | the cases, and the macros that make tests of them |
 //!
-//! It depends on the domain and on the inbound adapter, and on no other adapter: anyone who starts the real binary over a
-//! database gives the address to [`Api::at`].
+//! It depends on the domain and on the inbound adapter, and on no other adapter: anyone who starts the real binary over
+//! a database gives the address to [`Api::at`].
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -38,7 +38,7 @@ pub use answer::Answer;
 pub use api::{Api, http_client};
 pub use clock::SystemClock;
 pub use description::{Description, GoodRequest, description};
-pub use exposition::{Figures, Labels, Sample};
+pub use exposition::{Exposition, Labels, Sample};
 pub use memory::Parts;
 pub use tokens::{SECRET, SignedTokens, Tokens, signed, signed_with, token_for, token_signed_with};
 pub use unread::{unread, unread_by};
@@ -119,7 +119,8 @@ macro_rules! http_contract {
     };
 }
 
-/// The same for the promises about the signatures and claims of real tokens, which an API with a fake verifier cannot keep.
+/// The same for the promises about the signatures and claims of real tokens, which an API with a fake verifier cannot
+/// keep.
 #[macro_export]
 macro_rules! signed_tokens_contract {
     ($($start:tt)+) => {

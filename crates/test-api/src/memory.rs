@@ -28,8 +28,8 @@ impl MemoryServer {
     }
 }
 
-/// What a served application is made of: everything is real but the storage, which is memory, and the verifier of tokens,
-/// until a test says otherwise.
+/// What a served application is made of: everything is real but the storage, which is memory, and the verifier of
+/// tokens, until a test says otherwise.
 #[derive(Clone)]
 pub struct Parts {
     /// Where the tasks are.

@@ -7,8 +7,8 @@ use tokio::net::TcpSocket;
 
 use crate::api::Api;
 
-/// A connection on which the user asks for so many pages and reads nothing, as little as possible of it into the buffers
-/// of the operating system.
+/// A connection on which the user asks for so many pages and reads nothing, as little as possible of it into the
+/// buffers of the operating system.
 pub async fn unread(api: &Api, user: &str, pages: usize, lines: &str) -> TcpStream {
     let address = api.url().strip_prefix("http://").expect("an HTTP address");
     let socket = TcpSocket::new_v4().expect("a socket");

@@ -17,7 +17,7 @@ fn address_of(api: &Api) -> &str {
 }
 
 /// How long a server may take for anything.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// HTTP/1.1, byte by byte. It blocks the thread of the test, which the server does not need.
 pub struct Wire {
@@ -49,7 +49,7 @@ impl Wire {
     }
 
     fn over(stream: TcpStream, api: &Api) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a time limit");
         Self {
             stream,
             token: api.tokens().good("alice"),
@@ -91,7 +91,8 @@ impl Wire {
         self.send("\r\n");
     }
 
-    /// Reads one answer. It must be one that the OpenAPI document describes, unless the parser has refused what was sent.
+    /// Reads one answer. It must be one that the OpenAPI document describes, unless the parser has refused what was
+    /// sent.
     pub fn answer(&mut self) -> Answer {
         let answer = self.raw_answer();
         if !answer.status.is_informational() && !is_refusal_of_the_parser(&answer) {
@@ -163,7 +164,7 @@ impl Wire {
             match self.stream.read(&mut [0; 4096]) {
                 Ok(0) => break,
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
-                _ => assert!(started.elapsed() < PATIENCE, "the connection is still open"),
+                _ => assert!(started.elapsed() < TIMEOUT, "the connection is still open"),
             }
             // If this fails, the next look says why.
             let _ = self.stream.write_all(part.as_bytes());
@@ -181,7 +182,7 @@ impl Wire {
             if !matches!(self.stream.read(&mut part), Ok(1..)) || self.stream.write_all(b"\r\n").is_err() {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "the connection is still open");
+            assert!(started.elapsed() < TIMEOUT, "the connection is still open");
         }
     }
 
@@ -189,7 +190,7 @@ impl Wire {
     pub fn send_until_refused(&mut self, part: &str) {
         let started = Instant::now();
         while self.stream.write_all(part.as_bytes()).is_ok() {
-            assert!(started.elapsed() < PATIENCE, "the connection is still open");
+            assert!(started.elapsed() < TIMEOUT, "the connection is still open");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

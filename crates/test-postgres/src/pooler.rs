@@ -17,8 +17,8 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// The version of the PgBouncer on this machine, as (major, minor): the program that `PGBOUNCER` names, or the one on
-    /// `PATH`. `None` if there is none.
+    /// The version of the PgBouncer on this machine, as (major, minor): the program that `PGBOUNCER` names, or the one
+    /// on `PATH`. `None` if there is none.
     #[must_use]
     pub fn version() -> Option<(u32, u32)> {
         let output = Command::new(program()).arg("--version").output().ok()?;
@@ -33,8 +33,8 @@ impl PgBouncer {
     /// It does not start: the message carries what it said.
     #[must_use]
     pub fn before(cluster: &Cluster) -> Self {
-        // The shell ends when PgBouncer does, and ends it when its own input ends, which comes when this process ends, for
-        // whatever reason.
+        // The shell ends when PgBouncer does, and ends it when its own input ends, which comes when this process ends,
+        // for whatever reason.
         const KEEPER: &str = r#"trap '' INT TERM HUP
             exec 3<&0
             "$@" & pooler=$!

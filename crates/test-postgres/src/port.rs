@@ -2,8 +2,8 @@
 
 use std::net::TcpListener;
 
-/// A TCP port of the loopback address that no one listens on, for a server that comes later. Another process may take it
-/// before that.
+/// A TCP port of the loopback address that no one listens on, for a server that comes later. Another process may take
+/// it before that.
 ///
 /// # Panics
 /// There is no port left.

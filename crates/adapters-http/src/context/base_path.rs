@@ -10,11 +10,11 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::uri::PathAndQuery;
 use thiserror::Error;
 
-/// What proxies call the path that they have taken off (Traefik, Spring, ASP.NET Core).
+/// The header for the path that proxies have taken off (Traefik, Spring, ASP.NET Core).
 pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// One or more segments of unreserved characters (RFC 3986, 2.3), each behind a slash, such as `/backend` or `/shop/api`. At
-/// most 200 bytes, so that headers with it stay short.
+/// One or more segments of unreserved characters (RFC 3986, 2.3), each behind a slash, such as `/backend` or
+/// `/shop/api`. At most 200 bytes, so that headers with it stay short.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BasePath(Arc<str>);
 

@@ -1,7 +1,7 @@
 //! Content coding of answers (RFC 9110, 12.5.3).
 //!
-//! Not actix's middleware: that compresses answers of any size, looks at every request for it, and has a 406 for clients
-//! that forbid plain answers, which we may always give.
+//! Not actix's middleware: that compresses answers of any size, looks at every request for it, and has a 406 for
+//! clients that forbid plain answers, which we may always give.
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
@@ -23,9 +23,9 @@ const CODINGS: [Encoding; 4] = [
 /// The same for large answers. Brotli takes tens of MiB for one of them, whatever comes out of it.
 const CODINGS_OF_LARGE: [Encoding; 3] = [Encoding::identity(), Encoding::gzip(), Encoding::deflate()];
 
-/// The coding that the client likes best, if the answer is large enough for one and has none yet. HEAD gets the headers of
-/// the plain answer, and a client of HTTP/1.0 the plain answer: a coded one has no length that is known before it is sent,
-/// and there are no chunks (RFC 9112, 6.1).
+/// The coding that the client likes best, if the answer is large enough for one and has none yet. HEAD gets the headers
+/// of the plain answer, and a client of HTTP/1.0 the plain answer: a coded one has no length that is known before it is
+/// sent, and there are no chunks (RFC 9112, 6.1).
 pub(crate) fn coding_for<B: MessageBody>(request: &HttpRequest, answer: &HttpResponse<B>) -> ContentEncoding {
     let (is_worth_it, is_large) = match answer.body().size() {
         BodySize::None => (false, false),

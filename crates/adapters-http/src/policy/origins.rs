@@ -35,8 +35,8 @@ const LONGEST_LIST: usize = 1024;
 /// The longest origin that is repeated in an answer and in the log, in bytes. Names of hosts are 253 at most.
 const LONGEST_ORIGIN: usize = 300;
 
-/// Refuses a preflight that no page of ours sends: one with a list of headers that is too long to be answered, or, as far as
-/// the origins are known, one of another origin. The name of their setting goes into the answer.
+/// Refuses a preflight that no page of ours sends: one with a list of headers that is too long to be answered, or, as
+/// far as the origins are known, one of another origin. The name of their setting goes into the answer.
 ///
 /// # Errors
 /// `header_invalid`, `origin_not_allowed`
@@ -120,7 +120,7 @@ pub enum InvalidOrigin {
     /// There is nothing, perhaps between two commas.
     #[error("an origin is missing: write them like https://app.example, with one comma between two of them")]
     Empty,
-    /// What sandboxed pages and local files send.
+    /// The origin of sandboxed pages and local files.
     #[error("null is the origin of every sandboxed page and local file, and would allow all of them")]
     Null,
     /// It has no scheme.

@@ -5,8 +5,8 @@ use domain::task::{Expected, Version};
 
 use crate::problem::{Code, Problem};
 
-/// What servers that compress write behind our tags: `mod_deflate`, `mod_brotli` and `mod_zstd` of Apache, others. None of our
-/// tags ends like this.
+/// Suffixes that compressing servers add to our tags: `mod_deflate`, `mod_brotli` and `mod_zstd` of Apache, others.
+/// None of our tags ends like this.
 const CODINGS: [&str; 4] = ["-gzip", "-br", "-zstd", ";gzip"];
 
 /// The versions that `If-Match` asks for; `None` without the header.

@@ -22,7 +22,7 @@ use domain::task::MockTaskRepository;
 use rand::RngExt;
 use reqwest::Method;
 
-use test_api::{Answer, Api, Figures, Parts, Wire};
+use test_api::{Answer, Api, Exposition, Parts, Wire};
 
 const REQUESTS: &str = "http_server_request_duration_seconds_count";
 const ACTIVE: &str = "http_server_active_requests";
@@ -59,8 +59,8 @@ impl Measured {
         }
     }
 
-    fn metrics(&self) -> Figures {
-        Figures::parse(&self.metrics.render(&Snapshot::default()))
+    fn metrics(&self) -> Exposition {
+        Exposition::parse(&self.metrics.render(&Snapshot::default()))
     }
 
     fn requests(&self, labels: &[(&str, &str)]) -> f64 {
@@ -322,7 +322,7 @@ fn names() -> BTreeSet<String> {
         unsent: UnsentMetrics::default(),
         lost_lines: LostLines::default(),
     };
-    let metrics = Figures::parse(&Metrics::default().render(&snapshot));
+    let metrics = Exposition::parse(&Metrics::default().render(&snapshot));
     // It appears with the first request.
     let requests = "http_server_request_duration_seconds".to_owned();
     metrics.types.into_keys().chain([requests]).collect()

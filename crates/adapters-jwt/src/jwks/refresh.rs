@@ -41,7 +41,7 @@ fn key_set(document: &[u8]) -> Result<KeySet, FetchFailed> {
     Ok(set)
 }
 
-/// What the log says about the fetches: a new set, a failure once a minute, and the end of failures that it told about.
+/// Log lines about the fetches: a new set, a failure once a minute, and the end of failures that it told about.
 struct Report {
     url: KeySetUrl,
     warned_at: Option<Instant>,

@@ -1,4 +1,4 @@
-//! What is known about the published keys, and when to fetch them again. Decides everything and waits for nothing: it is
+//! The state of the published keys, and when to fetch them again. Decides everything and waits for nothing: it is
 //! told the time.
 
 use std::collections::HashMap;
@@ -157,7 +157,7 @@ impl State {
         Some(self.wanted_anyhow)
     }
 
-    /// What a request for an id gets that waits for that fetch; `None` as long as it has to wait.
+    /// The outcome for a request that waits for that fetch; `None` as long as it has to wait.
     pub(crate) fn outcome(
         &self,
         id: Option<&str>,

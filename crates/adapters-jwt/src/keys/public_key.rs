@@ -16,7 +16,8 @@ use crate::fields::Fields;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PublicKey {
     material: Material,
-    /// What the key may be used with: one algorithm, or both of RSA if the key was published without `alg`.
+    /// The algorithms that the key may be used with: one algorithm, or both of RSA if the key was published without
+    /// `alg`.
     algorithms: Vec<Algorithm>,
 }
 

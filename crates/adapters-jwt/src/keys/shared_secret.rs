@@ -22,7 +22,7 @@ impl SharedSecret {
     /// The shortest key that RFC 7518 3.2 allows for HS256, in bytes.
     pub const MIN_BYTES: usize = 32;
 
-    /// What Better Auth signs with when no one configured a secret. Everyone can read it in its source.
+    /// The secret of a Better Auth without a configured one. Everyone can read it in its source.
     const PUBLISHED_DEFAULT: &str = "better-auth-secret-12345678901234567890";
 
     /// Takes a secret, short ones too: whether to go on with one that [is short](Self::is_short) is the caller's

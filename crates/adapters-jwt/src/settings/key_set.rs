@@ -28,8 +28,8 @@ pub struct KeySetTiming {
     pub refresh_every: Duration,
     /// How long the keys of the last good fetch are used while fetching fails. 24 hours by default.
     ///
-    /// From twice `refresh_every` to a week: with less, a single failure leaves no keys. A key that was taken away because
-    /// it leaked counts for as long as someone keeps us from fetching.
+    /// From twice `refresh_every` to a week: with less, a single failure leaves no keys. A key that was taken away
+    /// because it leaked counts for as long as someone keeps us from fetching.
     pub max_stale: Duration,
     /// How long one fetch may take. 3 seconds by default.
     ///

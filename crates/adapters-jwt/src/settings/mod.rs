@@ -1,4 +1,4 @@
-//! What an operator decides about tokens, in types that cannot hold a dangerous choice. Only the
+//! The operator's settings for tokens, in types that cannot hold a dangerous choice. Only the
 //! times of [`KeySetTiming`] are taken as they are.
 
 mod algorithms;

@@ -1,4 +1,4 @@
-//! What counts as a key: entry by entry, and one odd entry spoils no other.
+//! Which entries count as keys: entry by entry, and one odd entry spoils no other.
 
 use adapters_jwt::{JwtVerifier, KeySetTiming, VerifierSettings};
 use base64::Engine;

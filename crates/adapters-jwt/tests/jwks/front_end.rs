@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::issuer::{LIFETIME, Signer, key_set_settings, shared_secret, with_fields};
 
-/// What a verification came to.
+/// The outcome of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Accepted,

@@ -34,7 +34,7 @@ fn key_set(url: KeySetUrl) -> HttpKeySet {
     HttpKeySet::at(url, tls_config).expect("a client")
 }
 
-/// What a fetch comes to from a server that answers like this.
+/// The outcome of a fetch from a server that answers like this.
 async fn fetched(reply: Reply) -> Result<Vec<u8>, FetchFailed> {
     let server = HttpServer::answering(reply).await;
     fetch(&server.url("/jwks")).await

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// What a server does with a request.
+/// The behaviour of a server towards a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// Sends these bytes and closes the connection.

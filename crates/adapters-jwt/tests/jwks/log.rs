@@ -1,4 +1,4 @@
-//! What an operator reads about the fetches.
+//! The log lines about the fetches.
 
 use std::cell::RefCell;
 use std::fmt::{Debug, Write};

@@ -1,4 +1,4 @@
-//! What happens while the keys cannot be fetched.
+//! Behaviour while the keys cannot be fetched.
 
 use std::time::Duration;
 

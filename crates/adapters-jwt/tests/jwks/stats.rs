@@ -1,4 +1,4 @@
-//! What the verifier tells about the public keys.
+//! The statistics about the public keys.
 
 use adapters_jwt::{JwtVerifier, KeySetStats, VerifierSettings};
 use domain::testing::{FixedClock, noon};

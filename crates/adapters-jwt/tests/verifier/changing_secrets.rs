@@ -1,5 +1,5 @@
-//! Shared secrets that change while the process runs: no good token is refused meanwhile, and those of a secret that is gone
-//! end.
+//! Shared secrets that change while the process runs: no good token is refused meanwhile, and those of a secret that is
+//! gone end.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::*;
 const OLD: &str = "the older secret, which is long enough";
 const NEW: &str = "the newer secret, which is long enough";
 
-/// What a file of secrets holds, or `None` if it cannot be read; and how often it was read.
+/// The content of a file of secrets, or `None` if it cannot be read; and how often it was read.
 type Content = (Option<Vec<&'static str>>, u32);
 
 #[derive(Clone)]

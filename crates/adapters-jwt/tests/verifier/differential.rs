@@ -153,7 +153,7 @@ fn they_accept(token: &str, rules: Rules) -> bool {
     decode::<Value>(token, &key, &validation).is_ok()
 }
 
-/// What the library checks at most.
+/// The most that the library checks.
 pub(crate) fn strict(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.leeway = 0;

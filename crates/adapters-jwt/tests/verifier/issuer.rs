@@ -1,5 +1,5 @@
-//! A front end with key pairs of its own, made when the tests run, the key set that it publishes, and the secret that it
-//! shares. The tests of the verifier, those of the keys and the benchmark have it in common.
+//! A front end with key pairs of its own, made when the tests run, the key set that it publishes, and the secret that
+//! it shares. The tests of the verifier, those of the keys and the benchmark have it in common.
 
 use std::sync::LazyLock;
 

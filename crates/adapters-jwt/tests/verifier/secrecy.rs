@@ -1,4 +1,4 @@
-//! What must never be seen: a secret, a token, a claim.
+//! Values that must never be shown: a secret, a token, a claim.
 
 use std::fmt::Debug;
 

@@ -19,7 +19,7 @@ pub(crate) const APP: &str = "https://app.example";
 /// The audience of access tokens.
 pub(crate) const API: &str = "https://api.example";
 
-/// What the verifier of a case is told to check.
+/// The checks of the verifier of a case.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Rules {
     /// The secret and nothing else.

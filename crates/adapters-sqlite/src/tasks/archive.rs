@@ -17,7 +17,7 @@ use crate::queue::Lane;
 use crate::schema::tasks;
 
 /// How long a call waits for its answer: a batch is larger than anything that a request asks for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Carries tasks into the database that it came from and out of it, through the same lanes as requests. Its calls
 /// answer what those of [`SqliteTaskRepository`](crate::SqliteTaskRepository) may answer, after a longer wait.
@@ -28,7 +28,7 @@ pub struct SqliteTaskArchive {
 impl SqliteTaskArchive {
     pub(crate) fn new(lanes: &Lanes) -> Self {
         Self {
-            lanes: lanes.with_call_timeout(PATIENCE),
+            lanes: lanes.with_call_timeout(TIMEOUT),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the calls about many tasks do with a connection: which of an owner's tasks, in which order, from where on.
+//! The statements of the calls about many tasks: which of an owner's tasks, in which order, from where on.
 //!
 //! The list that nearly everyone asks for, newest first and unfiltered, is as fixed a statement as any other. The
 //! rest are put together when they are asked for, and diesel prepares each text once per connection. So the texts
@@ -182,7 +182,7 @@ diesel::define_sql_function! {
     fn substr(text: Text, from: Integer, count: Integer) -> Text;
 }
 
-/// What titles are sorted by.
+/// The sort key of titles.
 #[diesel::dsl::auto_type]
 fn start_of_title() -> _ {
     let first: i32 = 1;
@@ -190,7 +190,7 @@ fn start_of_title() -> _ {
     substr(tasks::title, first, count)
 }
 
-/// What comes after a position: `(column, id)` beyond `(value, id)`.
+/// The rows after a position: `(column, id)` beyond `(value, id)`.
 macro_rules! beyond {
     ($tasks:ident, $column:expr, $value:expr, $id:expr, $direction:expr) => {
         match $direction {

@@ -1,4 +1,4 @@
-//! What the calls about one task do with a connection. Every statement names the owner and has one fixed text.
+//! The statements of the calls about one task. Every statement names the owner and has one fixed text.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -61,7 +61,7 @@ pub(super) fn store(
     Ok(stored == 1)
 }
 
-/// What a creation with a used key is answered. If the key is not used, the id was taken.
+/// The outcome of a creation with a used key. If the key is not used, the id was taken.
 fn repeat_of(
     connection: &mut SqliteConnection,
     owner: &Owner,

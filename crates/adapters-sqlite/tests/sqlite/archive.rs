@@ -1,4 +1,4 @@
-//! What the archive does when a row is in the way that no one foresaw.
+//! The archive, when an unforeseen row is in the way.
 
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 

@@ -1,4 +1,4 @@
-//! What callers get when something is in the way, and that it passes.
+//! The errors that callers get when something is in the way, and that it passes.
 
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 

@@ -1,5 +1,5 @@
-//! The adapter on real files. Programs of their own are `statements`, which listens to every statement of its process, and
-//! `fairness`, whose users compete for the processor with nothing else.
+//! The adapter on real files. Programs of their own are `statements`, which listens to every statement of its process,
+//! and `fairness`, whose users compete for the processor with nothing else.
 //!
 //! | Module | What it proves |
 //! |---|---|

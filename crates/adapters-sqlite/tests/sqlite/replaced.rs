@@ -63,8 +63,8 @@ impl Bench {
         }
     }
 
-    /// Nothing is acknowledged any more, and the answers say why. Writes come first, or reads do: those may be a tenth of a
-    /// second behind.
+    /// Nothing is acknowledged any more, and the answers say why. Writes come first, or reads do: those may be a tenth
+    /// of a second behind.
     async fn is_lost(&self, cause: &str, writes_first: bool) {
         let write = async || match self.tasks.insert(&a_task(&an_owner(), "new"), None).await {
             Err(InsertError::Storage(error)) => Some(error),

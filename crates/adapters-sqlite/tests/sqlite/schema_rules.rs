@@ -1,4 +1,4 @@
-//! What the migrated database itself says and refuses.
+//! The rules of the migrated database itself.
 
 #![expect(clippy::expect_used, reason = "in tests a broken set-up should panic")]
 

@@ -1,4 +1,4 @@
-//! What the database says about its own use.
+//! The statistics of the database about its own use.
 
 use std::time::Duration;
 

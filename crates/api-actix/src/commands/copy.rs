@@ -82,7 +82,7 @@ fn database(
     })
 }
 
-/// What can be told before a database is opened.
+/// Checks that need no open database.
 fn refuse_pointless(from: &DatabaseLocation, to: &DatabaseLocation) -> Result<(), ConfigError> {
     if from.is_same_as(to) {
         return Err(ConfigError::new(TO, "leads to the same database as COPY_FROM"));
@@ -90,8 +90,8 @@ fn refuse_pointless(from: &DatabaseLocation, to: &DatabaseLocation) -> Result<()
     Ok(())
 }
 
-/// Stores what is missing, and returns how many tasks that were. An owner with as many tasks on both sides is left to the
-/// comparison, so that a second run is soon where the first one ended.
+/// Stores what is missing, and returns how many tasks that were. An owner with as many tasks on both sides is left to
+/// the comparison, so that a second run is soon where the first one ended.
 async fn copy(from: &Archive, to: &Archive, progress: &mut Progress) -> Result<u64, Failure> {
     let mut new = 0;
     // Tasks of many owners, if they have few each.
@@ -156,7 +156,7 @@ fn difference(owner: &Owner, here: &Holdings, there: &Holdings) -> Failure {
     ))
 }
 
-/// What an owner has on one side: how many tasks, and a digest of everything that is stored of them.
+/// The tasks of an owner on one side: how many, and a digest of everything that is stored of them.
 #[derive(Debug, PartialEq, Eq)]
 struct Holdings {
     tasks: u64,
@@ -179,8 +179,8 @@ impl Holdings {
     }
 }
 
-/// All that is stored of a task, so that no two tasks look alike: what clients see, which leaves nothing out, and the key.
-/// Each text comes behind its length.
+/// All that is stored of a task, so that no two tasks look alike: what clients see, which leaves nothing out, and the
+/// key. Each text comes behind its length.
 fn feed(hash: &mut Sha256, ArchivedTask { task, key }: &ArchivedTask) {
     let mut json = Vec::new();
     write_task(task, &mut json);

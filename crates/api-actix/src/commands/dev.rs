@@ -106,7 +106,7 @@ fn token_of_dev_user(tokens: &TokenConfig) -> Result<String, Failure> {
     development_token(&tokens.rules, user, TOKEN_TTL)
 }
 
-/// What tokens are verified with.
+/// The keys that verify tokens.
 fn keys_of(tokens: &TokenConfig, own_secret: bool) -> String {
     let secret = if own_secret {
         "the secret in .task-api/secret".to_owned()

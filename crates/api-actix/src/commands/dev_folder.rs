@@ -1,4 +1,4 @@
-//! What `task-api dev` keeps, and `task-api token` signs with.
+//! The folder of `task-api dev`, with the secret that `task-api token` signs with.
 
 use std::fs;
 use std::io::{self, Write};

@@ -118,8 +118,8 @@ impl DatabaseConfig {
 }
 
 impl DatabaseLocation {
-    /// Reads a URL, given the setting that it comes from; `PGSSLROOTCERT`, `PGSSLCERT` and `PGSSLKEY` stand in for what it
-    /// does not say, as for libpq.
+    /// Reads a URL, given the setting that it comes from; `PGSSLROOTCERT`, `PGSSLCERT` and `PGSSLKEY` stand in for what
+    /// it does not say, as for libpq.
     ///
     /// # Errors
     /// It leads to no database that we can use.

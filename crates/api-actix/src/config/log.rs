@@ -34,8 +34,8 @@ impl LogConfig {
     }
 }
 
-/// Not by `NO_COLOR` (no-color.org: any text but an empty one), nor on a terminal that has none. They are settings of the
-/// terminal, so `.env` does not count.
+/// Not by `NO_COLOR` (no-color.org: any text but an empty one), nor on a terminal that has none. They are settings of
+/// the terminal, so `.env` does not count.
 fn wants_colours() -> bool {
     let is_unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");

@@ -1,6 +1,6 @@
 //! Values that are probably not what was meant: in quotation marks, or with white space at an end.
 
-/// What is odd about a value.
+/// The oddity of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Oddity {
     /// It begins and ends with the same quotation mark. A shell and `.env` take them away; `docker --env-file`, files
@@ -11,7 +11,7 @@ pub(super) enum Oddity {
 }
 
 impl Oddity {
-    /// What is odd about a value; `None` for most.
+    /// The oddity of a value; `None` for most.
     pub(super) fn of(value: &str) -> Option<Self> {
         let text = value.trim();
         let mut signs = text.chars();

@@ -15,7 +15,7 @@ use super::dotenv::{self, Dotenv, DotenvOrigin};
 use super::error::unusable;
 use super::oddity::Oddity;
 
-/// What values of `.env` come from.
+/// The origin of values of `.env`.
 const DOTENV: &str = ".env";
 
 /// The environment over `.env`. Built from maps, so that tests never touch the environment of their process.
@@ -28,7 +28,7 @@ pub struct Source {
     asked: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
     /// Those of them whose values no one may see; clones share them.
     secrets: Arc<Mutex<BTreeSet<&'static str>>>,
-    /// What is odd about the values of those that were asked for so far; clones share it.
+    /// The oddities of the values of those that were asked for so far; clones share it.
     odd: Arc<Mutex<BTreeMap<&'static str, Odd>>>,
 }
 
@@ -158,7 +158,8 @@ impl Source {
         self.values.keys().map(String::as_str).collect()
     }
 
-    /// Where a value was given (`environment`, `.env`), and the value exactly as it was given; `None` if no one has set it.
+    /// Where a value was given (`environment`, `.env`), and the value exactly as it was given; `None` if no one has set
+    /// it.
     pub(crate) fn found(&self, variable: &str) -> Option<(&str, &str)> {
         let value = self.values.get(variable)?;
         match &value.kind {
@@ -215,8 +216,8 @@ impl Source {
         self.value_or_file(variable, file_variable)
     }
 
-    /// A value that is secret at most in parts, as a URL with a password is; from its variable or from its file. The line
-    /// break at the end of a file does not count.
+    /// A value that is secret at most in parts, as a URL with a password is; from its variable or from its file. The
+    /// line break at the end of a file does not count.
     ///
     /// # Errors
     /// Both are set, or the file cannot be read or is blank.
@@ -408,10 +409,10 @@ impl Source {
     }
 }
 
-/// What a duration looks like, as the end of a sentence.
+/// The form of a duration, as the end of a sentence.
 const DURATION_RULE: &str = "must be a duration such as 300ms, 10s or 15m, longer than nothing";
 
-/// What a file holds, without the line break at its end; the variable names it.
+/// The content of a file, without the line break at its end; the variable names it.
 ///
 /// # Errors
 /// The file cannot be read or is blank.
@@ -434,7 +435,8 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// The units of sizes, the largest first. Powers of 1,024 with the names of IEC 80000-13, and as many people write them.
+/// The units of sizes, the largest first. Powers of 1,024 with the names of IEC 80000-13, and as many people write
+/// them.
 const SIZE_UNITS: [(&str, u32); 7] = [
     ("GiB", 30),
     ("G", 30),

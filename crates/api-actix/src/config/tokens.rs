@@ -152,7 +152,8 @@ fn reload(source: &Source) -> Option<SecretsReload> {
     }))
 }
 
-/// What changes when a file is written or replaced: its identity, its length and its times. Nothing for one that is not there.
+/// The state of a file that changes when it is written or replaced: its identity, its length and its times. Nothing for
+/// one that is not there.
 fn states(files: &[PathBuf]) -> Vec<Option<FileState>> {
     files.iter().map(|file| state(file)).collect()
 }
@@ -168,7 +169,8 @@ fn state(file: &Path) -> Option<FileState> {
     Some((identity, metadata.len(), metadata.modified().ok()))
 }
 
-/// `BETTER_AUTH_URL` names the place of the keys and who issues tokens to whom; `JWKS_URL` names another place, or none.
+/// `BETTER_AUTH_URL` names the place of the keys and who issues tokens to whom; `JWKS_URL` names another place, or
+/// none.
 fn key_set(source: &Source) -> Result<Option<KeySetSettings>, ConfigError> {
     let better_auth = source.text("BETTER_AUTH_URL");
     let url = source.text("JWKS_URL");

@@ -49,7 +49,7 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
-    /// What servers write unless they are told: lines for people if a terminal shows them.
+    /// The default of servers: lines for people if a terminal shows them.
     #[must_use]
     pub fn for_servers() -> Self {
         if io::stderr().is_terminal() {

@@ -16,7 +16,7 @@ mod binary;
 
 pub(crate) use binary::{Binary, Process, TaskApi};
 pub(crate) use test_api::{
-    Answer, Api, Figures, SECRET, User, Wire, description, http_client, signed, signed_with, token_for,
+    Answer, Api, Exposition, SECRET, User, Wire, description, http_client, signed, signed_with, token_for,
     token_signed_with, unread_by,
 };
 

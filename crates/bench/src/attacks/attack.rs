@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-/// What the server keeps its tasks in.
+/// The storage of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Database {
     /// A throwaway cluster.
@@ -12,7 +12,7 @@ pub enum Database {
 }
 
 impl Database {
-    /// What it is called in tables.
+    /// Its name in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -22,7 +22,7 @@ impl Database {
     }
 }
 
-/// What is done to the others.
+/// The attack on the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Attack {
     /// Control: two threads compute and ask nothing of the server
@@ -100,7 +100,7 @@ impl Attack {
         Self::HalfOpen,
     ];
 
-    /// What it is called on the command line and in tables.
+    /// Its name on the command line and in tables.
     #[must_use]
     pub fn name(self) -> String {
         let value = self.to_possible_value();

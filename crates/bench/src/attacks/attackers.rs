@@ -1,4 +1,4 @@
-//! What the one odd client or greedy user does, until told to stop.
+//! The behaviour of the one odd client or greedy user, until told to stop.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! What is seen of the server from outside while it is attacked.
+//! The server as seen from outside while it is attacked.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ const COUNT_EVERY: Duration = Duration::from_millis(100);
 /// An attack ends early when the server has taken so much: the machine belongs to others too.
 pub const MOST_MEBIBYTES: f64 = 2_048.0;
 
-/// What was seen.
+/// The observation.
 #[derive(Debug, Clone, Default)]
 pub struct Observation {
     /// The most memory that the server has had since its start, in MiB.
@@ -91,10 +91,10 @@ impl Observer<'_> {
     }
 
     /// Waits until no statement runs any more.
-    pub async fn wait_until_cleared(&self, patience: Duration) -> Option<Cleared> {
+    pub async fn wait_until_cleared(&self, time_limit: Duration) -> Option<Cleared> {
         let started = Instant::now();
         while self.statements().await? > 0 {
-            if started.elapsed() > patience {
+            if started.elapsed() > time_limit {
                 return Some(Cleared::Never);
             }
             sleep(COUNT_EVERY / 4).await;

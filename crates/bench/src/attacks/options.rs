@@ -8,8 +8,8 @@ use clap::Parser;
 use super::attack::{Attack, Database};
 use super::victims::Pace;
 
-/// Attacks task-api on this machine as one odd client or one greedy user would, and tells what the others notice: brings
-/// its own PostgreSQL, talks to loopback only, ends by itself.
+/// Attacks task-api on this machine as one odd client or one greedy user would, and tells what the others notice:
+/// brings its own PostgreSQL, talks to loopback only, ends by itself.
 #[derive(Debug, Parser)]
 #[command(name = "attacks")]
 pub struct Options {
@@ -33,13 +33,13 @@ pub struct Options {
 /// A program to attack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binary {
-    /// What it is called in the table.
+    /// Its name in the table.
     pub name: String,
     /// Where it is.
     pub path: PathBuf,
 }
 
-/// What will be done.
+/// The plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The attacks.
@@ -59,7 +59,7 @@ pub struct Plan {
     /// How many tasks of 10,000 characters the attacker has.
     pub tasks: i64,
     /// How long statements are waited for that no one wants any more.
-    pub patience: Duration,
+    pub time_limit: Duration,
 }
 
 impl From<Options> for Plan {
@@ -96,7 +96,7 @@ impl From<Options> for Plan {
                 post_every: Duration::from_millis(if is_short { 200 } else { 80 }),
             },
             tasks: if is_short { 5_000 } else { 20_000 },
-            patience: Duration::from_secs(if is_short { 6 } else { 20 }),
+            time_limit: Duration::from_secs(if is_short { 6 } else { 20 }),
         }
     }
 }

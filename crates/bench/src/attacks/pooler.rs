@@ -111,7 +111,7 @@ impl Answer {
     }
 }
 
-/// What PgBouncer says, before it closes.
+/// The text of PgBouncer before it closes.
 fn refusal() -> Vec<u8> {
     let fields = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: options\0\0";
     let length = u32::try_from(fields.len() + 4).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What was seen, as a table, and which bounds were passed.
+//! The observations as a table, and which bounds were passed.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub struct Recovery {
 pub struct Row {
     /// The attack.
     pub attack: Attack,
-    /// What the server kept its tasks in.
+    /// The storage of the server.
     pub database: Database,
     /// Which program it was.
     pub program: String,
@@ -42,9 +42,9 @@ pub struct Row {
     pub undisturbed: Seen,
     /// The others meanwhile.
     pub attacked: Seen,
-    /// What became of what the attacker asked.
+    /// The fates of the attacker's requests.
     pub attackers: Tally,
-    /// What was seen from outside.
+    /// The observation from outside.
     pub observation: Observation,
     /// How it came back, if it had to.
     pub recovery: Option<Recovery>,
@@ -124,7 +124,7 @@ impl Row {
         passed
     }
 
-    /// What there is to say about some attacks only.
+    /// Remarks about some attacks only.
     fn remarks(&self) -> String {
         let mut remarks = Vec::new();
         if let Some(recovery) = self.recovery {

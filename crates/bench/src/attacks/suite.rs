@@ -110,7 +110,7 @@ impl Trial<'_> {
         let (attacked, mut observation, tally) =
             tokio::join!(attacked, observer.look(looking, alarm), attacking);
         if self.attack == Attack::Pooler {
-            observation.cleared = observer.wait_until_cleared(self.plan.patience).await;
+            observation.cleared = observer.wait_until_cleared(self.plan.time_limit).await;
         }
         let attacked = attacked?;
         let recovery = self.scene.network.is_some().then(|| Recovery {

@@ -1,9 +1,9 @@
-//! What became of requests.
+//! The fates of requests.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What became of one request.
+/// The fate of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
     /// It was answered with this status.

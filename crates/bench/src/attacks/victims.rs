@@ -20,10 +20,10 @@ use crate::operations::write_request;
 /// How many connections a victim has for each kind of request, at most. Beyond that its requests wait.
 const MOST_CONNECTIONS: usize = 16;
 /// How long answers are waited for once the time is over.
-const PATIENCE: Duration = Duration::from_secs(6);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 /// How often a load balancer looks, and how long it waits.
 const READY_EVERY: Duration = Duration::from_millis(500);
-const READY_PATIENCE: Duration = Duration::from_secs(2);
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One of the others.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub struct Victim {
     pub task: String,
 }
 
-/// What a victim asks for.
+/// The request of a victim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
     /// One task by its id.
@@ -48,13 +48,13 @@ pub enum Request {
 pub struct Sample {
     /// Whose it was.
     pub victim: usize,
-    /// What was asked for.
+    /// The request.
     pub request: Request,
     /// When.
     pub due: Instant,
     /// When its fate was known.
     pub done: Instant,
-    /// What became of it.
+    /// Its fate.
     pub fate: Fate,
 }
 
@@ -74,7 +74,7 @@ impl Sample {
     }
 }
 
-/// What the victims and a load balancer saw.
+/// The observations of the victims and a load balancer.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// Every request of the victims.
@@ -216,7 +216,7 @@ async fn client(
             sleep_until(scheduled.into()).await;
             // The timer is a millisecond late at times, for which the server is not to blame.
             let due = Instant::now();
-            let left = (end + PATIENCE).saturating_duration_since(due);
+            let left = (end + ANSWER_TIMEOUT).saturating_duration_since(due);
             let fate = timeout(left, client.ask()).await.unwrap_or(Fate::Silent);
             Sample {
                 victim: 0,
@@ -272,7 +272,7 @@ async fn balancer(server: SocketAddr, end: Instant) -> Tally {
         sleep_until(scheduled.into()).await;
         let mut connection = None;
         let asking = fate_of(server, &mut connection, &request);
-        tally.add(timeout(READY_PATIENCE, asking).await.unwrap_or(Fate::Silent));
+        tally.add(timeout(READY_TIMEOUT, asking).await.unwrap_or(Fate::Silent));
         scheduled += READY_EVERY;
     }
     tally

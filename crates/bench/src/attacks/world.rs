@@ -1,4 +1,4 @@
-//! What is attacked: servers of the real program on throwaway databases with the same users in them.
+//! The targets: servers of the real program on throwaway databases with the same users in them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,7 +27,8 @@ const VICTIMS: usize = 4;
 const TASKS_OF_VICTIMS: i64 = 200;
 const ORDINARY_TASKS: usize = 100;
 
-/// How many threads of each server handle requests, whatever the machine has: what an attack does to them depends on it.
+/// How many threads of each server handle requests, whatever the machine has: what an attack does to them depends on
+/// it.
 pub const WORKERS: usize = 2;
 /// How many connections it may have for writes and unbounded reads.
 pub const POOL_SIZE: usize = 16;
@@ -56,7 +57,7 @@ pub struct World {
 pub struct Scene {
     /// The server.
     pub server: Server,
-    /// What it can be attacked by.
+    /// The attacks that fit it.
     pub attacker: Attacker,
     /// The others.
     pub victims: Vec<Victim>,
@@ -170,8 +171,8 @@ impl World {
     }
 }
 
-/// What is given, or what is built from here. A build for debugging attacks one for debugging, which the tests have
-/// built already: only latencies need the other, and no bound is about them.
+/// The given program, or the one that is built from here. A build for debugging attacks one for debugging, which the
+/// tests have built already: only latencies need the other, and no bound is about them.
 fn programs(binaries: &[Binary]) -> Fallible<Vec<(String, Programs)>> {
     if binaries.is_empty() {
         tell("building task-api");

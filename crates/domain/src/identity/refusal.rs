@@ -6,8 +6,8 @@ use std::fmt;
 pub struct Refusal {
     /// The reason, as a stable code.
     pub reason: RefusalReason,
-    /// `alg` of the token's header, if the header could be read. A stranger's text, so it MUST be escaped and cut to at most
-    /// 64 characters: it goes into the log as it is.
+    /// `alg` of the token's header, if the header could be read. A stranger's text, so it MUST be escaped and cut to at
+    /// most 64 characters: it goes into the log as it is.
     pub algorithm: Option<String>,
     /// `kid` of the token's header, if it has one. MUST be escaped and cut likewise.
     pub key_id: Option<String>,

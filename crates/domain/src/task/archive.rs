@@ -7,8 +7,8 @@ use crate::storage::StorageError;
 /// What operators do with stored tasks and requests never do: carry them to another storage, and remove all of a user.
 ///
 /// Every call is one atomic change, and no call reaches a task without naming its owner; [`TaskArchive::next_owner`]
-/// reaches none. A success MUST be durable before it is answered. A call may take longer than a request waits. The contract
-/// that every implementation passes is in `domain::testing::contract`.
+/// reaches none. A success MUST be durable before it is answered. A call may take longer than a request waits. The
+/// contract that every implementation passes is in `domain::testing::contract`.
 #[async_trait]
 pub trait TaskArchive: Send + Sync {
     /// The owner of tasks that comes right after this one, or the very first, in the byte order of their user ids.

@@ -43,8 +43,8 @@ impl Page {
             .map_or(items.len(), |last| last + 1)
     }
 
-    /// Leaves what stands behind the first tasks to the next page, if there is something: for anyone who has no room for all of
-    /// them. The first task stays in any case, so that someone who follows the pages gets on.
+    /// Leaves what stands behind the first tasks to the next page, if there is something: for anyone who has no room
+    /// for all of them. The first task stays in any case, so that someone who follows the pages gets on.
     pub fn cut_behind(&mut self, count: usize, key: SortKey) {
         let count = count.max(1);
         if count < self.items.len() {

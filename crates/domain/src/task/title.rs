@@ -90,7 +90,8 @@ fn is_control(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
-/// White space, and what is nothing to see when it stands alone: joiners, marks of direction, fillers, variation selectors.
+/// White space, and what is nothing to see when it stands alone: joiners, marks of direction, fillers, variation
+/// selectors.
 fn is_invisible(character: char) -> bool {
     character.is_whitespace()
         || matches!(
@@ -101,8 +102,8 @@ fn is_invisible(character: char) -> bool {
         )
 }
 
-/// The first characters of a title. Lists are sorted by them, so that a position in a list stays short: anyone who asks for
-/// the next page sends it in a URL.
+/// The first characters of a title. Lists are sorted by them, so that a position in a list stays short: anyone who asks
+/// for the next page sends it in a URL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TitleStart(String);
 

@@ -29,8 +29,8 @@ const MALFORMED: [&str; 6] = [
     "not-the-id-of-any-task-in-the-world-",
 ];
 
-/// Every method of the route of a task, and bodies that are good and bad, with the status for a task that the caller has
-/// and for one that the caller does not have.
+/// Every method of the route of a task, and bodies that are good and bad, with the status for a task that the caller
+/// has and for one that the caller does not have.
 fn requests() -> Vec<(Method, Option<&'static str>, u16, u16)> {
     vec![
         (Method::GET, None, 200, 404),

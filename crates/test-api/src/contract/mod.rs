@@ -12,11 +12,11 @@
 //! }
 //! ```
 //!
-//! where `async fn over_memory() -> Api` gives an API over an empty storage. Each case becomes a test of its own name, in
-//! the modules of the files here. A function that is in no list of cases is dead code, and the compiler says so.
+//! where `async fn over_memory() -> Api` gives an API over an empty storage. Each case becomes a test of its own name,
+//! in the modules of the files here. A function that is in no list of cases is dead code, and the compiler says so.
 
-/// Lists the cases of a file: private functions over `&Api`. It makes them public in a module `cases`, and makes a macro of
-/// the first name, which expands to a test of each.
+/// Lists the cases of a file: private functions over `&Api`. It makes them public in a module `cases`, and makes a
+/// macro of the first name, which expands to a test of each.
 macro_rules! cases {
     ($list:ident in $($module:ident)::+: $($case:ident)+) => {
         cases! { @with ($) $list, [$($module)::+], [$($case)+] }

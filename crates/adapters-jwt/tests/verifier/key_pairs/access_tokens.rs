@@ -1,5 +1,5 @@
-//! OAuth access tokens (RFC 9068), as Better Auth's `@better-auth/oauth-provider` makes them: `iss` is the address of Better
-//! Auth, `client_id` and `azp` the client, `sub` the user, or the client if it acts for itself.
+//! OAuth access tokens (RFC 9068), as Better Auth's `@better-auth/oauth-provider` makes them: `iss` is the address of
+//! Better Auth, `client_id` and `azp` the client, `sub` the user, or the client if it acts for itself.
 
 use domain::identity::RefusalReason::{
     BadAudience, BadIssuer, BadType, Expired, MissingScope, NoUser, NoUserId, NotYetValid,
@@ -142,8 +142,8 @@ fn a_scope_is_one_word() {
     }
 }
 
-/// Tokens that version 1.7.5 of the npm package made: for a user by the authorization code with PKCE, and for a client by
-/// `client_credentials`; with the keys of its jwt plugin.
+/// Tokens that version 1.7.5 of the npm package made: for a user by the authorization code with PKCE, and for a client
+/// by `client_credentials`; with the keys of its jwt plugin.
 const REAL: &str = include_str!("fixtures/oauth-provider-1.7.5.json");
 /// When they were made.
 const MADE_AT: i64 = 1_796_140_838;

@@ -1,4 +1,4 @@
-//! What Better Auth and its plug-ins sign with the same keys, and whom tokens must come from and be meant for.
+//! Other tokens of Better Auth and its plug-ins that are signed with the same keys; issuers and audiences.
 
 use domain::identity::RefusalReason::{
     BadAudience, BadIssuer, BadSignature, BadType, BadUserId, Expired, Malformed, NoExpiry, NoUserId,

@@ -1,4 +1,4 @@
-//! What is public taken for a secret, and keys that a token brings along.
+//! Public values taken for a secret, and keys that a token brings along.
 
 use domain::identity::RefusalReason::{AlgorithmNotAllowed, BadSignature, UnknownKey};
 use jsonwebtoken::Algorithm;

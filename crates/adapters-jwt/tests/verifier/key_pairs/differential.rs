@@ -1,6 +1,6 @@
-//! Our verdict on every token of the tables of this room beside that of `jsonwebtoken::decode`, used as strictly as its
-//! options go: the key is the first of the key set with the id of the token, the algorithm is the key's where the key
-//! names one, and the shared secret is asked for HS256 alone.
+//! Our verdict on every token of the tables of this module beside that of `jsonwebtoken::decode`, used as strictly as
+//! its options go: the key is the first of the key set with the id of the token, the algorithm is the key's where the
+//! key names one, and the shared secret is asked for HS256 alone.
 
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, decode, decode_header};

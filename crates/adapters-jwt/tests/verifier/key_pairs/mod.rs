@@ -13,7 +13,7 @@ pub(crate) mod signatures;
 
 pub(crate) use published::*;
 
-/// Every table of this room, hostile and good.
+/// Every table of this module, hostile and good.
 pub(crate) fn all_cases() -> impl Iterator<Item = &'static crate::support::Case> {
     [
         accepted::CASES,

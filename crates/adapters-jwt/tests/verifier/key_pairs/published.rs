@@ -1,4 +1,4 @@
-//! The key set that the tables of this room are judged by.
+//! The key set that the tables of this module are judged by.
 
 use std::sync::LazyLock;
 
@@ -20,7 +20,7 @@ pub(crate) static STRANGE_P384: LazyLock<Signer> = LazyLock::new(Signer::p384);
 pub(crate) static STRANGE_P521: LazyLock<Signer> = LazyLock::new(Signer::p521);
 pub(crate) static STRANGE_RSA: LazyLock<Signer> = LazyLock::new(|| Signer::Rsa(&crate::issuer::LARGER_RSA));
 
-/// What a secret among public keys would be: known to everyone.
+/// A secret among public keys: known to everyone.
 pub(crate) const OCT: &str =
     "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
 

@@ -12,10 +12,10 @@
 //! White space and line ends are those of JavaScript: `\s` (which includes the byte order mark), and for `^` and `$`
 //! also U+2028 and U+2029. Reading takes time proportional to the length of the text.
 
-/// What a value may stand between.
+/// The quotation marks of values.
 const QUOTES: [char; 3] = ['\'', '"', '`'];
 
-/// What a text assigns, and the lines of it that assign nothing.
+/// The assignments of a text, and its lines that assign nothing.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
     /// In the order of the text; of two with one name the last one counts.
@@ -211,7 +211,7 @@ impl LineCounter {
     }
 }
 
-/// What the text of a value means.
+/// The value of a text.
 fn value_of(text: &str) -> String {
     let text = text.trim_matches(is_space);
     let value = without_quotes(text);
@@ -263,7 +263,7 @@ pub(super) fn is_space(sign: char) -> bool {
     sign == BYTE_ORDER_MARK || (sign.is_whitespace() && sign != NEXT_LINE)
 }
 
-/// What `^` matches behind and `$` before in JavaScript, `\r` aside, which is replaced first.
+/// The characters that `^` matches behind and `$` before in JavaScript, `\r` aside, which is replaced first.
 fn is_line_end(sign: char) -> bool {
     matches!(sign, '\n' | '\u{2028}' | '\u{2029}')
 }
@@ -297,7 +297,8 @@ pub(super) mod tests {
             .collect()
     }
 
-    /// What front ends read in these texts, with the packages that `.ci/dotenv` installs; `None` without them.
+    /// The values that front ends read in these texts, with the packages that `.ci/dotenv` installs; `None` without
+    /// them.
     #[expect(
         clippy::print_stderr,
         reason = "who runs the tests should know what is not compared"

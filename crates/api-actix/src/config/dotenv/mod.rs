@@ -22,7 +22,7 @@ pub(super) struct Dotenv {
 pub(crate) struct DotenvOrigin {
     pub(crate) path: PathBuf,
     pub(crate) doubt: Option<&'static str>,
-    /// What in it is probably meant differently.
+    /// Its lines that are probably meant differently.
     pub(crate) notes: Vec<Note>,
 }
 
@@ -97,7 +97,7 @@ fn nearest_dotenv(folder: &Path) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// What a `.env` assigns.
+/// The assignments of a `.env`.
 ///
 /// # Errors
 /// It cannot be read, or one of its lines may be meant for us and assigns nothing. The message names the line and
@@ -125,7 +125,7 @@ fn read(file: &Path) -> Result<(HashMap<String, String>, Vec<Note>), ConfigError
     Ok((last.into_iter().map(value).collect(), notes))
 }
 
-/// What is wrong with a line that assigns nothing, unless it certainly belongs to another program.
+/// The fault of a line that assigns nothing, unless it certainly belongs to another program.
 fn reason_against(Unread { text, line }: &Unread) -> Option<String> {
     if let Some(name) = mentioned_setting(text) {
         return Some(format!(

@@ -100,7 +100,7 @@ async fn dev_logs_each_request_and_says_how_it_is_called_here() {
     );
 }
 
-/// What `serve` shows on a terminal.
+/// The output of `serve` on a terminal.
 #[cfg(target_os = "linux")]
 fn on_a_terminal(settings: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().expect("a folder");

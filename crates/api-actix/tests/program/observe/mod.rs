@@ -29,7 +29,7 @@ mod unread_logs;
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Api, Binary, Figures, Storage, TaskApi};
+use crate::support::{Api, Binary, Exposition, Storage, TaskApi};
 
 /// A server with a listener for operators, on a SQLite file of its own.
 struct Watched {
@@ -66,7 +66,7 @@ impl Watched {
         self.admin.join(path).expect("a path")
     }
 
-    async fn metrics(&self) -> Figures {
+    async fn metrics(&self) -> Exposition {
         let answer = self.api.client().get(self.admin_url("/metrics")).send().await;
         let answer = answer.expect("an answer");
         assert_eq!(answer.status(), 200);
@@ -74,7 +74,7 @@ impl Watched {
             answer.headers()["content-type"],
             "text/plain; version=0.0.4; charset=utf-8"
         );
-        Figures::parse(&answer.text().await.expect("a text"))
+        Exposition::parse(&answer.text().await.expect("a text"))
     }
 }
 

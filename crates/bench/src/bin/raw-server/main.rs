@@ -1,5 +1,5 @@
-//! What is possible: the tasks of the product with nothing in between. The same web framework, the same wire protocol
-//! and table, the same tokens verified with every request; prepared statements, reads pipelined on one connection of each
+//! The reference: the tasks of the product with nothing in between. The same web framework, the same wire protocol and
+//! table, the same tokens verified with every request; prepared statements, reads pipelined on one connection of each
 //! worker, writes on connections of their own; JSON written by hand. No layers, no middleware, no problem documents, no
 //! conditional requests, no time limits, no logs.
 //!
@@ -32,7 +32,7 @@ use values::{Micros, TaskId};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What a worker has.
+/// The parts of a worker.
 struct Worker {
     sessions: Sessions,
     key: DecodingKey,
