@@ -61,12 +61,15 @@ impl BasePath {
         request.head_mut().uri = uri;
     }
 
+    /// The rest of a path that begins with this one.
+    pub(crate) fn below<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let rest = path.strip_prefix(&*self.0)?;
+        let rest = if rest.is_empty() { "/" } else { rest };
+        rest.starts_with('/').then_some(rest)
+    }
+
     fn without(&self, uri: &Uri) -> Option<Uri> {
-        let rest = uri.path().strip_prefix(&*self.0)?;
-        let path = if rest.is_empty() { "/" } else { rest };
-        if !path.starts_with('/') {
-            return None;
-        }
+        let path = self.below(uri.path())?;
         let path_and_query = match uri.query() {
             Some(query) => format!("{path}?{query}"),
             None => path.to_owned(),

@@ -36,7 +36,15 @@ where
             Ok(fn_service(move |request: Request| {
                 let (app, answers) = (app.clone(), Rc::clone(&answers));
                 async move {
-                    let is_welcome = match app.filter(|_| needs_token(request.path())) {
+                    let needs_token = |app: &web::Data<App>| {
+                        let (path, base_path) = (request.path(), app.policy.base_path.as_ref());
+                        needs_token(
+                            base_path
+                                .and_then(|base_path| base_path.below(path))
+                                .unwrap_or(path),
+                        )
+                    };
+                    let is_welcome = match app.filter(needs_token) {
                         Some(app) => has_good_token(&app, &request.head().headers).await,
                         None => true,
                     };

@@ -149,9 +149,18 @@ async fn new_connections_log_in_with_the_password_of_now_and_old_ones_live_on() 
     let rotate = "ALTER ROLE rotating PASSWORD 's3cond'";
     client.batch_execute(rotate).await.expect("a new password");
     works().await.expect("old connections live on");
-    let cut =
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('rotating', 'renewed')";
-    client.batch_execute(cut).await.expect("an end");
+    let cut = async || {
+        let end =
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('rotating', 'renewed')";
+        client.batch_execute(end).await.expect("an end");
+        let left = "SELECT count(*) FROM pg_stat_activity WHERE usename IN ('rotating', 'renewed')";
+        eventually("the sessions have ended", async || {
+            let row = client.query_one(left, &[]).await.expect("sessions");
+            row.get::<_, i64>(0) == 0
+        })
+        .await;
+    };
+    cut().await;
     let cause = unavailable(renamed(repository, &task, "other").await);
     assert!(cause.contains("28P01"), "the file is not written yet: {cause}");
     write(&address, &url("rotating:s3cond@"));
@@ -160,11 +169,11 @@ async fn new_connections_log_in_with_the_password_of_now_and_old_ones_live_on() 
     // Garbage, or another place, changes nothing but the log; another user may come in.
     for text in ["", "postgresql://rotating:s3cond@db.example/elsewhere"] {
         write(&address, text);
-        client.batch_execute(cut).await.expect("an end");
+        cut().await;
         works().await.expect("the password that was read last");
     }
     write(&address, &url("renewed:th1rd@"));
-    client.batch_execute(cut).await.expect("an end");
+    cut().await;
     works().await.expect("another user");
     let users = "SELECT string_agg(DISTINCT usename, ' ') FROM pg_stat_activity
                  WHERE datname = current_database() AND usename <> 'postgres'";

@@ -7,6 +7,7 @@
 //! | `dotenv` | which settings come from `.env` |
 //! | `lifecycle` | how a running server ends, and how it lives through the end of its database |
 //! | `observe` | what operators see of a running server |
+//! | `proxies` | real proxies in front of the server make no answer wrong |
 //! | `scale` | more than one process, and more than one server between it and the tasks |
 //! | `startup` | how the server starts, and how it says that it cannot |
 
@@ -15,6 +16,7 @@ mod docs;
 mod dotenv;
 mod lifecycle;
 mod observe;
+mod proxies;
 mod scale;
 mod startup;
 #[path = "../support/mod.rs"]

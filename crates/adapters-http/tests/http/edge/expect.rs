@@ -4,8 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use adapters_http::context::base_path::BasePath;
+use adapters_http::policy::Policy;
 use domain::testing::FakeTokenVerifier;
-use test_api::Api;
+use test_api::{Api, Parts};
 
 const BODY: &str = r#"{"title":"Buy milk"}"#;
 
@@ -62,6 +64,21 @@ async fn a_stranger_is_answered_401_and_never_told_to_continue() {
                 .expect("the end of the connection");
             assert!(body.contains("\"code\":\"token_"), "{body}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn below_a_base_path_a_stranger_is_not_told_to_continue_either() {
+    let api = Api::serving(Parts {
+        policy: Policy {
+            base_path: BasePath::parse("/backend").ok(),
+            ..Policy::default()
+        },
+        ..Parts::default()
+    });
+    for path in ["/backend/api/tasks", "/backend//api/tasks", "/api/tasks"] {
+        let (_, head) = ask(&api, path, "");
+        assert!(head.starts_with("HTTP/1.1 401 "), "{path}: {head}");
     }
 }
 
