@@ -111,7 +111,7 @@ async fn an_interrupted_copy_loses_nothing_and_the_next_one_goes_on() {
 
 /// Where a copy has begun that a signal ended. On a busy machine some copies end before they can be interrupted.
 async fn interrupted(folder: &Folder, from: &str, signal: &str) -> String {
-    for attempt in 0..10 {
+    for attempt in 0..40 {
         let name = format!("{signal}-{attempt}.db");
         let to = folder.url(&name);
         let mut process = copy(from, &to).spawn();
