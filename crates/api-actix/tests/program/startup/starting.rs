@@ -278,7 +278,7 @@ async fn fr_003_unknown_parameters_of_the_url_are_dropped_with_one_warning_that_
     let database = test_postgres::fresh_database().await;
     let separator = if database.url().contains('?') { '&' } else { '?' };
     let url = format!(
-        "{}{separator}pgbouncer=true&schema=seventh-heaven",
+        "{}{separator}pgbouncer=true&pool_mode=seventh-heaven",
         database.url()
     );
     let binary = TaskApi::serve_on(&url).start().await;
@@ -291,7 +291,7 @@ async fn fr_003_unknown_parameters_of_the_url_are_dropped_with_one_warning_that_
         warning["message"].as_str().unwrap().starts_with("DATABASE_URL "),
         "{warning}"
     );
-    for part in ["seventh-heaven", "pgbouncer", "schema="] {
+    for part in ["seventh-heaven", "pgbouncer", "pool_mode"] {
         assert!(!log.contains(part), "{log}");
     }
 }
